@@ -1,0 +1,5 @@
+"""``python -m casedial`` is the ``casedial`` command."""
+
+from casedial.cli import main
+
+main()

@@ -1,0 +1,4 @@
+"""The casedial command."""
+
+def main() -> None:
+    """Run it."""

@@ -1,0 +1,222 @@
+"""Cases, phones, notes, and a firm's four status types with the statuses it chose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import IntEnum
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from casedial.domain.errors import FieldError, RetiredStatus, StatusNotFound, UnknownStatus
+from casedial.domain.phones import is_fax
+
+NAME_LIMIT = 255  # characters in a name of any kind: firm, vendor, status, group, plaintiff, phone name
+
+
+def fold(name: str) -> str:
+    """Return the form in which names are compared: trimmed and case-folded."""
+    return name.strip().casefold()
+
+
+class StatusType(IntEnum):
+    """The four status types of the specification, in its order. Values are stored."""
+
+    DIALER = 1
+    DISPOSITION = 2
+    CAMPAIGN = 3
+    ATTEMPTS = 4
+
+    @property
+    def label(self) -> str:
+        """Return the name the specification gives this type."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    StatusType.DIALER: "Dialer Status",
+    StatusType.DISPOSITION: "Last Dialer Disposition",
+    StatusType.CAMPAIGN: "Campaign Status",
+    StatusType.ATTEMPTS: "Attempts Status",
+}
+
+
+class Role(IntEnum):
+    """What a Dialer Status means, whatever a firm calls it. Values are stored and indexed."""
+
+    TO_DIAL = 1
+    IN_THE_DIALER = 2
+    DO_NOT_DIAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One status of one firm; ``role`` is set on exactly three Dialer Statuses of each firm."""
+
+    id: int
+    type: StatusType
+    name: str
+    role: Role | None = None
+    retired: bool = False
+
+
+# What a new firm starts with: the typical statuses of the specification. Campaign Status has none.
+STANDARD_STATUSES: tuple[tuple[StatusType, str, Role | None], ...] = (
+    (StatusType.DIALER, "To Dial", Role.TO_DIAL),
+    (StatusType.DIALER, "In the Dialer", Role.IN_THE_DIALER),
+    (StatusType.DIALER, "Do not Dial", Role.DO_NOT_DIAL),
+    *(
+        (StatusType.DISPOSITION, name, None)
+        for name in ("Never Dialed", "Busy", "No Answer", "Answering Machine", "Successful")
+    ),
+    *((StatusType.ATTEMPTS, str(count), None) for count in range(21)),
+)
+
+
+class StatusesStale(Exception):
+    """A case has a status that was added after the firm was read: read the firm anew and start over."""
+
+
+class Statuses:
+    """A firm's statuses, found by id, by name (trimmed, case-folded) or by role."""
+
+    def __init__(self, statuses: Iterable[Status]) -> None:
+        self.all = tuple(statuses)
+        self._by_id = {status.id: status for status in self.all}
+        self._by_name = {(status.type, fold(status.name)): status for status in self.all}
+        self._by_role = {status.role: status for status in self.all if status.role}
+
+    def of(self, status_type: StatusType) -> list[Status]:
+        """Return the statuses of one type, retired ones too, in the firm's order."""
+        return [status for status in self.all if status.type == status_type]
+
+    def by_id(self, status_id: int | None) -> Status | None:
+        """Return the status with this id; None stays None. Raises StatusesStale for an id they do not have."""
+        if status_id is None:
+            return None
+        try:
+            return self._by_id[status_id]
+        except KeyError:
+            raise StatusesStale from None
+
+    def with_role(self, role: Role) -> Status:
+        """Return the one Dialer Status that has this role."""
+        return self._by_role[role]
+
+    def find(self, status_type: StatusType, name: str) -> Status | None:
+        """Return the status of this name, retired or not, or None."""
+        return self._by_name.get((status_type, fold(name)))
+
+    def named(self, status_type: StatusType, name: str) -> Status:
+        """Return the status of this name, retired or not. Raises StatusNotFound."""
+        status = self.find(status_type, name)
+        if status is None:
+            raise StatusNotFound(f"The firm has no {status_type.label} named {name[:80]!r}.")
+        return status
+
+    def to_set(self, status_type: StatusType, name: str, pointer: str) -> Status:
+        """Return the status a caller may set by this name.
+
+        Raises UnknownStatus or RetiredStatus, naming the field at ``pointer``.
+        """
+        status = self.find(status_type, name)
+        if status is None:
+            detail = f"{name[:80]!r} is not one of the firm's {status_type.label} names."
+            raise UnknownStatus(detail, [FieldError(pointer, detail)])
+        if status.retired:
+            detail = f"The {status_type.label} {status.name!r} is retired; it can no longer be set."
+            raise RetiredStatus(detail, [FieldError(pointer, detail)])
+        return status
+
+
+@dataclass(frozen=True)
+class Firm:
+    """A law firm: its time zone, its statuses, and how many cases a caller gets who does not say."""
+
+    id: int
+    name: str
+    time_zone: str
+    default_records: int
+    statuses: Statuses
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """Return the firm's time zone, in which every time on the wire is written."""
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: one vendor's key, which alone selects the firm."""
+
+    firm: Firm
+    vendor: str
+    key_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """One of the plaintiff's phones; ``number`` is kept as it was entered."""
+
+    name: str
+    number: str
+    primary: bool = False
+    text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case as the dial list sees it.
+
+    ``dial_at`` is the date/time of the Dialer Status: for "To Dial", when to dial. ``changed_at`` is
+    the instant of the last recorded change, before which no further change may be recorded.
+    """
+
+    case_id: int
+    case_status: str = ""
+    case_group: str = ""
+    closed: bool = False
+    closed_on: date | None = None
+    zip_code: str = ""
+    plaintiff: str = ""
+    phones: tuple[Phone, ...] = ()
+    statuses: Mapping[StatusType, Status] = field(default_factory=dict)
+    dial_at: datetime | None = None
+    changed_at: datetime | None = None
+
+    @property
+    def role(self) -> Role | None:
+        """Return the role of the Dialer Status, None when it has none or there is no status."""
+        status = self.statuses.get(StatusType.DIALER)
+        return status.role if status else None
+
+    @property
+    def voice_phones(self) -> list[Phone]:
+        """Return the phones a person may answer, primary first, then as entered: no fax."""
+        return sorted((p for p in self.phones if not is_fax(p.name)), key=lambda p: not p.primary)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """One change of one status type of one case; ``status`` None means that it was cleared.
+
+    The status lasts from ``changed_at`` until the next change of the same type.
+    """
+
+    case_id: int
+    type: StatusType
+    status: Status | None
+    dial_at: datetime | None
+    changed_at: datetime
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A note on a case: plain text, the vendor or person who left it, and when."""
+
+    case_id: int
+    text: str
+    author: str
+    created_at: datetime

@@ -1,0 +1,219 @@
+"""Everything casedial can refuse, as one tree. The class name is the stable code a client sees.
+
+::
+
+    CasedialError
+     ├── RequestError             the request is wrong as it stands
+     │    ├── MalformedDocument        not JSON, not UTF-8, NUL, a lone surrogate, NaN
+     │    ├── MissingParameter
+     │    ├── InvalidParameter
+     │    ├── ConflictingParameter     one parameter twice with different values
+     │    ├── UnknownStatus            not one of the firm's statuses of that type
+     │    ├── RetiredStatus            one of them, but no longer to be set
+     │    └── NotToDial                NextCall without Status on a case that is not To Dial
+     ├── TooLarge
+     │    ├── BodyTooLarge
+     │    ├── TooManyItems
+     │    └── NoteTooLong
+     ├── UnsupportedContentType
+     ├── NotAuthenticated
+     │    ├── KeyMissing
+     │    ├── KeyMistyped              fails its own checksum: a typo
+     │    ├── KeyUnknown
+     │    └── KeyRevoked
+     ├── NotFound
+     │    ├── PathNotFound
+     │    ├── CaseNotFound
+     │    ├── PhoneNotFound            no case of the firm has this number
+     │    ├── FirmNotFound
+     │    ├── KeyNotFound
+     │    └── StatusNotFound
+     ├── MethodNotAllowed
+     ├── Conflict                 an operator asks for what cannot be
+     │    ├── FirmExists
+     │    ├── KeyExists
+     │    ├── StatusExists
+     │    └── StatusHasRole
+     ├── InvalidSetting           an operator's value that cannot be used
+     ├── SchemaBehind             the database needs `casedial migrate`
+     ├── StorageUnavailable       the database cannot be reached, is full or is busy
+     └── InternalError            a fault of ours
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One bad field: a JSON pointer to it (``#/Records``) and what is wrong with it."""
+
+    pointer: str
+    detail: str
+
+
+class CasedialError(Exception):
+    """Root of the tree: ``detail`` is a sentence for a person, ``fields`` names the bad fields."""
+
+    title = "Something went wrong"
+
+    def __init__(self, detail: str, fields: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = tuple(fields)
+
+    @property
+    def code(self) -> str:
+        """Return the stable code of this error: its class's name."""
+        return type(self).__name__
+
+
+class RequestError(CasedialError):
+    title = "The request is wrong"
+
+
+class MalformedDocument(RequestError):
+    title = "The document cannot be read"
+
+
+class MissingParameter(RequestError):
+    title = "A required parameter is missing"
+
+
+class InvalidParameter(RequestError):
+    title = "A parameter has a value that cannot be used"
+
+
+class ConflictingParameter(RequestError):
+    title = "A parameter was sent twice with different values"
+
+
+class UnknownStatus(RequestError):
+    title = "Not one of the firm's statuses"
+
+
+class RetiredStatus(RequestError):
+    title = "The status is retired"
+
+
+class NotToDial(RequestError):
+    title = "The case is not waiting to be dialed"
+
+
+class TooLarge(CasedialError):
+    title = "The request is too large"
+
+
+class BodyTooLarge(TooLarge):
+    title = "The body is too large"
+
+
+class TooManyItems(TooLarge):
+    title = "Too many items in one request"
+
+
+class NoteTooLong(TooLarge):
+    title = "The note is too long"
+
+
+class UnsupportedContentType(CasedialError):
+    title = "The content type is not supported"
+
+
+class NotAuthenticated(CasedialError):
+    title = "No valid key"
+
+
+class KeyMissing(NotAuthenticated):
+    title = "The X-ApiKey header is missing"
+
+
+class KeyMistyped(NotAuthenticated):
+    title = "The key is mistyped"
+
+
+class KeyUnknown(NotAuthenticated):
+    title = "The key is unknown"
+
+
+class KeyRevoked(NotAuthenticated):
+    title = "The key was revoked"
+
+
+class NotFound(CasedialError):
+    title = "Not found"
+
+
+class PathNotFound(NotFound):
+    title = "There is nothing at this path"
+
+
+class CaseNotFound(NotFound):
+    title = "The case does not exist"
+
+
+class PhoneNotFound(NotFound):
+    title = "No case has this phone"
+
+
+class FirmNotFound(NotFound):
+    title = "The firm does not exist"
+
+
+class KeyNotFound(NotFound):
+    title = "The key does not exist"
+
+
+class StatusNotFound(NotFound):
+    title = "The status does not exist"
+
+
+class MethodNotAllowed(CasedialError):
+    title = "The HTTP method is not allowed here"
+
+
+class Conflict(CasedialError):
+    title = "This conflicts with what is there"
+
+
+class FirmExists(Conflict):
+    title = "The firm exists already"
+
+
+class KeyExists(Conflict):
+    title = "The key exists already"
+
+
+class StatusExists(Conflict):
+    title = "The status exists already"
+
+
+class StatusHasRole(Conflict):
+    title = "The status has a role"
+
+
+class InvalidSetting(CasedialError):
+    title = "A value cannot be used"
+
+
+class SchemaBehind(CasedialError):
+    title = "The database needs casedial migrate"
+
+
+class StorageUnavailable(CasedialError):
+    title = "The database cannot answer now"
+
+
+class InternalError(CasedialError):
+    title = "A fault in casedial"
+
+
+def every_error(root: type[CasedialError] = CasedialError) -> Iterator[type[CasedialError]]:
+    """Yield the leaves of the tree: every class whose name can be sent as a code."""
+    children = root.__subclasses__()
+    if not children:
+        yield root
+    for child in children:
+        yield from every_error(child)

@@ -1,0 +1,71 @@
+"""Firms: add, change, list, open by name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from casedial.domain.cases import NAME_LIMIT, STANDARD_STATUSES, Firm
+from casedial.domain.dialing import MAX_RECORDS
+from casedial.domain.errors import FirmExists, FirmNotFound, InvalidSetting
+from casedial.storage import firms, statuses
+from casedial.storage.engine import Transaction
+
+DEFAULT_RECORDS = 100
+
+
+def checked_name(name: str, what: str) -> str:
+    """Return a name trimmed. Raises InvalidSetting for a blank one, one too long, or control characters."""
+    trimmed = name.strip()
+    if not trimmed or len(trimmed) > NAME_LIMIT or not trimmed.isprintable():
+        raise InvalidSetting(f"{what} must be 1 to {NAME_LIMIT} printable characters.")
+    return trimmed
+
+
+def _checked_zone(time_zone: str) -> str:
+    try:
+        return ZoneInfo(time_zone).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidSetting(
+            f"There is no time zone {time_zone!r}: give an IANA name such as America/New_York."
+        ) from None
+
+
+def _checked_records(records: int) -> int:
+    if not 1 <= records <= MAX_RECORDS:
+        raise InvalidSetting(f"The default number of records must be 1 to {MAX_RECORDS}.")
+    return records
+
+
+async def add_firm(
+    tx: Transaction, name: str, time_zone: str, now: datetime, default_records: int = DEFAULT_RECORDS
+) -> Firm:
+    """Add a firm with the specification's typical statuses [specification: Configuration].
+
+    Raises FirmExists or InvalidSetting.
+    """
+    name = checked_name(name, "A firm's name")
+    if await firms.find(tx, name):
+        raise FirmExists(f"There is a firm named {name!r} already.")
+    firm_id = await firms.add(tx, name, _checked_zone(time_zone), _checked_records(default_records), now)
+    await statuses.add(tx, firm_id, STANDARD_STATUSES, first=0)
+    return (await firms.load(tx, firm_id))[1]
+
+
+async def set_firm(tx: Transaction, firm: Firm, time_zone: str | None, default_records: int | None) -> Firm:
+    """Change a firm's settings; None leaves one as it is. Raises InvalidSetting."""
+    values: dict[str, str | int] = {}
+    if time_zone is not None:
+        values["time_zone"] = _checked_zone(time_zone)
+    if default_records is not None:
+        values["default_records"] = _checked_records(default_records)
+    await firms.change(tx, firm.id, **values)
+    return (await firms.load(tx, firm.id))[1]
+
+
+async def open_firm(tx: Transaction, name: str, lock: bool = False) -> Firm:
+    """Return the firm of this name; ``lock`` holds it against other operators. Raises FirmNotFound."""
+    firm_id = await firms.find(tx, name, lock)
+    if firm_id is None:
+        raise FirmNotFound(f"There is no firm named {name!r}; casedial firm list shows those there are.")
+    return (await firms.load(tx, firm_id))[1]

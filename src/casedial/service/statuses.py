@@ -1,0 +1,78 @@
+"""A firm's statuses: add, rename, reorder, retire, restore [specification: Configuration].
+
+Every function here wants the firm opened with ``lock=True``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from casedial.domain.cases import Firm, Status, StatusType, fold
+from casedial.domain.errors import InvalidSetting, StatusExists, StatusHasRole
+from casedial.service.firms import checked_name
+from casedial.storage import firms, statuses
+from casedial.storage.engine import Transaction
+
+_NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
+
+
+def spelling_variant(firm: Firm, kind: StatusType, name: str) -> Status | None:
+    """Return the status that differs from ``name`` only in case, blanks and punctuation, if there is one."""
+
+    def bare(text: str) -> str:
+        return _NOT_LETTER_OR_DIGIT.sub("", fold(text)) or fold(text)
+
+    return next((status for status in firm.statuses.of(kind) if bare(status.name) == bare(name)), None)
+
+
+async def add_statuses(tx: Transaction, firm: Firm, added: Sequence[tuple[StatusType, str]]) -> Firm:
+    """Add statuses at the end of their types' lists. Raises StatusExists or InvalidSetting."""
+    for kind, name in added:
+        checked_name(name, "A status's name")
+        there = firm.statuses.find(kind, name)
+        if there:
+            hint = " and is retired: restore it instead" if there.retired else ""
+            raise StatusExists(f"The firm has the {kind.label} {there.name!r} already{hint}.")
+    first = len(firm.statuses.all)
+    await statuses.add(tx, firm.id, [(kind, name.strip(), None) for kind, name in added], first)
+    return await _changed(tx, firm)
+
+
+async def rename_status(tx: Transaction, firm: Firm, kind: StatusType, old: str, new: str) -> Firm:
+    """Rename a status; its role, its cases and their history stay. Raises StatusNotFound, StatusExists."""
+    status = firm.statuses.named(kind, old)
+    new = checked_name(new, "A status's name")
+    there = firm.statuses.find(kind, new)
+    if there and there.id != status.id:
+        raise StatusExists(f"The firm has the {kind.label} {there.name!r} already.")
+    await statuses.rename(tx, status.id, new)
+    return await _changed(tx, firm)
+
+
+async def reorder_statuses(tx: Transaction, firm: Firm, kind: StatusType, names: Sequence[str]) -> Firm:
+    """Put the named statuses first, in this order, the others after them as they were.
+
+    Raises StatusNotFound, or InvalidSetting for a name given twice.
+    """
+    first = [firm.statuses.named(kind, name) for name in names]
+    if len({status.id for status in first}) != len(first):
+        raise InvalidSetting("A status is named twice.")
+    rest = [status for status in firm.statuses.of(kind) if status not in first]
+    await statuses.place(tx, [status.id for status in [*first, *rest]])
+    return await _changed(tx, firm)
+
+
+async def retire_status(tx: Transaction, firm: Firm, kind: StatusType, name: str, retired: bool) -> Firm:
+    """Retire a status, or restore it. Raises StatusNotFound, or StatusHasRole for one that must stay."""
+    status = firm.statuses.named(kind, name)
+    if retired and status.role:
+        role = status.role.name.lower().replace("_", " ")
+        raise StatusHasRole(f"{status.name!r} has the role {role!r}: it can be renamed, not retired.")
+    await statuses.retire(tx, status.id, retired)
+    return await _changed(tx, firm)
+
+
+async def _changed(tx: Transaction, firm: Firm) -> Firm:
+    await firms.change(tx, firm.id)
+    return (await firms.load(tx, firm.id))[1]

@@ -1,0 +1,76 @@
+"""Settings: one frozen object, from the environment. The reference of settings is checked against it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from casedial.domain.errors import InvalidSetting
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _setting(default: Any, effect: str) -> Any:
+    return field(default=default, metadata={"effect": effect})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an administrator may choose; each field is read from ``CASEDIAL_<NAME>``."""
+
+    database_url: str = _setting(
+        "sqlite:///casedial.db",
+        "The database: `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user@host/name`.",
+    )
+    host: str = _setting("127.0.0.1", "The address the server listens on.")
+    port: int = _setting(8000, "The port the server listens on.")
+    workers: int = _setting(1, "How many server processes answer requests.")
+    base_path: str = _setting("/PredictiveDialer", "The path under which the five methods are served.")
+    pool_size: int = _setting(4, "How many database connections each worker keeps.")
+    log_level: str = _setting("info", "The least severe log line that is written: debug, info, warning or error.")
+
+    def __post_init__(self) -> None:
+        """Raise InvalidSetting for a value that cannot be used."""
+        if not self.base_path.startswith("/") or not self.base_path.strip("/") or not self.base_path.isascii():
+            raise InvalidSetting("CASEDIAL_BASE_PATH must be a path such as /PredictiveDialer.")
+        for name, low, high in (("port", 0, 65535), ("workers", 1, 128), ("pool_size", 1, 1000)):
+            if not low <= getattr(self, name) <= high:
+                raise InvalidSetting(f"{variable(name)} must be {low} to {high}.")
+        if self.log_level not in LOG_LEVELS:
+            raise InvalidSetting(f"CASEDIAL_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}.")
+
+    @property
+    def base(self) -> str:
+        """Return the base path without a trailing slash."""
+        return "/" + self.base_path.strip("/")
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make this very object, for server processes."""
+        return {variable(f.name): str(getattr(self, f.name)) for f in fields(self)}
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"CASEDIAL_{name.upper()}"
+
+
+def settings_from(environment: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
+    """Read the settings; an override that is not None wins. Raises InvalidSetting."""
+    values: dict[str, Any] = {}
+    for setting in fields(Settings):
+        text = environment.get(variable(setting.name))
+        if text:
+            values[setting.name] = _read(setting, text)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    return Settings(**values)
+
+
+def _read(setting: Field[Any], text: str) -> Any:
+    if setting.type in (int, "int"):
+        try:
+            return int(text)
+        except ValueError:
+            raise InvalidSetting(f"{variable(setting.name)} must be a whole number, not {text!r}.") from None
+    return text

@@ -1,0 +1,214 @@
+"""Cases, their phone numbers and the history of their statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from casedial.domain.cases import Case, Firm, Phone, Status, StatusChange, Statuses, StatusType, fold
+from casedial.domain.dialing import CaseFilter
+from casedial.domain.phones import is_fax, match_key
+from casedial.storage.engine import Transaction
+from casedial.storage.tables import cases, phone_numbers, status_history
+
+_STATUS_COLUMNS = (
+    (StatusType.DIALER, "dialer_status_id"),
+    (StatusType.CAMPAIGN, "campaign_id"),
+    (StatusType.ATTEMPTS, "attempts_id"),
+    (StatusType.DISPOSITION, "disposition_id"),
+)
+
+
+def case_from(row: Any, statuses: Statuses) -> Case:
+    """Return the domain's case from a row of ``cases``."""
+    held: dict[StatusType, Status] = {}
+    for kind, column in _STATUS_COLUMNS:
+        status = statuses.by_id(getattr(row, column))
+        if status:
+            held[kind] = status
+    return Case(
+        case_id=row.case_id,
+        case_status=row.case_status,
+        case_group=row.case_group,
+        closed=row.closed,
+        closed_on=row.closed_on,
+        zip_code=row.zip_code,
+        plaintiff=row.plaintiff,
+        phones=tuple(Phone(*phone) for phone in row.phones),
+        statuses=held,
+        dial_at=row.dial_at,
+        changed_at=row.changed_at,
+    )
+
+
+def _status_values(case: Case) -> dict[str, object]:
+    ids = {column: status.id if (status := case.statuses.get(kind)) else None for kind, column in _STATUS_COLUMNS}
+    return {**ids, "dialer_role": case.role, "dial_at": case.dial_at, "changed_at": case.changed_at}
+
+
+def _values(case: Case) -> dict[str, object]:
+    return {
+        "case_status": case.case_status,
+        "case_group": case.case_group,
+        "case_group_folded": fold(case.case_group),
+        "closed": case.closed,
+        "closed_on": case.closed_on,
+        "zip_code": case.zip_code,
+        "plaintiff": case.plaintiff,
+        "phones": [[phone.name, phone.number, phone.primary, phone.text] for phone in case.phones],
+        **_status_values(case),
+    }
+
+
+_THIS_CASE = sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), cases.c.case_id == sa.bindparam("this_case"))
+_FETCH = cases.select().where(_THIS_CASE)
+
+
+async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
+    """Return one case of the firm, or None."""
+    row = (await tx.execute(_FETCH, {"this_firm": firm.id, "this_case": case_id})).one_or_none()
+    return case_from(row, firm.statuses) if row else None
+
+
+async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> dict[int, Case]:
+    """Return those of these cases that exist, held until the end of the transaction.
+
+    Rows are locked in CaseID order, whatever the order asked for, so that two batches cannot deadlock.
+    """
+    query = (
+        cases.select()
+        .where(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(set(case_ids))))
+        .order_by(cases.c.case_id)
+        .with_for_update()
+    )
+    return {row.case_id: case_from(row, firm.statuses) for row in await tx.execute(query)}
+
+
+async def existing(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> set[int]:
+    """Return which of these cases the firm has."""
+    query = sa.select(cases.c.case_id).where(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(set(case_ids))))
+    return set((await tx.execute(query)).scalars())
+
+
+async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
+    """Return the firm's cases one of whose phones, faxes aside, has these ten digits, in CaseID order."""
+    query = (
+        cases.select()
+        .join(
+            phone_numbers,
+            sa.and_(phone_numbers.c.firm_id == cases.c.firm_id, phone_numbers.c.case_id == cases.c.case_id),
+        )
+        .where(phone_numbers.c.firm_id == firm.id, phone_numbers.c.number == number)
+        .order_by(cases.c.case_id)
+    )
+    return [case_from(row, firm.statuses) for row in await tx.execute(query)]
+
+
+async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, limit: int) -> list[Case]:
+    """Return a page of the firm's cases that match, in CaseID order from the one after ``after``."""
+    query = cases.select().where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(firm, wanted))
+    rows = await tx.execute(query.order_by(cases.c.case_id).limit(limit))
+    return [case_from(row, firm.statuses) for row in rows]
+
+
+def _conditions(firm: Firm, wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
+    named = [
+        (StatusType.DIALER, wanted.dialer_status, cases.c.dialer_status_id),
+        (StatusType.CAMPAIGN, wanted.campaign, cases.c.campaign_id),
+        (StatusType.DISPOSITION, wanted.disposition, cases.c.disposition_id),
+    ]
+    found = [column == firm.statuses.named(kind, name).id for kind, name, column in named if name]
+    if wanted.case_group is not None:
+        found.append(cases.c.case_group_folded == fold(wanted.case_group))
+    if wanted.case_ids is not None:
+        found.append(cases.c.case_id.in_(wanted.case_ids))
+    return found
+
+
+async def most_phones(tx: Transaction, firm: Firm) -> int:
+    """Return the largest number of phones that a case of the firm has."""
+    query = sa.select(sa.func.max(sa.func.json_array_length(cases.c.phones))).where(cases.c.firm_id == firm.id)
+    return (await tx.execute(query)).scalar() or 0
+
+
+async def add(tx: Transaction, firm: Firm, added: Sequence[Case]) -> None:
+    """Add cases that the firm does not have, with their phone numbers."""
+    if added:
+        rows = [{"firm_id": firm.id, "case_id": case.case_id, **_values(case)} for case in added]
+        await tx.execute(cases.insert(), rows)
+        await _add_numbers(tx, firm, added)
+
+
+async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]) -> None:
+    """Store cases of the firm whole; each comes as it was and as it is to be."""
+    if not changed:
+        return
+    rows = [{"this_firm": firm.id, "this_case": case.case_id, **_values(case)} for _, case in changed]
+    names = dict.fromkeys(name for name in rows[0] if not name.startswith("this_"))
+    await tx.execute(cases.update().where(_THIS_CASE).values({n: sa.bindparam(n) for n in names}), rows)
+    moved = [case for before, case in changed if before.phones != case.phones]
+    if moved:
+        await tx.execute(
+            phone_numbers.delete().where(
+                phone_numbers.c.firm_id == firm.id, phone_numbers.c.case_id.in_([case.case_id for case in moved])
+            )
+        )
+        await _add_numbers(tx, firm, moved)
+
+
+async def _add_numbers(tx: Transaction, firm: Firm, changed: Sequence[Case]) -> None:
+    rows = [
+        {"firm_id": firm.id, "number": number, "case_id": case.case_id}
+        for case in changed
+        for number in sorted({match_key(phone.number) for phone in case.phones if not is_fax(phone.name)} - {None})
+    ]
+    if rows:
+        await tx.execute(phone_numbers.insert(), rows)
+
+
+_SAVE_STATUSES = (
+    cases.update().where(_THIS_CASE).values({name: sa.bindparam(name) for name in _status_values(Case(case_id=1))})
+)
+
+
+async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:
+    """Store the statuses and dial times of cases of the firm that this transaction holds."""
+    rows = [{"this_firm": firm.id, "this_case": case.case_id, **_status_values(case)} for case in changed]
+    if rows:
+        await tx.execute(_SAVE_STATUSES, rows)
+
+
+async def record(tx: Transaction, firm: Firm, history: Iterable[StatusChange]) -> None:
+    """Append changes to the history of their cases."""
+    rows = [
+        {
+            "firm_id": firm.id,
+            "case_id": change.case_id,
+            "type": change.type,
+            "status_id": change.status.id if change.status else None,
+            "dial_at": change.dial_at,
+            "changed_at": change.changed_at,
+            "changed_by": change.changed_by,
+        }
+        for change in history
+    ]
+    if rows:
+        await tx.execute(status_history.insert(), rows)
+
+
+async def history(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> Mapping[int, list[StatusChange]]:
+    """Return the recorded changes of each of these cases, oldest first."""
+    query = (
+        status_history.select()
+        .where(status_history.c.firm_id == firm.id, status_history.c.case_id.in_(case_ids))
+        .order_by(status_history.c.id)
+    )
+    found: dict[int, list[StatusChange]] = {case_id: [] for case_id in case_ids}
+    for row in await tx.execute(query):
+        status = firm.statuses.by_id(row.status_id)
+        found[row.case_id].append(
+            StatusChange(row.case_id, StatusType(row.type), status, row.dial_at, row.changed_at, row.changed_by)
+        )
+    return found

@@ -1,0 +1,59 @@
+"""Firms, and the whole of a firm as the domain knows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
+from casedial.storage.engine import Transaction
+from casedial.storage.tables import cases, firms, statuses
+
+
+async def add(tx: Transaction, name: str, time_zone: str, default_records: int, now: datetime) -> int:
+    """Add a firm without statuses; return its id. The caller has checked that the name is free."""
+    result = await tx.execute(
+        firms.insert()
+        .values(
+            name=name,
+            name_folded=fold(name),
+            time_zone=time_zone,
+            default_records=default_records,
+            version=1,
+            created_at=now,
+        )
+        .returning(firms.c.id)
+    )
+    return int(result.scalar_one())
+
+
+async def find(tx: Transaction, name: str, lock: bool = False) -> int | None:
+    """Return the id of the firm of this name, or None; ``lock`` holds it against other operators."""
+    query = sa.select(firms.c.id).where(firms.c.name_folded == fold(name))
+    return (await tx.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+
+
+async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
+    """Return a firm with its statuses in order, and the version at which this is what it looks like."""
+    firm = (await tx.execute(firms.select().where(firms.c.id == firm_id))).one()
+    rows = await tx.execute(
+        statuses.select().where(statuses.c.firm_id == firm_id).order_by(statuses.c.type, statuses.c.position)
+    )
+    listed = Statuses(
+        Status(row.id, StatusType(row.type), row.name, Role(row.role) if row.role else None, row.retired)
+        for row in rows
+    )
+    return firm.version, Firm(firm.id, firm.name, firm.time_zone, firm.default_records, listed)
+
+
+async def every(tx: Transaction) -> list[tuple[Firm, int]]:
+    """Return all firms by name, each with its number of cases; their statuses are left out."""
+    counted = sa.select(sa.func.count()).where(cases.c.firm_id == firms.c.id).scalar_subquery()
+    rows = await tx.execute(sa.select(firms, counted.label("cases")).order_by(firms.c.name_folded))
+    return [(Firm(row.id, row.name, row.time_zone, row.default_records, Statuses(())), row.cases) for row in rows]
+
+
+async def change(tx: Transaction, firm_id: int, **values: str | int) -> None:
+    """Change columns of a firm, if any, and its version, so that every server reads it anew."""
+    await tx.execute(firms.update().where(firms.c.id == firm_id).values(**values, version=firms.c.version + 1))

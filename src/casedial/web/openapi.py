@@ -1,0 +1,299 @@
+"""The OpenAPI document: the specification's five methods, with its own examples, and every reply they can give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from casedial import __version__
+from casedial.domain import errors
+from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS
+from casedial.web.problems import PROBLEM, status_of
+from casedial.wire.replies import CaseReply, ProblemReply, WriteReply
+
+Schema = dict[str, Any]
+
+_DESCRIPTION = """\
+The Predictive Dialer API: hand cases to a dialer, hear what became of them.
+
+Names of parameters are compared without regard to case, `-`, `_` and blanks. Times are local to the firm
+(`2026-05-06T09:00:00`); with `Z` or an offset they are converted. A parameter that nothing asks for is ignored
+and named in the reply header `X-Ignored-Parameters`. Errors are problem documents (RFC 9457) with a stable `code`.
+"""
+
+_CASE: Schema = {
+    "CaseID": 6,
+    "Phones": [
+        {"PhoneName": "Cell", "Phone": "4025555759", "Primary": True, "Text": True},
+        {"PhoneName": "Home", "Phone": "4025551234", "Primary": False, "Text": False},
+    ],
+    "CaseStatus": "LIT 04 - Answer Received",
+    "DialerStatus": "To Dial",
+    "Campaign": "Intake follow-up",
+    "Attempts": "1",
+    "DialDateTime": "2020-07-28T23:02:00",
+    "ZipCode": "68046",
+}
+_CASE_INFO: Schema = {
+    "CaseID": 7,
+    "Phones": [
+        {"PhoneName": "Home Primary Phone", "Phone": "4023205759", "Primary": True, "Text": False},
+        {"PhoneName": "Cell", "Phone": "4025758268", "Primary": False, "Text": False},
+    ],
+    "CaseStatus": "LIT 03 - Lawsuit Served",
+    "DialerStatus": "Do not dial",
+    "Campaign": "Intake follow-up",
+    "Attempts": "1",
+    "DialDateTime": "2020-06-09T11:26:00",
+    "ZipCode": "11235",
+}
+_UPDATE: Schema = {
+    "Cases": [
+        {
+            "CaseID": 515512,
+            "Status": "To Dial",
+            "NextCall": "2020-05-06T09:00:00",
+            "Attempts": 1,
+            "Disposition": "No Answer",
+        }
+    ]
+}
+
+_CASE_ID: Schema = {
+    "description": "SmartAdvocate case id: a whole number or a string of digits.",
+    "oneOf": [
+        {"type": "integer", "minimum": 1, "maximum": 9223372036854775807},
+        {"type": "string", "pattern": "^[0-9]{1,19}$"},
+    ],
+}
+_NOTE: Schema = {"type": "string", "minLength": 1, "description": "Text of the note; at most 64 KiB of UTF-8."}
+_PHONE: Schema = {
+    "type": "string",
+    "maxLength": 64,
+    "description": "Plaintiff's phone number: ten digits, however punctuated; `PhoneNumber` is an alias.",
+}
+_DIAL: dict[str, Schema] = {
+    "Campaign": {"type": "string", "description": "Dialer campaign name. Empty: all cases to dial."},
+    "CaseGroup": {"type": "string", "description": "Case Group name. Empty: cases from all case groups."},
+    "Records": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 999_999_999_999_999_999,
+        "description": f"Number of records to return. Absent: the firm's default. More than {MAX_RECORDS}: "
+        f"{MAX_RECORDS}, and `X-Records-Limit` says so.",
+    },
+    "Auto-change": {
+        "type": "boolean",
+        "default": False,
+        "description": "Automatically change the status to “In the Dialer” for returned cases, in the same step.",
+    },
+}
+_ITEM: dict[str, Schema] = {
+    "CaseID": _CASE_ID,
+    "Status": {
+        "type": "string",
+        "description": "New Dialer Status (To Dial/In the Dialer/Do not Dial). Empty: the status is not updated.",
+    },
+    "NextCall": {
+        "type": "string",
+        "examples": ["2020-05-06T09:00:00"],
+        "description": "Date/time of the next call. Absent with a Status: now.",
+    },
+    "Attempts": {
+        "description": "Attempts count, one of the firm's Attempts statuses.",
+        "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]*$"}],
+    },
+    "Disposition": {"type": "string", "description": "New Last Dialer Disposition."},
+}
+_BY_PHONE: dict[str, Schema] = {"Phone": _PHONE, "Note": _NOTE}
+
+# What any method may answer beside its own replies.
+_COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
+    errors.MalformedDocument,
+    errors.InvalidParameter,
+    errors.ConflictingParameter,
+    errors.KeyMissing,
+    errors.KeyMistyped,
+    errors.KeyUnknown,
+    errors.KeyRevoked,
+    errors.MethodNotAllowed,
+    errors.BodyTooLarge,
+    errors.UnsupportedContentType,
+    errors.StorageUnavailable,
+)
+
+
+def _object(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> Schema:
+    found: Schema = {"type": "object", "properties": properties}
+    return {**found, "required": list(required)} if required else found
+
+
+def _batch(item: Schema) -> Schema:
+    return _object({"Cases": {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": item}}, ("Cases",))
+
+
+def _query(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> list[Schema]:
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in required,
+            "description": schema.get("description", ""),
+            "schema": {key: value for key, value in schema.items() if key != "description"},
+        }
+        for name, schema in properties.items()
+    ]
+
+
+def _body(schema: Schema, example: Schema, form: Schema | None = None) -> Schema:
+    content: Schema = {"application/json": {"schema": schema, "example": example}}
+    if form:
+        content["application/x-www-form-urlencoded"] = {"schema": form}
+    return {"required": True, "content": content}
+
+
+def _responses(success: Schema, example: Any, own: tuple[type[errors.CasedialError], ...]) -> Schema:
+    by_status: dict[int, list[type[errors.CasedialError]]] = {}
+    for error in (*own, *_COMMON_ERRORS):
+        by_status.setdefault(status_of(error), []).append(error)
+    always: Schema = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+    ignored = {"X-Ignored-Parameters": {"$ref": "#/components/headers/X-Ignored-Parameters"}}
+    found: Schema = {
+        "200": {
+            "description": "Done.",
+            "headers": {**always, **ignored},
+            "content": {"application/json": {"schema": success, "example": example}},
+        }
+    }
+    for status, codes in sorted(by_status.items()):
+        extra: Schema = {405: {"Allow": "Allow"}, 503: {"Retry-After": "Retry-After"}}.get(status, {})
+        found[str(status)] = {
+            "description": " ".join(f"`{code.__name__}`: {code.title}." for code in dict.fromkeys(codes)),
+            "headers": {**always, **{name: {"$ref": f"#/components/headers/{ref}"} for name, ref in extra.items()}},
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},
+        }
+    return found
+
+
+def _operation(method: str, verb: str, summary: str, parts: Schema) -> Schema:
+    return {"operationId": f"{method}_{verb}", "tags": [method], "summary": summary, **parts}
+
+
+def _read(method: str, summary: str, properties: dict[str, Schema], required: tuple[str, ...], reply: Schema) -> Schema:
+    example = dict.fromkeys(required, 7) or {"Campaign": "Intake follow-up", "Records": 25, "Auto-change": True}
+    whole = _object(properties, required)
+    return {
+        "get": _operation(method, "get", summary, {"parameters": _query(properties, required), "responses": reply}),
+        "post": _operation(method, "post", summary, {"requestBody": _body(whole, example, whole), "responses": reply}),
+    }
+
+
+def _write(method: str, summary: str, body: Schema, reply: Schema) -> Schema:
+    return {
+        verb: _operation(method, verb, summary, {"requestBody": body, "responses": reply}) for verb in ("post", "put")
+    }
+
+
+def _paths(base: str) -> Schema:
+    case: Schema = {"$ref": "#/components/schemas/CaseReply"}
+    write: Schema = {"$ref": "#/components/schemas/WriteReply"}
+    done = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 7, "Success": True}]}
+    updated = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 515512, "Success": True}]}
+    note = _object({"CaseID": _CASE_ID, "Note": _NOTE}, ("CaseID", "Note"))
+    notes = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _CASE_ID}
+    one_or_many = _object({"CaseID": {"oneOf": [_CASE_ID, notes]}, "Note": _NOTE}, ("CaseID", "Note"))
+    update = _object(_ITEM, ("CaseID",))
+    missing, case_missing = errors.MissingParameter, errors.CaseNotFound
+    write_errors = (missing, errors.TooManyItems, case_missing)
+    return {
+        f"{base}/GetCasesToDial": _read(
+            "GetCasesToDial",
+            "Gets a list of cases for dialer to dial",
+            _DIAL,
+            (),
+            _responses({"type": "array", "items": case}, [_CASE], ()),
+        ),
+        f"{base}/GetCaseInfo": _read(
+            "GetCaseInfo",
+            "Returns information about a specific case",
+            {"CaseID": _CASE_ID},
+            ("CaseID",),
+            _responses(case, _CASE_INFO, (missing, case_missing)),
+        ),
+        f"{base}/UpdateCaseStatus": _write(
+            "UpdateCaseStatus",
+            "Updates status for one or more cases",
+            _body(
+                {
+                    "anyOf": [
+                        _batch(update),
+                        {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": update},
+                        update,
+                    ]
+                },
+                _UPDATE,
+                update,
+            ),
+            _responses(
+                write, updated, (*write_errors, errors.UnknownStatus, errors.RetiredStatus, errors.NotToDial)
+            ),
+        ),
+        f"{base}/AddCaseNote": _write(
+            "AddCaseNote",
+            "Adds a note to one or more cases",
+            _body({"anyOf": [one_or_many, _batch(note)]}, {"CaseID": 7, "Note": "Asked to be called back."}, note),
+            _responses(write, done, (*write_errors, errors.NoteTooLong)),
+        ),
+        f"{base}/AddCaseNoteByPhone": _write(
+            "AddCaseNoteByPhone",
+            "Adds a note to cases found by phone number",
+            _body(
+                _object(_BY_PHONE, ("Phone", "Note")),
+                {"Phone": "(402) 320-5759", "Note": "Left a message."},
+                _object(_BY_PHONE, ("Phone", "Note")),
+            ),
+            _responses(write, done, (missing, errors.PhoneNotFound, errors.NoteTooLong)),
+        ),
+    }
+
+
+def _header(description: str) -> Schema:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def document(base: str) -> Schema:
+    """Return the OpenAPI 3.1 document of a server whose methods are under ``base``."""
+    _, schemas = msgspec.json.schema_components(
+        [CaseReply, WriteReply, ProblemReply], ref_template="#/components/schemas/{name}"
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Predictive Dialer API",
+            "version": __version__,
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"ClientKey": []}],
+        "paths": _paths(base),
+        "components": {
+            "schemas": schemas,
+            "headers": {
+                "X-Request-Id": _header("Names this request in the server's log."),
+                "X-Ignored-Parameters": _header("Parameters that nothing asked for, percent-encoded."),
+                "X-Records-Limit": _header("The maximum to which Records was cut."),
+                "Allow": _header("The HTTP methods this path takes."),
+                "Retry-After": _header("Seconds after which to try again."),
+            },
+            "securitySchemes": {
+                "ClientKey": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-ApiKey",
+                    "description": "The ClientKey of one dialer vendor for one firm.",
+                }
+            },
+        },
+    }

@@ -1,0 +1,81 @@
+"""Errors to HTTP: which status each has, and the problem document that tells it."""
+
+from __future__ import annotations
+
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+)
+
+from casedial.domain import errors
+from casedial.wire.replies import WriteReply, encode, problem_reply
+from casedial.web.observe import RequestRecord, note_fault
+
+PROBLEM = "application/problem+json"
+
+# The nearest class up the tree decides.
+STATUS_OF: dict[type[errors.CasedialError], int] = {
+    errors.RequestError: 400,
+    errors.NotAuthenticated: 401,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.UnsupportedContentType: 415,
+    errors.StorageUnavailable: 503,
+    errors.SchemaBehind: 503,
+    errors.CasedialError: 500,
+}
+
+
+def status_of(error: type[errors.CasedialError]) -> int:
+    """Return the HTTP status of an error."""
+    return next(STATUS_OF[ancestor] for ancestor in error.__mro__ if ancestor in STATUS_OF)
+
+
+def problem(
+    record: RequestRecord,
+    error: errors.CasedialError,
+    headers: dict[str, str] | None = None,
+    write: WriteReply | None = None,
+) -> Response[bytes]:
+    """Answer with a problem document, and note its code as the request's outcome."""
+    record.outcome = error.code
+    status = status_of(type(error))
+    headers = dict(headers or {})
+    if status == 503:
+        headers["Retry-After"] = "1"
+    if status == 401:
+        headers["WWW-Authenticate"] = 'ApiKey realm="casedial"'
+    body = encode(problem_reply(error, status, record.request_id, write))
+    return Response(body, status_code=status, headers=headers, media_type=PROBLEM)
+
+
+def on_exception(request: Request[object, object, object], error: Exception) -> Response[bytes]:
+    """Answer for whatever a handler or the framework raised."""
+    record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
+    headers = {}
+    if isinstance(error, MethodNotAllowedException):
+        headers["Allow"] = "GET"  # the methods of the API answer for themselves
+    if not isinstance(error, errors.CasedialError | HTTPException) or (
+        isinstance(error, HTTPException) and error.status_code >= 500
+    ):
+        note_fault(record, error)
+    return problem(record, _our_own(error), headers)
+
+
+def _our_own(error: Exception) -> errors.CasedialError:
+    if isinstance(error, errors.CasedialError):
+        return error
+    if isinstance(error, NotFoundException):
+        return errors.PathNotFound("There is nothing at this path; /docs lists what there is.")
+    if isinstance(error, MethodNotAllowedException):
+        return errors.MethodNotAllowed("This path takes GET only.")
+    if isinstance(error, ClientException) and error.status_code == 413:
+        return errors.BodyTooLarge("A body has at most 1 MiB.")
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return errors.MalformedDocument("The request cannot be read.")
+    return errors.InternalError("A fault in casedial, now in its log. Nothing was changed.")

@@ -1,0 +1,240 @@
+"""Read what a client sent into parameters, whatever its form and however it spells their names."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeVar
+from urllib.parse import parse_qsl, quote
+
+from casedial.domain.errors import (
+    CasedialError,
+    ConflictingParameter,
+    FieldError,
+    InvalidParameter,
+    MalformedDocument,
+    MissingParameter,
+    UnsupportedContentType,
+)
+
+T = TypeVar("T")
+
+Pairs = Sequence[tuple[str, object]]
+
+_JSON = ("application/json", "text/json")
+_FORM = "application/x-www-form-urlencoded"
+_MAX_FORM_FIELDS = 2000  # the largest legitimate form repeats CaseID 1000 times
+_MAX_IGNORED_BYTES = 1024
+
+
+class JsonObject(list[tuple[str, object]]):
+    """A JSON object as its pairs in order, so that a name given twice is seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One request's parameters: those of the query string, and the body as it was read."""
+
+    query: Pairs
+    body: object = None  # JsonObject, list, another JSON value, or None without a body
+
+    @property
+    def pairs(self) -> Pairs:
+        """Return the parameters of query and body together; raises InvalidParameter for a body that has none."""
+        if self.body is None:
+            return self.query
+        if not isinstance(self.body, JsonObject):
+            raise InvalidParameter("The body must be a JSON object.", [FieldError("#", "must be a JSON object")])
+        return [*self.query, *self.body]
+
+
+def read_document(query: bytes, body: bytes, content_type: str) -> Document:
+    """Read a query string and a body.
+
+    A body without Content-Type is read as JSON. Raises MalformedDocument or UnsupportedContentType.
+    """
+    pairs = _read_form(query, "query string")
+    if not body.strip():
+        return Document(pairs)
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not media_type or media_type in _JSON or (media_type.startswith("application/") and media_type.endswith("+json")):
+        return Document(pairs, read_json(body))
+    if media_type == _FORM:
+        return Document(pairs, JsonObject(_read_form(body.strip(), "form")))
+    raise UnsupportedContentType(f"Send application/json or {_FORM}; this body is of another type.")
+
+
+def _read_form(raw: bytes, what: str) -> list[tuple[str, object]]:
+    try:
+        text = raw.decode("utf-8")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS)
+    except UnicodeDecodeError:
+        raise MalformedDocument(f"The {what} is not UTF-8.") from None
+    except ValueError:
+        raise MalformedDocument(f"The {what} has more than {_MAX_FORM_FIELDS} fields.") from None
+    for name, value in pairs:
+        _refuse_unstorable(name, f"#/{_escape(name)}")
+        _refuse_unstorable(value, f"#/{_escape(name)}")
+    return list(pairs)
+
+
+def read_json(raw: bytes) -> object:
+    """Read one JSON value; objects come as JsonObject. Raises MalformedDocument, never anything else.
+
+    Refused wherever they stand: NaN and Infinity, numbers no double holds, NUL, lone surrogates.
+    """
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MalformedDocument(f"The body is not UTF-8 (at byte {error.start}).") from None
+    try:
+        value: object = json.loads(
+            text,
+            object_pairs_hook=JsonObject,
+            parse_int=_parse_int,
+            parse_float=_parse_float,
+            parse_constant=_refuse_constant,
+        )
+    except json.JSONDecodeError as error:
+        raise MalformedDocument(
+            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise MalformedDocument("The JSON is nested too deeply.") from None
+    if "\\u" in text:  # only an escape can bring NUL or a lone surrogate past the decoder
+        _refuse_unstorable_in(value)
+    return value
+
+
+def _parse_int(digits: str) -> int:
+    if len(digits) > 300:
+        _parse_float(digits)
+    return int(digits)
+
+
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise MalformedDocument("The JSON holds a number that is too large for any reader.")
+    return number
+
+
+def _refuse_constant(name: str) -> object:
+    raise MalformedDocument(f"{name} is not JSON.")
+
+
+def _refuse_unstorable(text: str, pointer: str) -> None:
+    if "\0" in text:
+        what = "holds a NUL character"
+    elif any("\ud800" <= character <= "\udfff" for character in text):
+        what = "holds half of a surrogate pair"
+    else:
+        return
+    raise MalformedDocument(f"A string {what}.", [FieldError(pointer, what)])
+
+
+def _refuse_unstorable_in(root: object) -> None:
+    """Walk a JSON value without recursion, so that nesting costs no stack."""
+    waiting: list[tuple[object, str]] = [(root, "#")]
+    while waiting:
+        value, pointer = waiting.pop()
+        if isinstance(value, str):
+            _refuse_unstorable(value, pointer)
+        elif isinstance(value, JsonObject):
+            for name, child in value:
+                _refuse_unstorable(name, pointer)
+                waiting.append((child, f"{pointer}/{_escape(name)}"))
+        elif isinstance(value, list):
+            waiting.extend((child, f"{pointer}/{index}") for index, child in enumerate(value))
+
+
+def _escape(name: str) -> str:
+    """Escape a name for a JSON pointer, so that it is safe to show."""
+    return quote(name.replace("~", "~0").replace("/", "~1"), safe="~-_ ", errors="replace")
+
+
+@lru_cache(maxsize=2048)
+def canonical(name: str) -> str:
+    """Return the form in which parameter names are compared: ``Auto-change`` and ``auto_change`` are one."""
+    folded = name.lower().replace("-", "").replace("_", "").replace(" ", "")
+    return "phone" if folded == "phonenumber" else folded
+
+
+@dataclass
+class Parameters:
+    """The parameters of one request or of one item, taken by name; what is wrong is gathered, then raised.
+
+    None and the empty string are the same as absent.
+    """
+
+    pairs: Pairs
+    pointer: str = "#"
+    _given: dict[str, list[object]] = field(init=False)
+    _taken: set[str] = field(init=False, default_factory=set)
+    _errors: list[CasedialError] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._given = {}
+        for name, value in self.pairs:
+            values = self._given.setdefault(canonical(name), [])
+            if value is not None and value != "":
+                values.append(value)
+
+    def every(self, name: str) -> list[object]:
+        """Return all values given for a parameter that may repeat."""
+        key = canonical(name)
+        self._taken.add(key)
+        return self._given.get(key, [])
+
+    def optional(self, name: str, read: Callable[[object], T | None]) -> T | None:
+        """Return the parameter as ``read`` makes it, or None when absent or wrong."""
+        try:
+            values = [read(value) for value in self.every(name)]
+        except CasedialError as error:
+            self.refuse(error)
+            return None
+        except ValueError as error:
+            self.refuse(InvalidParameter(f"{name} {error}.", [FieldError(f"{self.pointer}/{name}", str(error))]))
+            return None
+        if any(value != values[0] for value in values[1:]):
+            detail = "was sent more than once, with different values"
+            self.refuse(ConflictingParameter(f"{name} {detail}.", [FieldError(f"{self.pointer}/{name}", detail)]))
+            return None
+        return values[0] if values else None
+
+    def required(self, name: str, read: Callable[[object], T | None]) -> T | None:
+        """Like ``optional``, but its absence is an error too."""
+        before = len(self._errors)
+        value = self.optional(name, read)
+        if value is None and len(self._errors) == before:
+            self.refuse(MissingParameter(f"{name} is required.", [FieldError(f"{self.pointer}/{name}", "is required")]))
+        return value
+
+    def refuse(self, error: CasedialError) -> None:
+        """Note that something is wrong."""
+        self._errors.append(error)
+
+    def finish(self) -> None:
+        """Raise what was wrong: the first error, naming the bad fields of all."""
+        if self._errors:
+            first = self._errors[0]
+            detail = " ".join(error.detail for error in self._errors)
+            raise type(first)(detail, [field for error in self._errors for field in error.fields])
+
+    def ignored(self) -> list[str]:
+        """Return the names, as the client spelled them, that nothing asked for."""
+        return [name for name, _ in self.pairs if canonical(name) not in self._taken]
+
+
+def ignored_header(names: Iterable[str]) -> str:
+    """Render X-Ignored-Parameters: percent-encoded names, each once, at most 1 KiB."""
+    header = ""
+    for name in dict.fromkeys(names):
+        longer = f"{header}, {quote(name, safe='')}" if header else quote(name, safe="")
+        if len(longer) > _MAX_IGNORED_BYTES:
+            break
+        header = longer
+    return header

@@ -1,0 +1,126 @@
+"""The specification's JSON, field order included, and the problem documents of RFC 9457."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from casedial.domain.cases import Case, StatusType
+from casedial.domain.errors import CasedialError
+from casedial.domain.phones import dialable
+from casedial.wire.values import show_time
+
+
+class PhoneReply(msgspec.Struct, frozen=True):
+    """One phone of a case [specification: Return Values]."""
+
+    PhoneName: str
+    Phone: str
+    Primary: bool
+    Text: bool
+
+
+class CaseReply(msgspec.Struct, frozen=True):
+    """A case, as GetCasesToDial lists it and GetCaseInfo returns it [specification: Return Values]."""
+
+    CaseID: int
+    Phones: list[PhoneReply]
+    CaseStatus: str
+    DialerStatus: str
+    Campaign: str
+    Attempts: str
+    DialDateTime: str | None
+    ZipCode: str
+
+
+class ResultReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one item of a write."""
+
+    CaseID: str | int | float | None
+    Success: bool
+    Code: str | None = None
+    Message: str | None = None
+
+
+class WriteReply(msgspec.Struct, frozen=True):
+    """What became of a write, item by item in request order."""
+
+    Succeeded: int
+    Failed: int
+    Results: list[ResultReply]
+
+
+class FieldReply(msgspec.Struct, frozen=True):
+    """One bad field of a request."""
+
+    pointer: str
+    detail: str
+
+
+class ProblemReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A problem document (RFC 9457); a write of which every item failed also carries its results."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[FieldReply] = []
+    Succeeded: int | None = None
+    Failed: int | None = None
+    Results: list[ResultReply] | None = None
+
+
+encode = msgspec.json.Encoder().encode
+
+
+def case_reply(case: Case, zone: ZoneInfo) -> CaseReply:
+    """Show a case; phones are those a dialer may dial, primary first."""
+
+    def name_of(kind: StatusType) -> str:
+        status = case.statuses.get(kind)
+        return status.name if status else ""
+
+    return CaseReply(
+        case.case_id,
+        [PhoneReply(p.name, dialable(p.number), p.primary, p.text) for p in case.voice_phones],
+        case.case_status,
+        name_of(StatusType.DIALER),
+        name_of(StatusType.CAMPAIGN),
+        name_of(StatusType.ATTEMPTS),
+        show_time(case.dial_at, zone) if case.dial_at else None,
+        case.zip_code,
+    )
+
+
+def write_reply(echoes: Iterable[object], outcomes: Sequence[CasedialError | None]) -> WriteReply:
+    """Show what became of each item: None is success."""
+    results = [
+        ResultReply(echo, True) if error is None else ResultReply(echo, False, error.code, error.detail)  # type: ignore[arg-type]
+        for echo, error in zip(echoes, outcomes, strict=True)
+    ]
+    failed = sum(error is not None for error in outcomes)
+    return WriteReply(len(results) - failed, failed, results)
+
+
+def problem_reply(
+    error: CasedialError, status: int, request_id: str, write: WriteReply | None = None
+) -> ProblemReply:
+    """Show an error as a problem document; ``type`` is a path into this server's own reference of errors."""
+    return ProblemReply(
+        type=f"/docs/errors#{error.code}",
+        title=error.title,
+        status=status,
+        detail=error.detail,
+        instance=f"urn:uuid:{request_id}",
+        code=error.code,
+        request_id=request_id,
+        errors=[FieldReply(field.pointer, field.detail) for field in error.fields],
+        Succeeded=write.Succeeded if write else None,
+        Failed=write.Failed if write else None,
+        Results=write.Results if write else None,
+    )

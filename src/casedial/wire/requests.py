@@ -1,0 +1,197 @@
+"""The five methods' parameters, read to domain requests [specification: Parameters of each method]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from casedial.domain.cases import Firm
+from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS, CaseNote, CaseUpdate, DialQuery
+from casedial.domain.errors import (
+    CasedialError,
+    ConflictingParameter,
+    FieldError,
+    InvalidParameter,
+    MissingParameter,
+    TooLarge,
+    TooManyItems,
+)
+from casedial.wire import values
+from casedial.wire.documents import Document, JsonObject, Pairs, Parameters
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Batch(Generic[T]):
+    """The items of a write, in request order.
+
+    ``echoes`` holds each item's CaseID as it was sent; an item that could not be read stands as the
+    error that says why; ``ignored`` names the parameters that nothing asked for.
+    """
+
+    echoes: list[object] = field(default_factory=list)
+    items: list[T | CasedialError] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+    def add(self, echo: object, read: Callable[[], T]) -> None:
+        """Add one item, or the reason why it cannot be read; what is too large ends the whole request."""
+        self.echoes.append(echo if isinstance(echo, str | int | float) else None)
+        try:
+            self.items.append(read())
+        except TooLarge:
+            raise
+        except CasedialError as error:
+            self.items.append(error)
+
+
+def dial_query(document: Document, firm: Firm) -> tuple[DialQuery, bool, list[str]]:
+    """Read GetCasesToDial; also whether Records was cut to the maximum, and the ignored names."""
+    parameters = Parameters(document.pairs)
+    campaign = parameters.optional("Campaign", values.name)
+    case_group = parameters.optional("CaseGroup", values.name)
+    records = parameters.optional("Records", values.records) or firm.default_records
+    auto_change = parameters.optional("Auto-change", values.boolean) or False
+    parameters.finish()
+    query = DialQuery(campaign, case_group, min(records, MAX_RECORDS), auto_change)
+    return query, records > MAX_RECORDS, parameters.ignored()
+
+
+def case_info(document: Document) -> tuple[int, list[str]]:
+    """Read GetCaseInfo: the CaseID, and the ignored names."""
+    parameters = Parameters(document.pairs)
+    case_id = parameters.required("CaseID", values.case_id)
+    parameters.finish()
+    assert case_id is not None
+    return case_id, parameters.ignored()
+
+
+def case_updates(document: Document, zone: ZoneInfo) -> Batch[CaseUpdate]:
+    """Read UpdateCaseStatus: ``{"Cases":[…]}``, a bare array, or the plain parameters of one case.
+
+    Raises InvalidParameter for an empty list, TooManyItems for more than 1000.
+    """
+    batch: Batch[CaseUpdate] = Batch()
+    items, prefix = _items(document, batch.ignored)
+    if items is None:
+        _add_item(batch, JsonObject(document.pairs), "#", partial(_case_update, zone=zone))
+    else:
+        for index, item in enumerate(items):
+            _add_item(batch, item, f"{prefix}/{index}", partial(_case_update, zone=zone))
+    return batch
+
+
+def _case_update(parameters: Parameters, zone: ZoneInfo) -> CaseUpdate:
+    case_id = parameters.required("CaseID", values.case_id)
+    status = parameters.optional("Status", values.name)
+    next_call = parameters.optional("NextCall", partial(values.local_time, zone=zone))
+    attempts = parameters.optional("Attempts", values.attempts)
+    disposition = parameters.optional("Disposition", values.name)
+    parameters.finish()
+    assert case_id is not None
+    return CaseUpdate(case_id, status, next_call, attempts, disposition, parameters.pointer)
+
+
+def case_notes(document: Document) -> Batch[CaseNote]:
+    """Read AddCaseNote: ``{"Cases":[…]}``, or one Note with one CaseID, a list of them, or CaseID repeated.
+
+    A CaseID repeated in a list counts once; in the ``Cases`` form each item is a note of its own.
+    """
+    batch: Batch[CaseNote] = Batch()
+    items, prefix = _items(document, batch.ignored)
+    if items is not None:
+        for index, item in enumerate(items):
+            _add_item(batch, item, f"{prefix}/{index}", _case_note)
+        return batch
+    parameters = Parameters(document.pairs)
+    case_ids: list[object] = []
+    for value in parameters.every("CaseID"):
+        case_ids.extend(value if isinstance(value, list) and not isinstance(value, JsonObject) else [value])
+    if len(case_ids) > MAX_ITEMS:
+        raise TooManyItems(f"One request notes at most {MAX_ITEMS} cases.")
+    if not case_ids:
+        parameters.refuse(MissingParameter("CaseID is required.", [FieldError("#/CaseID", "is required")]))
+    text = parameters.required("Note", values.note)
+    parameters.finish()
+    batch.ignored.extend(parameters.ignored())
+    seen: set[int] = set()
+    for sent in case_ids:
+        _add_listed_note(batch, sent, text or "", seen)
+    return batch
+
+
+def _add_listed_note(batch: Batch[CaseNote], sent: object, text: str, seen: set[int]) -> None:
+    def read() -> CaseNote:
+        parameters = Parameters([("CaseID", sent)])
+        case_id = parameters.required("CaseID", values.case_id)
+        parameters.finish()
+        assert case_id is not None
+        return CaseNote(case_id, text)
+
+    batch.add(sent, read)
+    item = batch.items[-1]
+    if isinstance(item, CaseNote):
+        if item.case_id in seen:
+            batch.items.pop()
+            batch.echoes.pop()
+        seen.add(item.case_id)
+
+
+def _case_note(parameters: Parameters) -> CaseNote:
+    case_id = parameters.required("CaseID", values.case_id)
+    text = parameters.required("Note", values.note)
+    parameters.finish()
+    assert case_id is not None and text is not None
+    return CaseNote(case_id, text)
+
+
+def note_by_phone(document: Document) -> tuple[str, str, list[str]]:
+    """Read AddCaseNoteByPhone: the ten digits, the note's text, and the ignored names."""
+    parameters = Parameters(document.pairs)
+    phone = parameters.required("Phone", values.phone)
+    text = parameters.required("Note", values.note)
+    parameters.finish()
+    assert phone is not None and text is not None
+    return phone, text, parameters.ignored()
+
+
+def _items(document: Document, ignored: list[str]) -> tuple[list[object] | None, str]:
+    """Return the list of items and the pointer to it, or None where plain parameters were sent."""
+    if isinstance(document.body, list) and not isinstance(document.body, JsonObject):
+        found, prefix = document.body, "#"
+        ignored.extend(name for name, _ in document.query)
+    else:
+        parameters = Parameters(document.pairs)
+        given = parameters.every("Cases")
+        if not given:
+            return None, "#"
+        if any(value != given[0] for value in given[1:]):
+            detail = "was sent more than once, with different values"
+            raise ConflictingParameter(f"Cases {detail}.", [FieldError("#/Cases", detail)])
+        if not isinstance(given[0], list) or isinstance(given[0], JsonObject):
+            raise InvalidParameter("Cases must be a list.", [FieldError("#/Cases", "must be a list")])
+        found, prefix = given[0], "#/Cases"
+        ignored.extend(parameters.ignored())
+    if not found:
+        raise InvalidParameter("The list of cases is empty.", [FieldError(prefix, "must not be empty")])
+    if len(found) > MAX_ITEMS:
+        raise TooManyItems(f"One request holds at most {MAX_ITEMS} cases; this one has {len(found)}.")
+    return found, prefix
+
+
+def _add_item(batch: Batch[T], item: object, pointer: str, read: Callable[[Parameters], T]) -> None:
+    pairs: Pairs = item if isinstance(item, JsonObject) else ()
+    parameters = Parameters(pairs, pointer)
+    echo = next(iter(parameters.every("CaseID")), None)
+
+    def read_item() -> T:
+        if not isinstance(item, JsonObject):
+            detail = "must be an object with a CaseID"
+            raise InvalidParameter(f"An item {detail}.", [FieldError(pointer, detail)])
+        return read(parameters)
+
+    batch.add(echo, read_item)
+    batch.ignored.extend(parameters.ignored())
