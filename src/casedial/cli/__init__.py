@@ -1,4 +1,42 @@
-"""The casedial command."""
+"""The casedial command, put together from its subjects.
+
+common.py     options every command shares, running, showing
+serve.py      serve, demo, migrate, backup
+firms.py keys.py statuses.py cases.py    the commands of each subject
+sample.py     the sample firm of the demo
+"""
+
+from __future__ import annotations
+
+import typer
+
+from casedial import __version__
+from casedial.cli import cases, firms, keys, serve, statuses
+
+app = typer.Typer(
+    help="The dial-list server for the Predictive Dialer API.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(firms.app, name="firm")
+app.add_typer(keys.app, name="key")
+app.add_typer(statuses.app, name="status")
+app.add_typer(cases.app, name="cases")
+serve.register(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"casedial {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True)) -> None:
+    """Serve a law firm's dial list to any predictive dialer."""
+
 
 def main() -> None:
-    """Run it."""
+    """Run the command that the arguments name."""
+    app()

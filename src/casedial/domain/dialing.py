@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 
 from casedial.domain.cases import Case, Firm, Role, Status, StatusChange, StatusType
 from casedial.domain.errors import FieldError, NotToDial
@@ -99,6 +100,75 @@ def update(firm: Firm, case: Case, item: CaseUpdate, by: str, now: datetime) -> 
         detail = "NextCall without Status moves the date of a case that is To Dial; this case is not."
         raise NotToDial(detail, [FieldError(f"{item.pointer}/NextCall", detail)])
     return change(case, statuses, item.next_call, by, now)
+
+
+class Move(Enum):
+    """Where an operator moves a case's Dialer Status."""
+
+    TO_DIAL = "To Dial"
+    DO_NOT_DIAL = "Do not Dial"
+    BACK_FROM_DIALER = "back from the dialer"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorChange:
+    """What an operator wants of many cases: a move, with ``dial_at`` when to dial, a campaign, or both."""
+
+    move: Move | None = None
+    dial_at: datetime | None = None
+    campaign: Status | None = None
+
+
+def concerns(wanted: OperatorChange, case: Case) -> bool:
+    """Tell whether the change would do anything to the case.
+
+    A case in the dialer is not moved to To Dial but by "back from the dialer": somebody may be talking.
+    """
+    if wanted.move is Move.BACK_FROM_DIALER:
+        return case.role is Role.IN_THE_DIALER
+    if wanted.move is Move.TO_DIAL:
+        return case.role is not Role.IN_THE_DIALER
+    moves = wanted.move is Move.DO_NOT_DIAL and case.role is not Role.DO_NOT_DIAL
+    return moves or (wanted.campaign is not None and case.statuses.get(StatusType.CAMPAIGN) != wanted.campaign)
+
+
+def last_dial_time(history: Sequence[StatusChange]) -> datetime | None:
+    """Return the dial time that a case had when it was last To Dial."""
+    waiting = (c for c in reversed(history) if c.status and c.status.role is Role.TO_DIAL)
+    return next((c.dial_at for c in waiting), None)
+
+
+def operate(
+    firm: Firm, case: Case, wanted: OperatorChange, history: Sequence[StatusChange], by: str, now: datetime
+) -> tuple[Case, list[StatusChange]]:
+    """Do an operator's change; a case back from the dialer gets its old dial time unless another is given."""
+    statuses: dict[StatusType, Status | None] = {}
+    if wanted.campaign:
+        statuses[StatusType.CAMPAIGN] = wanted.campaign
+    if wanted.move is None:
+        return change(case, statuses, case.dial_at, by, now)
+    role = Role.DO_NOT_DIAL if wanted.move is Move.DO_NOT_DIAL else Role.TO_DIAL
+    statuses[StatusType.DIALER] = firm.statuses.with_role(role)
+    old = last_dial_time(history) if wanted.move is Move.BACK_FROM_DIALER else None
+    return change(case, statuses, wanted.dial_at or old or now, by, now)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPeriod:
+    """A status as it lasted: from its change until the next one of its type, None while it lasts."""
+
+    change: StatusChange
+    until: datetime | None
+
+
+def periods(history: Sequence[StatusChange]) -> list[StatusPeriod]:
+    """Return a case's history as periods, oldest first."""
+    ends: dict[StatusType, datetime] = {}
+    found = []
+    for recorded in reversed(history):
+        found.append(StatusPeriod(recorded, ends.get(recorded.type)))
+        ends[recorded.type] = recorded.changed_at
+    return found[::-1]
 
 
 def note_recipients(cases: Sequence[Case]) -> list[Case]:

@@ -5,5 +5,4 @@ Each takes an open transaction, the firm or caller, the request and, where time 
 dialing.py    the five methods of the specification
 firms.py keys.py statuses.py    an operator's configuration
 cases.py      one case whole, and changing many
-imports.py exports.py           files in and out, a batch at a time
 """

@@ -88,9 +88,7 @@ async def add_case_note(
     return outcomes
 
 
-async def add_case_note_by_phone(
-    tx: Transaction, caller: Caller, number: str, text: str, now: datetime
-) -> list[int]:
+async def add_case_note_by_phone(tx: Transaction, caller: Caller, number: str, text: str, now: datetime) -> list[int]:
     """Add a note to all open cases with this number, or to all closed ones if none is open.
 
     Return their CaseIDs [specification: AddCaseNoteByPhone]. Raises PhoneNotFound.

@@ -162,7 +162,7 @@ async def _add_numbers(tx: Transaction, firm: Firm, changed: Sequence[Case]) -> 
     rows = [
         {"firm_id": firm.id, "number": number, "case_id": case.case_id}
         for case in changed
-        for number in sorted({match_key(phone.number) for phone in case.phones if not is_fax(phone.name)} - {None})
+        for number in sorted({match_key(phone.number) or "" for phone in case.phones if not is_fax(phone.name)} - {""})
     ]
     if rows:
         await tx.execute(phone_numbers.insert(), rows)

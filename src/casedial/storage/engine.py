@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
@@ -23,9 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 
 try:  # carries a newer SQLite than most systems, see wal_is_safe
-    import pysqlite3.dbapi2 as sqlite  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import pysqlite3.dbapi2 as sqlite
 except ImportError:  # no wheel for this platform
-    import sqlite3 as sqlite  # type: ignore[no-redef]
+    import sqlite3 as sqlite
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ class Store:
                 async with self.write() as tx:
                     return await work(tx)
             except TransactionEnded:
-                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
         raise StorageUnavailable("The database is too busy; try again.")
 
     @asynccontextmanager
@@ -123,6 +123,8 @@ class Store:
             raise _unavailable() from error
         try:
             connection = await connection.execution_options(casedial_writes=writes)
+            if not writes and self.database is Database.POSTGRESQL:
+                connection = await connection.execution_options(isolation_level="REPEATABLE READ")
             async with connection.begin():
                 yield Transaction(connection, self.database)
         except sa.exc.DBAPIError as error:
@@ -172,10 +174,18 @@ def wal_is_safe(version: tuple[int, ...]) -> bool:
 def _sqlite_engine(path: Path, pool_size: int) -> AsyncEngine:
     if not path.parent.is_dir():
         raise InvalidSetting(f"There is no folder {path.parent} to keep the database in.")
-    dbapi = AsyncAdapt_aiosqlite_dbapi(aiosqlite, sqlite)  # type: ignore[no-untyped-call]
-    for name in ("DatabaseError", "Error", "IntegrityError", "NotSupportedError", "OperationalError", "ProgrammingError"):
-        setattr(dbapi, name, getattr(sqlite, name))
-    dbapi.sqlite_version_info = sqlite.sqlite_version_info
+    dbapi = AsyncAdapt_aiosqlite_dbapi(aiosqlite, sqlite)
+    for name in (
+        "DatabaseError",
+        "Error",
+        "IntegrityError",
+        "NotSupportedError",
+        "OperationalError",
+        "ProgrammingError",
+        "sqlite_version",
+        "sqlite_version_info",
+    ):
+        setattr(dbapi, name, getattr(sqlite, name))  # not those of the standard module that aiosqlite names
 
     async def connect() -> aiosqlite.Connection:
         connection = aiosqlite.Connection(lambda: _sqlite_connect(path), 64)
@@ -214,8 +224,9 @@ def _sqlite_connect(path: Path) -> sqlite3.Connection:
 
 
 def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
-    scheme, _, rest = url.partition("://")
-    dsn = "postgresql://" + rest  # asyncpg reads libpq's URLs itself: sslmode, sockets, several hosts
+    dsn = (
+        "postgresql://" + url.partition("://")[2]
+    )  # asyncpg reads libpq's URLs itself: sslmode, sockets, several hosts
 
     async def connect() -> Any:
         return await asyncpg.connect(dsn, timeout=10)

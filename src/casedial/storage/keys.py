@@ -51,13 +51,13 @@ async def add(tx: Transaction, firm_id: int, vendor: str, digest: bytes, hint: s
 async def find(tx: Transaction, digest: bytes) -> KeyRecord | None:
     """Return the key with this digest, revoked or not, or None."""
     row = (await tx.execute(_BY_DIGEST, {"digest": digest})).one_or_none()
-    return KeyRecord(*row) if row else None
+    return KeyRecord(**row._mapping) if row else None
 
 
 async def every(tx: Transaction, firm_id: int | None = None) -> list[KeyRecord]:
     """Return all keys, or those of one firm, oldest first."""
     query = _SELECT if firm_id is None else _SELECT.where(keys.c.firm_id == firm_id)
-    return [KeyRecord(*row) for row in await tx.execute(query.order_by(keys.c.id))]
+    return [KeyRecord(**row._mapping) for row in await tx.execute(query.order_by(keys.c.id))]
 
 
 async def revoke(tx: Transaction, key_id: int, now: datetime) -> bool:

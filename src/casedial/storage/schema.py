@@ -31,7 +31,6 @@ class SchemaState:
         return self.current == self.head
 
 
-@cache
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -40,9 +39,7 @@ def _config() -> Config:
 
 @cache
 def _head() -> str:
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 async def state(tx: Transaction) -> SchemaState:
@@ -69,8 +66,7 @@ async def migrate(store: Store) -> SchemaState:
 
 
 def _upgrade(connection: sa.Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

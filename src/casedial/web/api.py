@@ -166,4 +166,4 @@ class Api:
             reply.headers["X-Ignored-Parameters"] = ignored_header(reply.ignored)
         if reply.failure:
             return problem(record, reply.failure, reply.headers, reply.write)
-        return Response(reply.body, headers=reply.headers, media_type="application/json")
+        return Response(reply.body, status_code=200, headers=reply.headers, media_type="application/json")

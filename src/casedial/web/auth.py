@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from litestar import Request
 
@@ -26,7 +27,7 @@ class Authenticator:
         self._firms: dict[int, tuple[int, Firm]] = {}
         self._touched: dict[int, datetime] = {}
 
-    async def identify(self, request: Request[object, object, object], now: datetime) -> Caller:
+    async def identify(self, request: Request[Any, Any, Any], now: datetime) -> Caller:
         """Return the caller. Raises KeyMissing, KeyMistyped, KeyUnknown or KeyRevoked."""
         sent = {value.decode("latin-1") for name, value in request.scope["headers"] if name.lower() == b"x-apikey"}
         if len(sent) > 1:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from typing import cast
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from casedial.web.observe import RequestRecord, note_request
 
@@ -19,9 +20,12 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (the server's start and stop) pass through."""
-        if scope["type"] != "http":
+        if scope["type"] == "http":  # type: ignore[comparison-overlap]  # Litestar's enum is a string, too
+            await self._answer(cast(HTTPScope, scope), receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         record = RequestRecord(str(uuid.uuid4()))
         scope["casedial"] = record  # type: ignore[typeddict-unknown-key]

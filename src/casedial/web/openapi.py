@@ -153,24 +153,26 @@ def _body(schema: Schema, example: Schema, form: Schema | None = None) -> Schema
     return {"required": True, "content": content}
 
 
+def _headers(*names: str) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
 def _responses(success: Schema, example: Any, own: tuple[type[errors.CasedialError], ...]) -> Schema:
     by_status: dict[int, list[type[errors.CasedialError]]] = {}
     for error in (*own, *_COMMON_ERRORS):
         by_status.setdefault(status_of(error), []).append(error)
-    always: Schema = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
-    ignored = {"X-Ignored-Parameters": {"$ref": "#/components/headers/X-Ignored-Parameters"}}
+    extra = {405: ("Allow",), 503: ("Retry-After",)}
     found: Schema = {
         "200": {
             "description": "Done.",
-            "headers": {**always, **ignored},
+            "headers": _headers("X-Request-Id", "X-Ignored-Parameters"),
             "content": {"application/json": {"schema": success, "example": example}},
         }
     }
     for status, codes in sorted(by_status.items()):
-        extra: Schema = {405: {"Allow": "Allow"}, 503: {"Retry-After": "Retry-After"}}.get(status, {})
         found[str(status)] = {
             "description": " ".join(f"`{code.__name__}`: {code.title}." for code in dict.fromkeys(codes)),
-            "headers": {**always, **{name: {"$ref": f"#/components/headers/{ref}"} for name, ref in extra.items()}},
+            "headers": _headers("X-Request-Id", *extra.get(status, ())),
             "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},
         }
     return found
@@ -181,7 +183,7 @@ def _operation(method: str, verb: str, summary: str, parts: Schema) -> Schema:
 
 
 def _read(method: str, summary: str, properties: dict[str, Schema], required: tuple[str, ...], reply: Schema) -> Schema:
-    example = dict.fromkeys(required, 7) or {"Campaign": "Intake follow-up", "Records": 25, "Auto-change": True}
+    example: Schema = dict.fromkeys(required, 7) or {"Campaign": "Intake follow-up", "Records": 25, "Auto-change": True}
     whole = _object(properties, required)
     return {
         "get": _operation(method, "get", summary, {"parameters": _query(properties, required), "responses": reply}),
@@ -235,9 +237,7 @@ def _paths(base: str) -> Schema:
                 _UPDATE,
                 update,
             ),
-            _responses(
-                write, updated, (*write_errors, errors.UnknownStatus, errors.RetiredStatus, errors.NotToDial)
-            ),
+            _responses(write, updated, (*write_errors, errors.UnknownStatus, errors.RetiredStatus, errors.NotToDial)),
         ),
         f"{base}/AddCaseNote": _write(
             "AddCaseNote",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from litestar import Request, Response
 from litestar.exceptions import (
     ClientException,
@@ -11,8 +13,8 @@ from litestar.exceptions import (
 )
 
 from casedial.domain import errors
-from casedial.wire.replies import WriteReply, encode, problem_reply
 from casedial.web.observe import RequestRecord, note_fault
+from casedial.wire.replies import WriteReply, encode, problem_reply
 
 PROBLEM = "application/problem+json"
 
@@ -54,7 +56,7 @@ def problem(
     return Response(body, status_code=status, headers=headers, media_type=PROBLEM)
 
 
-def on_exception(request: Request[object, object, object], error: Exception) -> Response[bytes]:
+def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for whatever a handler or the framework raised."""
     record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
     headers = {}

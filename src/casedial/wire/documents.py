@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.parse import parse_qsl, quote
 
 from casedial.domain.errors import (
@@ -60,7 +60,11 @@ def read_document(query: bytes, body: bytes, content_type: str) -> Document:
     if not body.strip():
         return Document(pairs)
     media_type = content_type.partition(";")[0].strip().lower()
-    if not media_type or media_type in _JSON or (media_type.startswith("application/") and media_type.endswith("+json")):
+    if (
+        not media_type
+        or media_type in _JSON
+        or (media_type.startswith("application/") and media_type.endswith("+json"))
+    ):
         return Document(pairs, read_json(body))
     if media_type == _FORM:
         return Document(pairs, JsonObject(_read_form(body.strip(), "form")))
@@ -205,13 +209,13 @@ class Parameters:
             return None
         return values[0] if values else None
 
-    def required(self, name: str, read: Callable[[object], T | None]) -> T | None:
-        """Like ``optional``, but its absence is an error too."""
+    def required(self, name: str, read: Callable[[object], T | None]) -> T:
+        """Like ``optional``, but its absence is an error too: what is returned holds once ``finish`` has passed."""
         before = len(self._errors)
         value = self.optional(name, read)
         if value is None and len(self._errors) == before:
             self.refuse(MissingParameter(f"{name} is required.", [FieldError(f"{self.pointer}/{name}", "is required")]))
-        return value
+        return cast(T, value)
 
     def refuse(self, error: CasedialError) -> None:
         """Note that something is wrong."""

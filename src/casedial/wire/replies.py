@@ -107,9 +107,7 @@ def write_reply(echoes: Iterable[object], outcomes: Sequence[CasedialError | Non
     return WriteReply(len(results) - failed, failed, results)
 
 
-def problem_reply(
-    error: CasedialError, status: int, request_id: str, write: WriteReply | None = None
-) -> ProblemReply:
+def problem_reply(error: CasedialError, status: int, request_id: str, write: WriteReply | None = None) -> ProblemReply:
     """Show an error as a problem document; ``type`` is a path into this server's own reference of errors."""
     return ProblemReply(
         type=f"/docs/errors#{error.code}",

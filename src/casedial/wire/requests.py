@@ -65,7 +65,6 @@ def case_info(document: Document) -> tuple[int, list[str]]:
     parameters = Parameters(document.pairs)
     case_id = parameters.required("CaseID", values.case_id)
     parameters.finish()
-    assert case_id is not None
     return case_id, parameters.ignored()
 
 
@@ -91,7 +90,6 @@ def _case_update(parameters: Parameters, zone: ZoneInfo) -> CaseUpdate:
     attempts = parameters.optional("Attempts", values.attempts)
     disposition = parameters.optional("Disposition", values.name)
     parameters.finish()
-    assert case_id is not None
     return CaseUpdate(case_id, status, next_call, attempts, disposition, parameters.pointer)
 
 
@@ -119,7 +117,7 @@ def case_notes(document: Document) -> Batch[CaseNote]:
     batch.ignored.extend(parameters.ignored())
     seen: set[int] = set()
     for sent in case_ids:
-        _add_listed_note(batch, sent, text or "", seen)
+        _add_listed_note(batch, sent, text, seen)
     return batch
 
 
@@ -128,7 +126,6 @@ def _add_listed_note(batch: Batch[CaseNote], sent: object, text: str, seen: set[
         parameters = Parameters([("CaseID", sent)])
         case_id = parameters.required("CaseID", values.case_id)
         parameters.finish()
-        assert case_id is not None
         return CaseNote(case_id, text)
 
     batch.add(sent, read)
@@ -144,7 +141,6 @@ def _case_note(parameters: Parameters) -> CaseNote:
     case_id = parameters.required("CaseID", values.case_id)
     text = parameters.required("Note", values.note)
     parameters.finish()
-    assert case_id is not None and text is not None
     return CaseNote(case_id, text)
 
 
@@ -154,7 +150,6 @@ def note_by_phone(document: Document) -> tuple[str, str, list[str]]:
     phone = parameters.required("Phone", values.phone)
     text = parameters.required("Note", values.note)
     parameters.finish()
-    assert phone is not None and text is not None
     return phone, text, parameters.ignored()
 
 

@@ -1,0 +1,228 @@
+"""casedial cases: import, export, show, set."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from casedial.cli import files
+from casedial.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    FirmName,
+    Row,
+    fail,
+    run,
+    show_json,
+    show_moment,
+    show_table,
+)
+from casedial.domain.cases import Firm, StatusType
+from casedial.domain.dialing import CaseFilter, Move, OperatorChange, StatusPeriod, concerns
+from casedial.domain.errors import InvalidSetting
+from casedial.service.cases import PAGE, CaseFile, change_cases, every_case, show_case
+from casedial.service.firms import open_firm
+from casedial.service.imports import ImportOptions
+from casedial.storage.engine import Store
+from casedial.wire.replies import case_reply
+from casedial.wire.values import local_time
+
+app = typer.Typer(help="Cases: in and out of files, one whole, many at once.", no_args_is_help=True)
+
+CaseIDs = Annotated[list[int] | None, typer.Argument(metavar="[CASEID]...", help="These cases.", show_default=False)]
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="CSV with a header, or JSON Lines.", exists=True, dir_okay=False, show_default=False)
+    ],
+    firm: FirmName,
+    set_statuses: Annotated[
+        bool, typer.Option("--set-statuses", help="Also change dial statuses and times of cases that exist.")
+    ] = False,
+    add_statuses: Annotated[
+        bool, typer.Option("--add-statuses", help="Add statuses that the firm does not have.")
+    ] = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add cases, and update by CaseID those that exist. Exits 1 when some rows were bad."""
+    options = ImportOptions(set_statuses, add_statuses)
+    total = run(lambda store: files.import_file(store, firm, file, options), database_url, as_json)
+    if as_json:
+        show_json(total.document())
+    else:
+        total.show()
+    if total.rejected:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export(
+    firm: FirmName,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write; by default standard output.")
+    ] = None,
+    form: Annotated[
+        files.Form | None, typer.Option("--format", help="By default CSV, or what the file's name says.")
+    ] = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write all cases as a file that import reads."""
+    chosen = form or files.form_of(output or Path("-"))
+    if as_json and output is None:
+        fail(InvalidSetting("With --json the cases go to a file: name it with --output."), as_json)
+    count = run(lambda store: files.export_file(store, firm, output, chosen), database_url, as_json)
+    if as_json:
+        show_json({"file": str(output), "cases": count})
+    elif output:
+        typer.echo(f"Wrote {count} cases to {output}.")
+
+
+@app.command()
+def show(
+    case_id: Annotated[int, typer.Argument(metavar="CASEID", show_default=False)],
+    firm: FirmName,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show all there is of a case. Times are the firm's."""
+
+    async def work(store: Store) -> tuple[Firm, CaseFile]:
+        async with store.read() as tx:
+            opened = await open_firm(tx, firm)
+            return opened, await show_case(tx, opened, case_id)
+
+    document = _document(*run(work, database_url, as_json))
+    if as_json:
+        show_json(document)
+    else:
+        _show(document)
+
+
+def _document(firm: Firm, found: CaseFile) -> Row:
+    case = found.case
+    reply = case_reply(case, firm.zone)
+    disposition = case.statuses.get(StatusType.DISPOSITION)
+    return {
+        "CaseID": case.case_id,
+        "Plaintiff": case.plaintiff,
+        "CaseStatus": case.case_status,
+        "CaseGroup": case.case_group,
+        "Closed": case.closed_on.isoformat() if case.closed_on else case.closed,
+        "ZipCode": case.zip_code,
+        "DialerStatus": reply.DialerStatus,
+        "DialDateTime": reply.DialDateTime,
+        "Campaign": reply.Campaign,
+        "Attempts": reply.Attempts,
+        "Disposition": disposition.name if disposition else "",
+        "Phones": [{"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text} for p in case.phones],
+        "History": [_period(firm, period) for period in found.history],
+        "Notes": [
+            {"Time": show_moment(note.created_at, firm.zone), "Author": note.author, "Note": note.text}
+            for note in found.notes
+        ],
+    }
+
+
+def _period(firm: Firm, period: StatusPeriod) -> Row:
+    change = period.change
+    return {
+        "Type": change.type.label,
+        "Status": change.status.name if change.status else "",
+        "DialDateTime": show_moment(change.dial_at, firm.zone),
+        "From": show_moment(change.changed_at, firm.zone),
+        "Until": show_moment(period.until, firm.zone),
+        "By": change.changed_by,
+    }
+
+
+def _show(document: Row) -> None:
+    lists = {name: document.pop(name) for name in ("Phones", "History", "Notes")}
+    show_table(("Case", str(document.pop("CaseID"))), document.items())
+    for name, rows in lists.items():
+        typer.echo()
+        if rows:
+            show_table(list(rows[0]), [list(row.values()) for row in rows], title=name)
+        else:
+            typer.echo(f"{name}: none")
+
+
+@app.command("set")
+def set_(
+    firm: FirmName,
+    case_ids: CaseIDs = None,
+    every: Annotated[bool, typer.Option("--all", help="All cases of the firm.")] = False,
+    campaign: Annotated[str | None, typer.Option(help="Cases in this campaign.", show_default=False)] = None,
+    case_group: Annotated[str | None, typer.Option(help="Cases of this group.", show_default=False)] = None,
+    dialer_status: Annotated[str | None, typer.Option(help="Cases of this Dialer Status.", show_default=False)] = None,
+    disposition: Annotated[str | None, typer.Option(help="Cases of this disposition.", show_default=False)] = None,
+    to_dial: Annotated[bool, typer.Option("--to-dial", help="Set To Dial, now or --at a time.")] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(help="When to dial, such as 2026-05-06T09:00:00 (the firm's time).", show_default=False),
+    ] = None,
+    do_not_dial: Annotated[bool, typer.Option("--do-not-dial", help="Set Do not Dial.")] = False,
+    back_from_dialer: Annotated[
+        bool, typer.Option("--back-from-dialer", help="Set those In the Dialer To Dial again, at their old time.")
+    ] = False,
+    into_campaign: Annotated[str | None, typer.Option(help="Put in this campaign.", show_default=False)] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say how many.")] = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change many cases, by CaseID or by filter: say how many first, do it with --yes."""
+    moves = [
+        move
+        for move, chosen in (
+            (Move.TO_DIAL, to_dial),
+            (Move.DO_NOT_DIAL, do_not_dial),
+            (Move.BACK_FROM_DIALER, back_from_dialer),
+        )
+        if chosen
+    ]
+    wanted = CaseFilter(tuple(case_ids) if case_ids else None, dialer_status, campaign, disposition, case_group)
+    if len(moves) > 1 or not (moves or into_campaign):
+        raise typer.BadParameter("say one of --to-dial, --do-not-dial, --back-from-dialer, or --into-campaign NAME")
+    if wanted == CaseFilter() and not every:
+        raise typer.BadParameter("say which cases: CaseIDs, a filter, or --all")
+    if at and Move.TO_DIAL not in moves and Move.BACK_FROM_DIALER not in moves:
+        raise typer.BadParameter("--at goes with --to-dial or --back-from-dialer")
+    move = moves[0] if moves else None
+    found = run(lambda store: _change(store, firm, wanted, move, at, into_campaign, yes), database_url, as_json)
+    if as_json:
+        show_json({"cases": found, "done": yes})
+    elif yes:
+        typer.echo(f"Changed {found} cases.")
+    else:
+        typer.echo(f"This would change {found} cases. Nothing was changed; add --yes to do it.")
+
+
+async def _change(
+    store: Store, name: str, wanted: CaseFilter, move: Move | None, at: str | None, campaign: str | None, do: bool
+) -> int:
+    async with store.read() as tx:
+        firm = await open_firm(tx, name)
+        try:
+            dial_at = local_time(at, firm.zone) if at else None
+        except ValueError as error:
+            raise InvalidSetting(f"--at {error}.") from None
+        into = firm.statuses.to_set(StatusType.CAMPAIGN, campaign, "--into-campaign") if campaign else None
+        change = OperatorChange(move, dial_at, into)
+        case_ids = [case.case_id async for case in every_case(tx, firm, wanted) if concerns(change, case)]
+    if not do:
+        return len(case_ids)
+    by = f"{getpass.getuser()} (command line)"
+    done = 0
+    for start in range(0, len(case_ids), PAGE):
+        page = case_ids[start : start + PAGE]
+        work = partial(change_cases, firm=firm, case_ids=page, wanted=change, by=by, now=datetime.now(UTC))
+        done += await store.transact(work)
+    return done

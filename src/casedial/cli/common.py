@@ -1,0 +1,117 @@
+"""What every command shares: its options, how it runs, how it shows what it found."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, NoReturn, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from casedial.domain.cases import StatusType, fold
+from casedial.domain.errors import CasedialError
+from casedial.settings import settings_from
+from casedial.storage import schema
+from casedial.storage.engine import Store
+from casedial.wire.values import show_time
+
+T = TypeVar("T")
+
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option("--database-url", help="The database; by default CASEDIAL_DATABASE_URL.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to standard output.")]
+FirmName = Annotated[str, typer.Option("--firm", help="The firm's name.", show_default=False)]
+
+err = Console(stderr=True, highlight=False)
+
+
+def run(
+    work: Callable[[Store], Awaitable[T]], database_url: str | None, as_json: bool = False, prepare: bool = True
+) -> T:
+    """Open the database, made and migrated where that is due, do the work, close it; show an error and exit 1."""
+
+    async def main() -> T:
+        store = Store(settings_from(database_url=database_url).database_url)
+        try:
+            if prepare:
+                await schema.prepare(store)
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(main())
+    except CasedialError as error:
+        fail(error, as_json)
+
+
+def fail(error: CasedialError, as_json: bool = False) -> NoReturn:
+    """Show an error, with what the database said where it was the database, and exit 1."""
+    detail = error.detail
+    if error.__cause__ is not None:
+        detail = f"{detail} ({str(error.__cause__).splitlines()[0]})"
+    if as_json:
+        show_json({"error": {"code": error.code, "message": detail}})
+    err.print(f"[red]{error.code}:[/red]", end=" ")
+    err.print(detail, markup=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def show_json(document: object) -> None:
+    """Write one JSON document to standard output."""
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+    sys.stdout.flush()
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """Write a table to standard output, whole even where it is not a terminal."""
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(_plain(cell) for cell in row))
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=240)
+    console.print(table)
+
+
+def _plain(cell: object) -> str:
+    if cell is None:
+        return ""
+    return ("yes" if cell else "no") if isinstance(cell, bool) else str(cell)
+
+
+def show_moment(moment: datetime | None, zone: ZoneInfo) -> str | None:
+    """Show an instant as the wire does, in the firm's time zone."""
+    return show_time(moment, zone) if moment else None
+
+
+def status_type(text: str) -> StatusType:
+    """Read a status type: its whole name, or its first word."""
+    wanted = fold(text)
+    for kind in StatusType:
+        label = fold(kind.label)
+        if wanted in (label, label.removesuffix(" status"), label.removeprefix("last dialer ")):
+            return kind
+    raise typer.BadParameter("one of " + ", ".join(f'"{kind.label}"' for kind in StatusType))
+
+
+StatusTypeOption = Annotated[
+    StatusType,
+    typer.Option(
+        "--type",
+        parser=status_type,
+        metavar="TYPE",
+        help='"Dialer Status", "Last Dialer Disposition", "Campaign Status" or "Attempts Status".',
+        show_default=False,
+    ),
+]
+
+Row = dict[str, Any]

@@ -1,0 +1,214 @@
+"""Import and export, file by file: progress, batches, the file of rejects, the report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from casedial.cli.common import err
+from casedial.domain.cases import Case, Firm, StatusType
+from casedial.domain.dialing import CaseFilter
+from casedial.domain.errors import InvalidSetting
+from casedial.domain.importing import BadRow, CaseRow
+from casedial.service.cases import every_case
+from casedial.service.firms import open_firm
+from casedial.service.imports import BatchReport, ImportOptions, import_rows
+from casedial.storage import cases
+from casedial.storage.engine import Store
+from casedial.wire import files
+
+BATCH = 500
+_SHOWN = 20  # bad rows on the screen
+_TOLD = 1000  # bad rows in the report for machines; all of them are in the file of rejects
+
+
+class Form(StrEnum):
+    """The two forms of a file of cases."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+def form_of(path: Path) -> Form:
+    """Tell a file's form by its name."""
+    return Form.JSONL if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else Form.CSV
+
+
+@dataclass(slots=True)
+class ImportTotal:
+    """What became of a whole file."""
+
+    rejects_file: Path
+    unknown_columns: list[str] = field(default_factory=list)
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    statuses_kept: int = 0
+    in_the_dialer: list[int] = field(default_factory=list)
+    statuses_added: list[tuple[StatusType, str]] = field(default_factory=list)
+    rejected: int = 0
+    rejects: list[tuple[int, str, str]] = field(default_factory=list)  # the first of them: line, column, reason
+
+    def add(self, report: BatchReport) -> None:
+        """Add what became of a batch."""
+        self.added += report.added
+        self.updated += report.updated
+        self.unchanged += report.unchanged
+        self.statuses_kept += report.statuses_kept
+        self.in_the_dialer += report.in_the_dialer
+        self.statuses_added += report.statuses_added
+
+    def document(self) -> dict[str, Any]:
+        """Return the report for machines."""
+        return {
+            "added": self.added,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "rejected": self.rejected,
+            "rejects": [{"line": line, "column": column, "reason": reason} for line, column, reason in self.rejects],
+            "rejects_file": str(self.rejects_file) if self.rejected else None,
+            "statuses_kept": self.statuses_kept,
+            "in_the_dialer": self.in_the_dialer,
+            "statuses_added": [{"type": kind.label, "name": name} for kind, name in self.statuses_added],
+            "unknown_columns": self.unknown_columns,
+        }
+
+    def show(self) -> None:
+        """Say what became of the file, and what to do about what did not go in."""
+        err.print(f"{self.added} added, {self.updated} updated, {self.unchanged} unchanged, {self.rejected} rejected.")
+        if self.unknown_columns:
+            err.print(f"Columns that mean nothing here: {', '.join(self.unknown_columns)}.", markup=False)
+        for kind, name in self.statuses_added:
+            note = ", which is never dialed" if kind is StatusType.DIALER else ""
+            err.print(f"Added the {kind.label} {name!r}{note}.", markup=False)
+        if self.statuses_kept:
+            err.print(f"{self.statuses_kept} cases kept their dial statuses; --set-statuses changes them, too.")
+        if self.in_the_dialer:
+            some = ", ".join(map(str, self.in_the_dialer[:_SHOWN])) + (" …" if self.in_the_dialer[_SHOWN:] else "")
+            err.print(f"{len(self.in_the_dialer)} cases are in the dialer and kept their statuses: {some}.")
+        for line, column, reason in self.rejects[:_SHOWN]:
+            err.print(f"line {line}: {column + ' ' if column else ''}{reason}", markup=False, soft_wrap=True)
+        if self.rejected:
+            more = f", {self.rejected - _SHOWN} more than are shown," if self.rejected > _SHOWN else ""
+            err.print(f"All rejected rows{more} are in {self.rejects_file}: mend and import that file.", soft_wrap=True)
+
+
+class _Rejects:
+    """The file of rejects: made with the first bad row; one left by an earlier run is removed."""
+
+    def __init__(self, path: Path, columns: Sequence[str], stack: ExitStack) -> None:
+        self._path, self._stack = path, stack
+        self._columns = [c for c in columns if c not in files.REJECT_COLUMNS]
+        self._kept = [index for index, c in enumerate(columns) if c not in files.REJECT_COLUMNS]
+        self._writer: Any = None
+        path.unlink(missing_ok=True)
+
+    def write(self, row: files.FileRow, error: BadRow) -> None:
+        """Write a row as it was, and why it did not go in."""
+        if self._writer is None:
+            stream = self._stack.enter_context(
+                self._path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            )
+            self._writer = csv.writer(stream)
+            self._writer.writerow([*self._columns, *files.REJECT_COLUMNS])
+        cells = [row.cells[index] if index < len(row.cells) else "" for index in self._kept]
+        self._writer.writerow([*cells, row.line, error.column, error.reason])
+
+
+async def import_file(store: Store, firm_name: str, path: Path, options: ImportOptions) -> ImportTotal:
+    """Import a file, batch by batch; each batch is a transaction of its own."""
+    total = ImportTotal(path.with_name(path.name + ".rejects.csv"))
+    async with store.read() as tx:
+        zone = (await open_firm(tx, firm_name)).zone
+    with ExitStack() as stack:
+        try:
+            raw = stack.enter_context(path.open("rb"))
+        except OSError as error:
+            raise InvalidSetting(f"Cannot read {path}: {error.strerror}.") from None
+        stream = _text_of(raw)
+        source = (files.read_json_lines if form_of(path) is Form.JSONL else files.read_csv)(stream, zone)
+        total.unknown_columns = source.unknown
+        rejects = _Rejects(total.rejects_file, source.columns, stack)
+        progress = stack.enter_context(_progress())
+        task = progress.add_task(f"Importing {path.name}", total=path.stat().st_size)
+        while batch := list(islice(source.rows, BATCH)):
+            await _import_batch(store, firm_name, batch, options, total, rejects)
+            progress.update(task, completed=raw.tell())
+    return total
+
+
+def _text_of(raw: IO[bytes]) -> TextIO:
+    return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=err, disable=not err.is_terminal)
+
+
+async def _import_batch(
+    store: Store,
+    firm_name: str,
+    batch: Sequence[files.FileRow],
+    options: ImportOptions,
+    total: ImportTotal,
+    rejects: _Rejects,
+) -> None:
+    good = [(index, entry.row) for index, entry in enumerate(batch) if isinstance(entry.row, CaseRow)]
+    bad = {index: entry.row for index, entry in enumerate(batch) if isinstance(entry.row, BadRow)}
+    rows = [row for _, row in good]
+    report = await store.transact(lambda tx: import_rows(tx, firm_name, rows, options, datetime.now(UTC)))
+    total.add(report)
+    bad.update((good[index][0], error) for index, error in report.bad)
+    for index, error in sorted(bad.items(), key=lambda pair: pair[0]):
+        rejects.write(batch[index], error)
+        total.rejected += 1
+        if len(total.rejects) < _TOLD:
+            total.rejects.append((batch[index].line, error.column, error.reason))
+
+
+async def export_file(store: Store, firm_name: str, path: Path | None, form: Form) -> int:
+    """Write all cases of a firm, as they are at one moment; return how many."""
+    with ExitStack() as stack:
+        try:
+            raw = stack.enter_context(path.open("wb")) if path else sys.stdout.buffer
+        except OSError as error:
+            raise InvalidSetting(f"Cannot write {path}: {error.strerror}.") from None
+        async with store.read() as tx:
+            firm = await open_firm(tx, firm_name)
+            found = every_case(tx, firm, CaseFilter())
+            if form is Form.JSONL:
+                return await _write_json_lines(raw, found, firm)
+            return await _write_csv(raw, found, firm, await cases.most_phones(tx, firm))
+
+
+async def _write_json_lines(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm) -> int:
+    count = 0
+    async for case in found:
+        raw.write(files.json_line(case, firm.zone) + b"\n")
+        count += 1
+    return count
+
+
+async def _write_csv(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm, phones: int) -> int:
+    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="", write_through=False)
+    writer = csv.writer(stream)
+    writer.writerow(files.csv_header(phones))
+    count = 0
+    async for case in found:
+        writer.writerow(files.csv_cells(case, firm.zone, phones))
+        count += 1
+    stream.flush()
+    stream.detach()
+    return count

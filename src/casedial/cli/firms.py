@@ -1,0 +1,83 @@
+"""casedial firm: add, set, list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from casedial.cli.common import AsJson, DatabaseUrl, Row, run, show_json, show_table
+from casedial.domain.cases import Firm
+from casedial.service import firms as service
+from casedial.storage import firms
+from casedial.storage.engine import Store
+
+app = typer.Typer(help="Law firms.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The firm's name.", show_default=False)]
+TimeZone = Annotated[str, typer.Option(help="The firm's IANA time zone, such as America/New_York.", show_default=False)]
+DefaultRecords = Annotated[int, typer.Option(help="Cases a caller gets who sends no Records.")]
+
+
+def _row(firm: Firm) -> Row:
+    return {"name": firm.name, "time_zone": firm.time_zone, "default_records": firm.default_records}
+
+
+@app.command()
+def add(
+    name: Name,
+    time_zone: TimeZone,
+    default_records: DefaultRecords = service.DEFAULT_RECORDS,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a firm, with the specification's typical statuses."""
+
+    async def work(store: Store) -> Firm:
+        return await store.transact(
+            lambda tx: service.add_firm(tx, name, time_zone, datetime.now(UTC), default_records)
+        )
+
+    firm = run(work, database_url, as_json)
+    if as_json:
+        show_json(_row(firm))
+    else:
+        typer.echo(f"Added {firm.name}. Next: casedial key add --firm {name!r} --vendor NAME")
+
+
+@app.command("set")
+def set_(
+    name: Name,
+    time_zone: Annotated[str | None, typer.Option(help="Another IANA time zone.", show_default=False)] = None,
+    default_records: Annotated[int | None, typer.Option(help="Cases a caller gets who sends no Records.")] = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a firm's settings; what is not named stays. Takes effect with the next request."""
+
+    async def work(store: Store) -> Firm:
+        async with store.write() as tx:
+            firm = await service.open_firm(tx, name, lock=True)
+            return await service.set_firm(tx, firm, time_zone, default_records)
+
+    firm = run(work, database_url, as_json)
+    if as_json:
+        show_json(_row(firm))
+    else:
+        typer.echo(f"{firm.name}: {firm.time_zone}, {firm.default_records} records by default.")
+
+
+@app.command("list")
+def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """List all firms."""
+
+    async def work(store: Store) -> list[Row]:
+        async with store.read() as tx:
+            return [{**_row(firm), "cases": count} for firm, count in await firms.every(tx)]
+
+    rows = run(work, database_url, as_json)
+    if as_json:
+        show_json(rows)
+    else:
+        show_table(("name", "time zone", "default records", "cases"), [list(row.values()) for row in rows])

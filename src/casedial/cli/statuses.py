@@ -1,0 +1,104 @@
+"""casedial status: list, add, rename, reorder, retire, restore."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, StatusTypeOption, run, show_json, show_table
+from casedial.domain.cases import Firm, StatusType
+from casedial.service import firms as firm_service
+from casedial.service import statuses as service
+from casedial.storage.engine import Store, Transaction
+
+app = typer.Typer(help="A firm's statuses, of each of the four types.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The status's name.", show_default=False)]
+
+
+def _show(
+    firm: str,
+    kind: StatusType,
+    work: Callable[[Transaction, Firm], Awaitable[Firm]],
+    database_url: str | None,
+    as_json: bool,
+) -> None:
+    """Do the work on the firm, held against other operators, and show the list as it is then."""
+
+    async def change(store: Store) -> Firm:
+        async with store.write() as tx:
+            return await work(tx, await firm_service.open_firm(tx, firm, lock=True))
+
+    rows: list[Row] = [
+        {
+            "name": status.name,
+            "role": status.role.name.lower() if status.role else None,
+            "retired": status.retired,
+        }
+        for status in run(change, database_url, as_json).statuses.of(kind)
+    ]
+    if as_json:
+        show_json(rows)
+    else:
+        show_table((kind.label, "role", "retired"), [list(row.values()) for row in rows])
+
+
+@app.command("list")
+def list_(firm: FirmName, kind: StatusTypeOption, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """List the statuses of a type, in the firm's order."""
+
+    async def work(tx: Transaction, opened: Firm) -> Firm:
+        return opened
+
+    _show(firm, kind, work, database_url, as_json)
+
+
+@app.command()
+def add(
+    name: Name, firm: FirmName, kind: StatusTypeOption, database_url: DatabaseUrl = None, as_json: AsJson = False
+) -> None:
+    """Add a status at the end of its list."""
+    _show(firm, kind, lambda tx, opened: service.add_statuses(tx, opened, [(kind, name)]), database_url, as_json)
+
+
+@app.command()
+def rename(
+    old: Annotated[str, typer.Argument(help="Its name now.", show_default=False)],
+    new: Annotated[str, typer.Argument(help="Its name from now on.", show_default=False)],
+    firm: FirmName,
+    kind: StatusTypeOption,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rename a status; cases, history and its role stay. The next reply of every server shows the new name."""
+    _show(firm, kind, lambda tx, opened: service.rename_status(tx, opened, kind, old, new), database_url, as_json)
+
+
+@app.command()
+def reorder(
+    names: Annotated[list[str], typer.Argument(help="The names to put first, in order.", show_default=False)],
+    firm: FirmName,
+    kind: StatusTypeOption,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the named statuses first, in this order; the others follow as they were."""
+    _show(firm, kind, lambda tx, opened: service.reorder_statuses(tx, opened, kind, names), database_url, as_json)
+
+
+@app.command()
+def retire(
+    name: Name, firm: FirmName, kind: StatusTypeOption, database_url: DatabaseUrl = None, as_json: AsJson = False
+) -> None:
+    """Retire a status: cases that have it keep it, nobody can set it."""
+    _show(firm, kind, lambda tx, opened: service.retire_status(tx, opened, kind, name, True), database_url, as_json)
+
+
+@app.command()
+def restore(
+    name: Name, firm: FirmName, kind: StatusTypeOption, database_url: DatabaseUrl = None, as_json: AsJson = False
+) -> None:
+    """Take a retired status back into use."""
+    _show(firm, kind, lambda tx, opened: service.retire_status(tx, opened, kind, name, False), database_url, as_json)

@@ -1,0 +1,116 @@
+"""What a row of an import file does to a case: a missing column leaves a field, an empty cell clears it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from casedial.domain.cases import Case, Firm, Phone, Role, Status, StatusChange, StatusType
+from casedial.domain.dialing import change
+
+IMPORT = "import"  # who set a status that an import set
+
+STATUS_COLUMNS = {
+    StatusType.DIALER: "DialerStatus",
+    StatusType.CAMPAIGN: "Campaign",
+    StatusType.ATTEMPTS: "Attempts",
+    StatusType.DISPOSITION: "Disposition",
+}
+
+
+class BadRow(Exception):
+    """A row that cannot be imported: in which column, and why."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """One row as it was read. What a column did not bring is not here.
+
+    ``facts`` are fields of Case by name; ``closed`` is the flag and, if given, the date; ``statuses`` are
+    names, None for an empty cell; ``phone_cells`` are cells by position from 0 (fields of Phone by name),
+    ``phones`` the whole list where the file brings it whole.
+    """
+
+    case_id: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    closed: tuple[bool, date | None] | None = None
+    statuses: Mapping[StatusType, str | None] = field(default_factory=dict)
+    brings_dial_at: bool = False
+    dial_at: datetime | None = None
+    phone_cells: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    phones: tuple[Phone, ...] | None = None
+
+
+def merge_facts(case: Case, row: CaseRow) -> Case:
+    """Return the case with what the row says of everything but its dial statuses."""
+    closed, closed_on = case.closed, case.closed_on
+    if row.closed is not None:
+        closed, closed_on = row.closed
+        if closed and closed_on is None:
+            closed_on = case.closed_on  # "closed" does not contradict the date that is known
+    phones = row.phones if row.phones is not None else _merge_phones(case.phones, row.phone_cells)
+    return replace(case, **row.facts, closed=closed, closed_on=closed_on, phones=phones)
+
+
+def _merge_phones(phones: tuple[Phone, ...], cells: Mapping[int, Mapping[str, Any]]) -> tuple[Phone, ...]:
+    if not cells:
+        return phones
+    slots: dict[int, Phone] = dict(enumerate(phones))
+    for position, given in cells.items():
+        phone = replace(slots.get(position, Phone("", "")), **given)
+        slots[position] = phone
+    return tuple(phone for _, phone in sorted(slots.items()) if phone.number)
+
+
+def find_status(firm: Firm, kind: StatusType, name: str) -> Status | None:
+    """Return the firm's status of this name; an Attempts count is also found however many zeros lead it."""
+    found = firm.statuses.find(kind, name)
+    if found is None and kind is StatusType.ATTEMPTS and name.isascii() and name.isdigit():
+        found = firm.statuses.find(kind, str(int(name)))
+    return found
+
+
+def merge_statuses(
+    firm: Firm, case: Case, row: CaseRow, is_new: bool, now: datetime
+) -> tuple[Case, list[StatusChange]]:
+    """Return the case with the row's statuses and dial time, and the history of what that changed.
+
+    Raises BadRow for a status that the firm does not have, or that is retired and not the case's already.
+    """
+    changed: dict[StatusType, Status | None] = {}
+    for kind, name in row.statuses.items():
+        status = find_status(firm, kind, name) if name else None
+        if name and status is None:
+            raise BadRow(STATUS_COLUMNS[kind], f"{name[:80]!r} is not one of the firm's {kind.label} names")
+        if status == case.statuses.get(kind):
+            continue
+        if status and status.retired:
+            raise BadRow(STATUS_COLUMNS[kind], f"{status.name!r} is retired")
+        changed[kind] = status
+    dialer = changed.get(StatusType.DIALER, case.statuses.get(StatusType.DIALER))
+    to_dial = dialer is not None and dialer.role is Role.TO_DIAL
+    if row.brings_dial_at:
+        dial_at = _unless_as_printed(firm, row.dial_at, case.dial_at) if row.dial_at else None
+    elif StatusType.DIALER in changed and not is_new:
+        dial_at = now
+    else:
+        dial_at = case.dial_at
+    if to_dial and dial_at is None:
+        dial_at = now
+    return change(case, changed, dial_at, IMPORT, now)
+
+
+def _unless_as_printed(firm: Firm, given: datetime, stored: datetime | None) -> datetime:
+    """Return the stored time where it is printed as the given one: the repeated hour in autumn survives."""
+
+    def printed(moment: datetime) -> datetime:
+        return moment.astimezone(firm.zone).replace(tzinfo=None, microsecond=0)
+
+    return stored if stored and printed(stored) == printed(given) else given

@@ -1,0 +1,107 @@
+"""Import cases, one batch of rows in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType
+from casedial.domain.importing import (
+    BadRow,
+    CaseRow,
+    find_status,
+    merge_facts,
+    merge_statuses,
+)
+from casedial.service.firms import open_firm
+from casedial.service.statuses import add_statuses, spelling_variant
+from casedial.storage import cases
+from casedial.storage.engine import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """``set_statuses``: also change dial statuses of cases that exist; ``add_statuses``: add unknown ones."""
+
+    set_statuses: bool = False
+    add_statuses: bool = False
+
+
+@dataclass(slots=True)
+class BatchReport:
+    """What became of a batch: counts, CaseIDs, statuses that were added, and the bad rows by their index."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    statuses_kept: int = 0  # cases whose differing statuses stayed for want of set_statuses
+    in_the_dialer: list[int] = field(default_factory=list)  # cases whose statuses stayed because they are dialed now
+    statuses_added: list[tuple[StatusType, str]] = field(default_factory=list)
+    bad: list[tuple[int, BadRow]] = field(default_factory=list)
+
+
+async def import_rows(
+    tx: Transaction, firm_name: str, rows: Sequence[CaseRow], options: ImportOptions, now: datetime
+) -> BatchReport:
+    """Add or update the case of each row, in order; a bad row changes nothing. Raises FirmNotFound."""
+    report = BatchReport()
+    firm = await open_firm(tx, firm_name, lock=True)  # two imports of one new case would collide
+    if options.add_statuses:
+        firm = await _add_unknown(tx, firm, rows, report)
+    stored = await cases.lock(tx, firm, [row.case_id for row in rows])
+    latest: dict[int, Case] = dict(stored)
+    history: list[StatusChange] = []
+    for index, row in enumerate(rows):
+        try:
+            case, recorded = _merge(firm, latest.get(row.case_id), row, options, report, now)
+        except BadRow as error:
+            report.bad.append((index, error))
+            continue
+        if row.case_id not in latest:
+            report.added += 1
+        elif case == latest[row.case_id]:
+            report.unchanged += 1
+        else:
+            report.updated += 1
+        latest[row.case_id] = case
+        history.extend(recorded)
+    await cases.add(tx, firm, [case for case_id, case in latest.items() if case_id not in stored])
+    await cases.save(tx, firm, [(old, latest[old.case_id]) for old in stored.values() if latest[old.case_id] != old])
+    await cases.record(tx, firm, history)
+    return report
+
+
+def _merge(
+    firm: Firm, there: Case | None, row: CaseRow, options: ImportOptions, report: BatchReport, now: datetime
+) -> tuple[Case, list[StatusChange]]:
+    """Apply a row to its case, new or there, and note in the report where statuses stay as they are."""
+    case = merge_facts(there or Case(row.case_id), row)
+    after, history = merge_statuses(firm, case, row, there is None, now)
+    if there is None or not history:
+        return after, history
+    if there.role is Role.IN_THE_DIALER and options.set_statuses:
+        report.in_the_dialer.append(row.case_id)
+        return case, []
+    if not options.set_statuses:
+        report.statuses_kept += 1
+        return case, []
+    return after, history
+
+
+async def _add_unknown(tx: Transaction, firm: Firm, rows: Sequence[CaseRow], report: BatchReport) -> Firm:
+    """Add the statuses that the rows name and the firm does not have, but never a spelling variant of one.
+
+    A name that is not added makes its rows bad, later, like any unknown one.
+    """
+    for row in rows:
+        for kind, name in row.statuses.items():
+            if not name or find_status(firm, kind, name):
+                continue
+            if kind is StatusType.ATTEMPTS and not (name.isascii() and name.isdigit()):
+                continue
+            if spelling_variant(firm, kind, name) is None:
+                name = str(int(name)) if kind is StatusType.ATTEMPTS else name
+                firm = await add_statuses(tx, firm, [(kind, name)])
+                report.statuses_added.append((kind, name))
+    return firm

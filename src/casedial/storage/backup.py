@@ -1,0 +1,85 @@
+"""A consistent copy of the database while servers write to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from casedial.domain.errors import InvalidSetting, StorageUnavailable
+from casedial.storage.engine import Database, Store
+
+
+async def write(store: Store, target: Path) -> int:
+    """Write a copy to ``target`` and return its size in bytes; nothing is left of one that failed.
+
+    Raises InvalidSetting where the file exists or cannot be made, StorageUnavailable where the copy failed.
+    """
+    if target.exists():
+        raise InvalidSetting(f"{target} exists; a backup overwrites nothing.")
+    partial = target.with_name(target.name + ".partial")
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        if store.database is Database.SQLITE:
+            await _copy_sqlite(store, partial)
+        else:
+            await _dump_postgresql(store, partial)
+        _sync(partial)
+        partial.rename(target)
+    except OSError as error:
+        raise InvalidSetting(f"Cannot write {target}: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+async def _copy_sqlite(store: Store, target: Path) -> None:
+    if not store.path or not store.path.exists():
+        raise InvalidSetting(f"There is no database {store.path}.")
+    engine = store.engine.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:  # outside a transaction, as VACUUM wants it
+            raw = (await connection.get_raw_connection()).driver_connection
+            await raw.execute("VACUUM INTO ?", (str(target),))  # type: ignore[union-attr]
+    except sa.exc.DBAPIError as error:
+        raise StorageUnavailable("The copy failed.") from error
+
+
+async def _dump_postgresql(store: Store, target: Path) -> None:
+    program = _pg_dump()
+    url = sa.make_url(store.url)
+    environment = {**os.environ, "PGPASSWORD": url.password} if url.password else dict(os.environ)
+    shown = url.set(password=None, drivername="postgresql").render_as_string(hide_password=False)
+    process = await asyncio.create_subprocess_exec(
+        program,
+        "--format=custom",
+        "--no-password",
+        f"--file={target}",
+        f"--dbname={shown}",
+        env=environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    if process.returncode:
+        raise StorageUnavailable(f"pg_dump failed: {said.decode(errors='replace').strip()}")
+
+
+def _pg_dump() -> str:
+    """Find the newest pg_dump: it must not be older than the server."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"), key=lambda p: int(p.parts[4]), reverse=True)
+    program = next(iter(map(str, installed)), None) or shutil.which("pg_dump")
+    if program is None:
+        raise InvalidSetting("pg_dump is not installed; it comes with PostgreSQL's client programs.")
+    return program
+
+
+def _sync(path: Path) -> None:
+    for opened in (path, path.parent):
+        descriptor = os.open(opened, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,326 @@
+"""Import and export files: CSV and JSON Lines to and from the domain, a row at a time."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, TextIO
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from casedial.domain.cases import NAME_LIMIT, Case, Phone, StatusType
+from casedial.domain.errors import CasedialError, MalformedDocument
+from casedial.domain.importing import STATUS_COLUMNS, BadRow, CaseRow
+from casedial.domain.phones import PHONE_LIMIT
+from casedial.wire import values
+from casedial.wire.documents import JsonObject, canonical, read_json
+
+csv.field_size_limit(1024 * 1024)
+
+_FACTS = {"CaseStatus": "case_status", "CaseGroup": "case_group", "ZipCode": "zip_code", "Plaintiff": "plaintiff"}
+_STATUSES = {column: kind for kind, column in STATUS_COLUMNS.items()}
+_PHONE = re.compile(r"phone([1-9][0-9]{0,2})(name|primary|text)?")
+_PHONE_FIELDS = {None: "number", "name": "name", "primary": "primary", "text": "text"}
+REJECT_COLUMNS = ("RejectLine", "RejectColumn", "RejectReason")
+
+# Local times beside the wire's own, as spreadsheets write them.
+_TIMES = (
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%m/%d/%Y",
+)
+_YES = ("true", "1", "yes", "y", "t", "x")
+_NO = ("false", "0", "no", "n", "f")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A row with the line it starts on; ``cells`` is what it was, for the file of rejects."""
+
+    line: int
+    cells: Sequence[str]
+    row: CaseRow | BadRow
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """An open file: its columns, those that mean nothing here, and its rows, read as they are asked for."""
+
+    columns: Sequence[str]
+    unknown: list[str]
+    rows: Iterator[FileRow]
+
+
+# Cells
+
+
+def _text(value: object, limit: int = NAME_LIMIT) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    text = value.strip()
+    if len(text) > limit:
+        raise ValueError(f"has more than {limit} characters")
+    if "\0" in text:
+        raise ValueError("holds a NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("is not UTF-8; save the file as UTF-8")
+    return text
+
+
+def _flag(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text in _YES:
+        return True
+    if text in _NO or not text:
+        return False
+    raise ValueError("must be true or false")
+
+
+def _moment(value: object, zone: ZoneInfo) -> datetime:
+    text = _text(value)
+    for form in _TIMES:
+        with suppress(ValueError):
+            text = datetime.strptime(text, form).isoformat()
+            break
+    return values.local_time(text, zone)
+
+
+def _closed(value: object) -> tuple[bool, date | None]:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return True, _moment(value, ZoneInfo("UTC")).date()
+    try:
+        return _flag(value), None
+    except ValueError:
+        raise ValueError("must be true, false or a closing date such as 2026-05-06") from None
+
+
+def _number(value: object) -> str:
+    return _text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value, PHONE_LIMIT)
+
+
+def _status(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # JSON Lines may bring Attempts as a number
+    return _text(value) or None
+
+
+# Rows
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Gathers one row's cells by canonical column name, then makes the row."""
+
+    zone: ZoneInfo
+    cells: dict[str, Any] = field(default_factory=dict)
+
+    def read(self, column: str, read: Callable[[Any], Any]) -> Any:
+        try:
+            return read(self.cells[canonical(column)])
+        except ValueError as error:
+            raise BadRow(column, str(error)) from None
+
+    def given(self, columns: Mapping[str, Any]) -> Iterator[str]:
+        return (column for column in columns if canonical(column) in self.cells)
+
+    def build(self) -> CaseRow:
+        if self.cells.get("caseid") in (None, ""):
+            raise BadRow("CaseID", "is missing")
+        blank = self.cells.get("dialdatetime") in (None, "")
+        return CaseRow(
+            case_id=self.read("CaseID", lambda cell: values.case_id(cell.strip() if isinstance(cell, str) else cell)),
+            facts={_FACTS[column]: self.read(column, self._fact) for column in self.given(_FACTS)},
+            closed=self.read("Closed", lambda cell: _closed(_blank(cell))) if "closed" in self.cells else None,
+            statuses={_STATUSES[c]: self.read(c, lambda cell: _status(_blank(cell))) for c in self.given(_STATUSES)},
+            brings_dial_at="dialdatetime" in self.cells,
+            dial_at=None if blank else self.read("DialDateTime", lambda cell: _moment(cell, self.zone)),
+            phone_cells=self._phone_cells(),
+            phones=self._phones() if "phones" in self.cells else None,
+        )
+
+    def _fact(self, cell: object) -> str:
+        return _text(_blank(str(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell))
+
+    def _phone_cells(self) -> dict[int, dict[str, Any]]:
+        found: dict[int, dict[str, Any]] = {}
+        for column in self.cells:
+            if match := _PHONE.fullmatch(column):
+                name = _PHONE_FIELDS[match[2]]
+                read: Callable[[object], Any] = {"number": _number, "name": _text}.get(name, _flag)
+                shown = f"Phone{match[1]}{(match[2] or '').title()}"
+                found.setdefault(int(match[1]) - 1, {})[name] = self.read(shown, read)
+        return found
+
+    def _phones(self) -> tuple[Phone, ...]:
+        listed = _blank(self.cells["phones"], [])
+        if not isinstance(listed, list) or not all(isinstance(item, JsonObject) for item in listed):
+            raise BadRow("Phones", "must be a list of objects")
+        return tuple(phone for item in listed if (phone := self._phone(item)).number)
+
+    def _phone(self, item: JsonObject) -> Phone:
+        cells = {canonical(name): value for name, value in item}
+        try:
+            return Phone(
+                name=_text(_blank(cells.get("phonename"))),
+                number=_number(_blank(cells.get("phone"))),
+                primary=_flag(_blank(cells.get("primary"))),
+                text=_flag(_blank(cells.get("text"))),
+            )
+        except ValueError as error:
+            raise BadRow("Phones", str(error)) from None
+
+
+def _blank(cell: Any, blank: Any = "") -> Any:
+    return blank if cell is None else cell
+
+
+def _known(column: str) -> bool:
+    name = canonical(column)
+    single = ("CaseID", "Closed", "DialDateTime", "Phones", *_FACTS, *_STATUSES, *REJECT_COLUMNS)
+    return _PHONE.fullmatch(name) is not None or name in {canonical(known) for known in single}
+
+
+# Files
+
+
+def read_csv(stream: TextIO, zone: ZoneInfo) -> ImportFile:
+    """Open a CSV file with a header; raises MalformedDocument for a header that cannot be used.
+
+    The stream is to be opened with ``newline=""`` and ``errors="surrogateescape"``, so that a row that is
+    not UTF-8 is a bad row and not the end of the import.
+    """
+    reader = csv.reader(stream)
+    try:
+        columns = [column.strip() for column in next(reader, [])]
+    except csv.Error as error:
+        raise MalformedDocument(f"The header cannot be read: {error}.") from None
+    names = [canonical(column) for column in columns]
+    if "caseid" not in names:
+        raise MalformedDocument("The first line must be a header with a CaseID column, separated by commas.")
+    repeated = next((column for column in columns if column and names.count(canonical(column)) > 1), None)
+    if repeated:
+        raise MalformedDocument(f"The header has the column {repeated} more than once.")
+    return ImportFile(columns, [c for c in columns if c and not _known(c)], _csv_rows(reader, names, zone))
+
+
+def _csv_rows(reader: Any, names: list[str], zone: ZoneInfo) -> Iterator[FileRow]:
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield FileRow(line, [], BadRow("", f"is not CSV: {error}"))
+            continue
+        if any(cell.strip() for cell in cells):
+            yield FileRow(line, cells, _build_csv(cells, names, zone))
+
+
+def _build_csv(cells: list[str], names: list[str], zone: ZoneInfo) -> CaseRow | BadRow:
+    if len(cells) != len(names):
+        return BadRow("", f"has {len(cells)} cells where the header has {len(names)} columns")
+    try:
+        return _Builder(zone, {name: cell.strip() for name, cell in zip(names, cells, strict=True) if name}).build()
+    except BadRow as error:
+        return error
+
+
+def read_json_lines(stream: TextIO, zone: ZoneInfo) -> ImportFile:
+    """Open a JSON Lines file: one object a line, with GetCaseInfo's fields and this file's own."""
+    return ImportFile(("Row",), [], _json_rows(stream, zone))
+
+
+def _json_rows(stream: TextIO, zone: ZoneInfo) -> Iterator[FileRow]:
+    for line, text in enumerate(stream, start=1):
+        if text.strip():
+            yield FileRow(line, [text.rstrip("\r\n")], _build_json(text, zone))
+
+
+def _build_json(text: str, zone: ZoneInfo) -> CaseRow | BadRow:
+    try:
+        value = read_json(text.encode("utf-8", "surrogateescape"))
+        if not isinstance(value, JsonObject):
+            raise BadRow("", "must be a JSON object")
+        builder = _Builder(zone)
+        for name, cell in value:
+            if builder.cells.setdefault(canonical(name), cell) != cell:
+                raise BadRow(name, "is given twice with different values")
+        return builder.build()
+    except CasedialError as error:
+        return BadRow("", error.detail)
+    except BadRow as error:
+        return error
+
+
+# Export
+
+
+def csv_header(phones: int) -> list[str]:
+    """Return the columns of an export with room for this many phones."""
+    return [
+        *("CaseID", "CaseStatus", "CaseGroup", "Closed", "ZipCode", "Plaintiff"),
+        *("Campaign", "DialerStatus", "DialDateTime", "Attempts", "Disposition"),
+        *(f"Phone{n}{part}" for n in range(1, phones + 1) for part in ("Name", "", "Primary", "Text")),
+    ]
+
+
+def csv_cells(case: Case, zone: ZoneInfo, phones: int) -> list[object]:
+    """Return a case's row under ``csv_header``."""
+    cells: list[object] = [
+        *(case.case_id, case.case_status, case.case_group, _shown_closed(case), case.zip_code, case.plaintiff),
+        *(_name(case, StatusType.CAMPAIGN), _name(case, StatusType.DIALER), _shown_time(case, zone)),
+        *(_name(case, StatusType.ATTEMPTS), _name(case, StatusType.DISPOSITION)),
+    ]
+    for phone in case.phones:
+        cells += [phone.name, phone.number, *("true" if flag else "false" for flag in (phone.primary, phone.text))]
+    return cells + [""] * (4 * (phones - len(case.phones)))
+
+
+def json_line(case: Case, zone: ZoneInfo) -> bytes:
+    """Return a case as one line of JSON Lines, without the line's end."""
+    return msgspec.json.encode(
+        {
+            "CaseID": case.case_id,
+            "Phones": [
+                {"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text} for p in case.phones
+            ],
+            "CaseStatus": case.case_status,
+            "DialerStatus": _name(case, StatusType.DIALER),
+            "Campaign": _name(case, StatusType.CAMPAIGN),
+            "Attempts": _name(case, StatusType.ATTEMPTS),
+            "DialDateTime": _shown_time(case, zone) or None,
+            "ZipCode": case.zip_code,
+            "CaseGroup": case.case_group,
+            "Closed": case.closed_on or case.closed,
+            "Plaintiff": case.plaintiff,
+            "Disposition": _name(case, StatusType.DISPOSITION),
+        }
+    )
+
+
+def _name(case: Case, kind: StatusType) -> str:
+    status = case.statuses.get(kind)
+    return status.name if status else ""
+
+
+def _shown_time(case: Case, zone: ZoneInfo) -> str:
+    return values.show_time(case.dial_at, zone) if case.dial_at else ""
+
+
+def _shown_closed(case: Case) -> str:
+    if case.closed_on:
+        return case.closed_on.isoformat()
+    return "true" if case.closed else "false"
