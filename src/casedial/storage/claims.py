@@ -17,26 +17,26 @@ from casedial.storage.tables import cases, status_history
 _IS_TO_DIAL = cases.c.dialer_role == sa.literal_column(str(int(Role.TO_DIAL)))
 _NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=cases.c.dial_at.type)
 _VENDOR: sa.BindParameter[str] = sa.bindparam("vendor", type_=sa.Text)
-_STATUS_ID: sa.BindParameter[int] = sa.bindparam("status_id", type_=sa.BigInteger)
+_STATUS_ID: sa.BindParameter[int] = sa.bindparam("the_status", type_=sa.BigInteger)
 
 
 @cache
 def _due(by_campaign: bool, by_group: bool) -> sa.Select[tuple[object, ...]]:
     """Build the query for due cases: one for each set of filters, each with an index of its own."""
-    query = cases.select().where(cases.c.firm_id == sa.bindparam("firm_id"), _IS_TO_DIAL, cases.c.dial_at <= _NOW)
+    query = cases.select().where(cases.c.firm_id == sa.bindparam("the_firm"), _IS_TO_DIAL, cases.c.dial_at <= _NOW)
     if by_campaign:
-        query = query.where(cases.c.campaign_id == sa.bindparam("campaign_id"))
+        query = query.where(cases.c.campaign_id == sa.bindparam("the_campaign"))
     if by_group:
-        query = query.where(cases.c.case_group_folded == sa.bindparam("case_group"))
+        query = query.where(cases.c.case_group_folded == sa.bindparam("the_group"))
     return query.order_by(cases.c.dial_at, cases.c.case_id).limit(sa.bindparam("records", type_=sa.Integer))
 
 
 def _parameters(firm: Firm, campaign: Status | None, case_group: str | None, records: int) -> dict[str, object]:
-    parameters: dict[str, object] = {"firm_id": firm.id, "records": records}
+    parameters: dict[str, object] = {"the_firm": firm.id, "records": records}
     if campaign:
-        parameters["campaign_id"] = campaign.id
+        parameters["the_campaign"] = campaign.id
     if case_group:
-        parameters["case_group"] = fold(case_group)
+        parameters["the_group"] = fold(case_group)
     return parameters
 
 
@@ -66,7 +66,7 @@ async def claim(
         **_parameters(firm, campaign, case_group, records),
         "now": now,
         "vendor": vendor,
-        "status_id": firm.statuses.with_role(Role.IN_THE_DIALER).id,
+        "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
     }
     shape = (campaign is not None, case_group is not None)
     if tx.database is Database.POSTGRESQL:
@@ -123,13 +123,13 @@ async def _claim_in_sqlite(
     if not rows:
         return rows
     now = parameters["now"]
-    picked = sa.and_(cases.c.firm_id == parameters["firm_id"], cases.c.case_id.in_([row.case_id for row in rows]))
+    picked = sa.and_(cases.c.firm_id == parameters["the_firm"], cases.c.case_id.in_([row.case_id for row in rows]))
     at = sa.func.max(sa.bindparam("now", now, _NOW.type), sa.func.coalesce(cases.c.changed_at, sa.literal_column("''")))
     await tx.execute(
         cases.update()
         .where(picked)
         .values(
-            dialer_status_id=parameters["status_id"],
+            dialer_status_id=parameters["the_status"],
             dialer_role=int(Role.IN_THE_DIALER),
             dial_at=now,
             changed_at=at,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from litestar import Litestar
 
 from casedial.settings import Settings, settings_from
@@ -24,17 +21,12 @@ def create_app(settings: Settings | None = None) -> Edge:
     configure_logging(settings.log_level)
     store = Store(settings.database_url, settings.pool_size)
 
-    @asynccontextmanager
-    async def closing(app: Litestar) -> AsyncIterator[None]:
-        yield
-        await store.close()
-
     app = Litestar(
         route_handlers=[*Api(store).routes(settings.base), *pages(store, settings.base)],
-        lifespan=[closing],
+        on_shutdown=[store.close],
         exception_handlers={Exception: on_exception},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(app, settings.base, list(METHODS))
+    return Edge(app, settings.base, list(METHODS), store.close)

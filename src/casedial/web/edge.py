@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -14,8 +15,9 @@ from casedial.web.observe import RequestRecord, note_request
 class Edge:
     """Give each request its id, its path in the spelling of the routes, its log line and its metrics."""
 
-    def __init__(self, app: ASGIApp, base: str, methods: list[str]) -> None:
+    def __init__(self, app: ASGIApp, base: str, methods: list[str], close: Callable[[], Awaitable[None]]) -> None:
         self.app = app
+        self.close = close  # for who runs the application without a server's start and stop
         self.paths = {f"{base}/{method}".lower(): (f"{base}/{method}", method) for method in methods}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

