@@ -61,13 +61,14 @@ class PostgresServer:
             "max_connections": 60,
             "timezone": "Pacific/Auckland",  # nothing may depend on it
         }
-        self._process = subprocess.Popen(
-            [self.bin / "postgres", "-D", data, *(f"-c{name}={value}" for name, value in options.items())],
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-            stderr=(self.room / "server.log").open("wb"),
-            **self._user,
-        )
+        with (self.room / "server.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [self.bin / "postgres", "-D", data, *(f"-c{name}={value}" for name, value in options.items())],
+                cwd="/",
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                **self._user,
+            )
         self._wait()
 
     def _run(self, *command: object) -> None:

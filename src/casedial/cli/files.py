@@ -138,7 +138,7 @@ async def import_file(store: Store, firm_name: str, path: Path, options: ImportO
             raise InvalidSetting(f"Cannot read {path}: {error.strerror}.") from None
         stream = _text_of(raw)
         source = (files.read_json_lines if form_of(path) is Form.JSONL else files.read_csv)(stream, zone)
-        total.unknown_columns = source.unknown
+        total.unknown_columns = source.unknown  # which grows as JSON Lines are read
         rejects = _Rejects(total.rejects_file, source.columns, stack)
         progress = stack.enter_context(_progress())
         task = progress.add_task(f"Importing {path.name}", total=path.stat().st_size)

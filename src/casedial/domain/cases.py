@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,6 +19,9 @@ NAME_LIMIT = 255  # characters in a name of any kind: firm, vendor, status, grou
 def fold(name: str) -> str:
     """Return the form in which names are compared: trimmed and case-folded."""
     return name.strip().casefold()
+
+
+_NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
 
 
 class StatusType(IntEnum):
@@ -107,6 +111,14 @@ class Statuses:
     def find(self, status_type: StatusType, name: str) -> Status | None:
         """Return the status of this name, retired or not, or None."""
         return self._by_name.get((status_type, fold(name)))
+
+    def spelled_like(self, status_type: StatusType, name: str) -> Status | None:
+        """Return the status that differs from ``name`` only in case, blanks and punctuation, if there is one."""
+
+        def bare(text: str) -> str:
+            return _NOT_LETTER_OR_DIGIT.sub("", fold(text)) or fold(text)
+
+        return next((status for status in self.of(status_type) if bare(status.name) == bare(name)), None)
 
     def named(self, status_type: StatusType, name: str) -> Status:
         """Return the status of this name, retired or not. Raises StatusNotFound."""

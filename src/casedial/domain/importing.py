@@ -88,7 +88,9 @@ def merge_statuses(
     for kind, name in row.statuses.items():
         status = find_status(firm, kind, name) if name else None
         if name and status is None:
-            raise BadRow(STATUS_COLUMNS[kind], f"{name[:80]!r} is not one of the firm's {kind.label} names")
+            meant = firm.statuses.spelled_like(kind, name)
+            hint = f"; did you mean {meant.name!r}?" if meant else ""
+            raise BadRow(STATUS_COLUMNS[kind], f"{name[:80]!r} is not one of the firm's {kind.label} names{hint}")
         if status == case.statuses.get(kind):
             continue
         if status and status.retired:

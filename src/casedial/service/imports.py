@@ -15,7 +15,7 @@ from casedial.domain.importing import (
     merge_statuses,
 )
 from casedial.service.firms import open_firm
-from casedial.service.statuses import add_statuses, spelling_variant
+from casedial.service.statuses import add_statuses
 from casedial.storage import cases
 from casedial.storage.engine import Transaction
 
@@ -98,10 +98,11 @@ async def _add_unknown(tx: Transaction, firm: Firm, rows: Sequence[CaseRow], rep
         for kind, name in row.statuses.items():
             if not name or find_status(firm, kind, name):
                 continue
-            if kind is StatusType.ATTEMPTS and not (name.isascii() and name.isdigit()):
-                continue
-            if spelling_variant(firm, kind, name) is None:
-                name = str(int(name)) if kind is StatusType.ATTEMPTS else name
+            if kind is StatusType.ATTEMPTS:
+                if not (name.isascii() and name.isdigit()):
+                    continue
+                name = str(int(name))
+            if name.isprintable() and firm.statuses.spelled_like(kind, name) is None:
                 firm = await add_statuses(tx, firm, [(kind, name)])
                 report.statuses_added.append((kind, name))
     return firm

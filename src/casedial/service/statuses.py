@@ -5,25 +5,13 @@ Every function here wants the firm opened with ``lock=True``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from casedial.domain.cases import Firm, Status, StatusType, fold
+from casedial.domain.cases import Firm, StatusType
 from casedial.domain.errors import InvalidSetting, StatusExists, StatusHasRole
 from casedial.service.firms import checked_name
 from casedial.storage import firms, statuses
 from casedial.storage.engine import Transaction
-
-_NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
-
-
-def spelling_variant(firm: Firm, kind: StatusType, name: str) -> Status | None:
-    """Return the status that differs from ``name`` only in case, blanks and punctuation, if there is one."""
-
-    def bare(text: str) -> str:
-        return _NOT_LETTER_OR_DIGIT.sub("", fold(text)) or fold(text)
-
-    return next((status for status in firm.statuses.of(kind) if bare(status.name) == bare(name)), None)
 
 
 async def add_statuses(tx: Transaction, firm: Firm, added: Sequence[tuple[StatusType, str]]) -> Firm:

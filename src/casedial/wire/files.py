@@ -55,7 +55,10 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportFile:
-    """An open file: its columns, those that mean nothing here, and its rows, read as they are asked for."""
+    """An open file: its columns, those that mean nothing here, and its rows, read as they are asked for.
+
+    JSON Lines have no header: there ``unknown`` grows with the rows.
+    """
 
     columns: Sequence[str]
     unknown: list[str]
@@ -76,6 +79,11 @@ def _text(value: object, limit: int = NAME_LIMIT) -> str:
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("is not UTF-8; save the file as UTF-8")
     return text
+
+
+def _as_text(value: object) -> object:
+    """JSON Lines may bring as a number what is text: a ZIP code, a phone, Attempts."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _flag(value: object) -> bool:
@@ -107,13 +115,14 @@ def _closed(value: object) -> tuple[bool, date | None]:
 
 
 def _number(value: object) -> str:
-    return _text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value, PHONE_LIMIT)
+    text = _text(_as_text(value), PHONE_LIMIT)
+    if text and not any("0" <= character <= "9" for character in text):
+        raise ValueError("holds no digits")
+    return text
 
 
 def _status(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)  # JSON Lines may bring Attempts as a number
-    return _text(value) or None
+    return _text(_as_text(value)) or None
 
 
 # Rows
@@ -151,7 +160,7 @@ class _Builder:
         )
 
     def _fact(self, cell: object) -> str:
-        return _text(_blank(str(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell))
+        return _text(_as_text(_blank(cell)))
 
     def _phone_cells(self) -> dict[int, dict[str, Any]]:
         found: dict[int, dict[str, Any]] = {}
@@ -186,10 +195,14 @@ def _blank(cell: Any, blank: Any = "") -> Any:
     return blank if cell is None else cell
 
 
+_SINGLE = {
+    canonical(column) for column in ("CaseID", "Closed", "DialDateTime", "Phones", *_FACTS, *_STATUSES, *REJECT_COLUMNS)
+}
+
+
 def _known(column: str) -> bool:
     name = canonical(column)
-    single = ("CaseID", "Closed", "DialDateTime", "Phones", *_FACTS, *_STATUSES, *REJECT_COLUMNS)
-    return _PHONE.fullmatch(name) is not None or name in {canonical(known) for known in single}
+    return name in _SINGLE or _PHONE.fullmatch(name) is not None
 
 
 # Files
@@ -240,16 +253,17 @@ def _build_csv(cells: list[str], names: list[str], zone: ZoneInfo) -> CaseRow | 
 
 def read_json_lines(stream: TextIO, zone: ZoneInfo) -> ImportFile:
     """Open a JSON Lines file: one object a line, with GetCaseInfo's fields and this file's own."""
-    return ImportFile(("Row",), [], _json_rows(stream, zone))
+    unknown: list[str] = []
+    return ImportFile(("Row",), unknown, _json_rows(stream, zone, unknown))
 
 
-def _json_rows(stream: TextIO, zone: ZoneInfo) -> Iterator[FileRow]:
+def _json_rows(stream: TextIO, zone: ZoneInfo, unknown: list[str]) -> Iterator[FileRow]:
     for line, text in enumerate(stream, start=1):
         if text.strip():
-            yield FileRow(line, [text.rstrip("\r\n")], _build_json(text, zone))
+            yield FileRow(line, [text.rstrip("\r\n")], _build_json(text, zone, unknown))
 
 
-def _build_json(text: str, zone: ZoneInfo) -> CaseRow | BadRow:
+def _build_json(text: str, zone: ZoneInfo, unknown: list[str]) -> CaseRow | BadRow:
     try:
         value = read_json(text.encode("utf-8", "surrogateescape"))
         if not isinstance(value, JsonObject):
@@ -258,6 +272,8 @@ def _build_json(text: str, zone: ZoneInfo) -> CaseRow | BadRow:
         for name, cell in value:
             if builder.cells.setdefault(canonical(name), cell) != cell:
                 raise BadRow(name, "is given twice with different values")
+            if not _known(name) and name not in unknown:
+                unknown.append(name)
         return builder.build()
     except CasedialError as error:
         return BadRow("", error.detail)

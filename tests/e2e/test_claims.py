@@ -1,0 +1,81 @@
+"""Never twice, none missing: 8 dialers in processes of their own claim from 2 servers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from casedial.domain.cases import Case, Phone, Role, StatusType
+from casedial.storage import cases
+from tests.conftest import NOW, Office
+from tests.servers import Server
+
+CASES = 20_000
+DIALERS = (("1", "2", "3"), ("10",), ("25",), ("25", "50"), ("100",), ("100", "1"), ("7", "300"), ("1000", "40"))
+
+
+async def fill(office: Office, count: int) -> None:
+    firm = await office.firm()
+    to_dial = {StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}
+    added = [
+        Case(
+            case_id=number,
+            phones=(Phone("Cell", f"40255501{number % 100:02}", True),),
+            statuses=to_dial,
+            dial_at=NOW - timedelta(days=400, seconds=number % 5000),  # many due at the same second
+        )
+        for number in range(1, count + 1)
+    ]
+    async with office.store.write() as tx:
+        for start in range(0, count, 1000):
+            await cases.add(tx, firm, added[start : start + 1000])
+
+
+def dial(servers: list[str], key: str) -> list[Any]:
+    """Run the dialers side by side, half on each server; return what each printed."""
+    claimer = Path(__file__).with_name("claimer.py")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, claimer, servers[number % len(servers)], key, *records], stdout=subprocess.PIPE
+        )
+        for number, records in enumerate(DIALERS)
+    ]
+    return [json.loads(process.communicate(timeout=300)[0]) for process in processes]
+
+
+def find_faults(answers: list[Any], count: int) -> list[str]:
+    """Judge what the dialers got; an empty list is a good claim."""
+    faults = [f"a dialer was answered {answer}" for answer in answers if isinstance(answer, dict)]
+    got = [answer for answer in answers if isinstance(answer, list)]
+    taken = Counter(case_id for batches in got for batch in batches for case_id in batch)
+    faults += [f"{sum(times > 1 for times in taken.values())} claimed twice"] * any(n > 1 for n in taken.values())
+    faults += [f"{count - len(taken)} missing"] * (len(taken) != count)
+    faults += ["fewer than 5 dialers got any"] * (sum(bool(batches) for batches in got) < 5)
+    for records, batches in zip(DIALERS, answers, strict=True):
+        if isinstance(batches, list) and max(map(len, batches), default=0) > max(map(int, records)):
+            faults.append("a batch is larger than its Records")
+    return faults
+
+
+async def test_each_case_is_claimed_once(office: Office, database_url: str) -> None:
+    await fill(office, CASES)
+    with Server(database_url) as one, Server(database_url) as two:
+        answers = dial([one.base, two.base], office.key)
+    assert find_faults(answers, CASES) == []
+    firm = await office.firm()
+    async with office.store.read() as tx:
+        history = await cases.history(tx, firm, range(1, CASES + 1, 1999))
+    assert all(len(changes) == 1 for changes in history.values())
+
+
+async def test_the_test_fails_when_the_lock_is_taken_out(office: Office, database_url: str) -> None:
+    await fill(office, CASES // 4)
+    broken = (sys.executable, "-m", "tests.e2e.unlocked")
+    with Server(database_url, command=broken) as one, Server(database_url, command=broken) as two:
+        answers = dial([one.base, two.base], office.key)
+    assert any("claimed twice" in fault for fault in find_faults(answers, CASES // 4))

@@ -1,0 +1,103 @@
+"""The claim: whose cases, in which order, how many, and never twice."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from casedial.domain.cases import Role, StatusType
+from casedial.storage import cases, claims
+from casedial.storage.engine import Database, Store
+from casedial.storage.tables import cases as cases_table
+from tests.conftest import NOW, Office
+
+
+async def test_concurrent_claims_take_each_case_once(store: Store, office: Office) -> None:
+    firm = await office.firm()
+    for case_id in range(1, 121):
+        await office.add(case_id, dial_at=NOW - timedelta(minutes=case_id))
+
+    async def claim(records: int) -> list[int]:
+        async with store.write() as tx:
+            return [c.case_id for c in await claims.claim(tx, firm, None, None, records, NOW, "x")]
+
+    batches = await asyncio.gather(*(claim(records) for records in (1, 7, 50, 3, 20, 20, 20, 20)))
+    taken = [case_id for batch in batches for case_id in batch]
+    assert len(taken) == len(set(taken)) == 120
+    for batch in batches:
+        assert batch == sorted(batch, reverse=True)  # the oldest dial time first
+
+
+async def test_a_claim_passes_over_what_another_holds(store: Store, office: Office) -> None:
+    firm = await office.firm()
+    for case_id in (1, 2, 3):
+        await office.add(case_id, dial_at=NOW - timedelta(days=case_id))
+    if store.database is Database.SQLITE:
+        return  # one writer at a time: there is nothing to pass over
+    async with store.write() as holding:
+        await cases.lock(holding, firm, [3])
+        async with store.write() as tx:
+            assert [c.case_id for c in await claims.claim(tx, firm, None, None, 2, NOW, "x")] == [2, 1]
+
+
+async def test_history_never_runs_backwards(store: Store, office: Office) -> None:
+    """A server whose clock is behind records its claim at the time of the change before it."""
+    firm = await office.firm()
+    later = NOW + timedelta(hours=1)
+    await office.add(1, changed_at=later)
+    await office.add(2, changed_at=None)
+    async with store.write() as tx:
+        await claims.claim(tx, firm, None, None, 5, NOW, "x")
+    async with store.read() as tx:
+        history = await cases.history(tx, firm, [1, 2])
+    assert [change.changed_at for change in history[1]] == [later]
+    assert [change.changed_at for change in history[2]] == [NOW]
+    assert (await office.case(1)).changed_at == later
+    assert (await office.case(1)).dial_at == NOW  # the status's own date/time is the server's now
+
+
+async def test_what_a_claim_changes(store: Store, office: Office, other_office: Office) -> None:
+    firm = await office.firm()
+    await office.add(1, attempts="3", disposition="Busy")
+    await other_office.add(1)
+    async with store.write() as tx:
+        [claimed] = await claims.claim(tx, firm, None, None, 5, NOW, "Acme")
+    assert claimed.role is Role.TO_DIAL  # as it was found
+    after = await office.case(1)
+    assert after.role is Role.IN_THE_DIALER
+    assert {kind: s.name for kind, s in after.statuses.items() if kind is not StatusType.DIALER} == {
+        StatusType.CAMPAIGN: "Intake follow-up",
+        StatusType.ATTEMPTS: "3",
+        StatusType.DISPOSITION: "Busy",
+    }
+    assert await office.history(1) == [("Dialer Status", "In the Dialer", "Acme")]
+    assert await other_office.role(1) is Role.TO_DIAL
+
+
+async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
+    """A claim walks an index in due order and stops: no sort, no scan of other campaigns' cases."""
+    firm = await office.firm()
+    async with store.write() as tx:
+        if store.database is Database.POSTGRESQL:
+            for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+                await tx.execute(sa.text(f"SET LOCAL {setting} = off"))
+        for campaign, group, index in (
+            (None, None, "ix_cases_due"),
+            (firm.statuses.of(StatusType.CAMPAIGN)[0], None, "ix_cases_due_campaign"),
+            (None, "Auto", "ix_cases_due_group"),
+            (firm.statuses.of(StatusType.CAMPAIGN)[0], "Auto", "ix_cases_due_campaign_group"),
+        ):
+            query = claims._due(campaign is not None, group is not None)
+            parameters = {**claims._parameters(firm, campaign, group, 5), "now": NOW}
+            compiled = query.params(parameters).compile(
+                dialect=tx.connection.sync_engine.dialect, compile_kwargs={"literal_binds": True}
+            )
+            explain = "EXPLAIN QUERY PLAN" if store.database is Database.SQLITE else "EXPLAIN"
+            text = str(compiled).replace(":", "\\:")
+            plan = "\n".join(str(row) for row in await tx.execute(sa.text(f"{explain} {text}")))
+            assert f"{index} " in plan or f"{index}'" in plan, plan
+            assert "SORT" not in plan.upper(), plan
+            assert "TEMP B-TREE" not in plan.upper(), plan
+    assert cases_table.c.dialer_role is not None

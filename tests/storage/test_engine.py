@@ -1,0 +1,109 @@
+"""Transactions, and what becomes of a driver's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from casedial.domain.errors import InvalidSetting, StorageUnavailable
+from casedial.storage import engine
+from casedial.storage.engine import Database, Store, Transaction
+from tests.conftest import Office
+from tests.postgres import free_port
+
+
+@pytest.mark.parametrize(
+    "url", ["", "mysql://x/y", "sqlite://", "sqlite:///:memory:", "sqlite:////no/such/folder/casedial.db"]
+)
+def test_a_url_that_cannot_be_used(url: str) -> None:
+    with pytest.raises(InvalidSetting):
+        Store(url)
+
+
+async def test_a_failed_transaction_leaves_nothing(store: Store, office: Office) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.execute(sa.text("UPDATE firms SET default_records = 7"))
+        raise KeyError("after the change")
+
+    with pytest.raises(KeyError):
+        await store.transact(work)
+    assert (await office.firm()).default_records == 100
+
+
+async def test_a_read_sees_one_moment(store: Store, office: Office) -> None:
+    async with store.read() as reading:
+        before = (await reading.execute(sa.text("SELECT default_records FROM firms"))).scalar_one()
+        async with store.write() as writing:
+            await writing.execute(sa.text("UPDATE firms SET default_records = 7"))
+        assert (await reading.execute(sa.text("SELECT default_records FROM firms"))).scalar_one() == before
+    assert (await office.firm()).default_records == 7
+
+
+async def test_a_deadlock_is_retried_and_never_shown(store: Store, office: Office) -> None:
+    await office.add(1)
+    await office.add(2)
+    both_hold_one = asyncio.Barrier(2)
+
+    def crossing(first: int, second: int) -> list[int]:
+        return [first, second]
+
+    async def work(tx: Transaction, order: list[int], tries: list[int]) -> None:
+        tries.append(1)
+        await tx.execute(sa.text("UPDATE cases SET zip_code = '1' WHERE case_id = :id"), {"id": order[0]})
+        if len(tries) == 1 and store.database is Database.POSTGRESQL:
+            await both_hold_one.wait()
+        await tx.execute(sa.text("UPDATE cases SET zip_code = '2' WHERE case_id = :id"), {"id": order[1]})
+
+    tries: list[list[int]] = [[], []]
+    await asyncio.gather(
+        store.transact(lambda tx: work(tx, crossing(1, 2), tries[0])),
+        store.transact(lambda tx: work(tx, crossing(2, 1), tries[1])),
+    )
+    # PostgreSQL ended one of the two, which then ran again; SQLite lets one writer in at a time.
+    assert sum(map(len, tries)) == (3 if store.database is Database.POSTGRESQL else 2)
+
+
+async def test_a_server_that_is_away(database: str, tmp_path: Path) -> None:
+    if database == "sqlite":
+        file = tmp_path / "broken.db"
+        file.write_bytes(b"this is no database, and longer than a header of one hundred bytes is. " * 3)
+        url = f"sqlite:///{file}"
+    else:
+        url = f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+    store = Store(url)
+    with pytest.raises(StorageUnavailable):
+        async with store.read() as tx:
+            await tx.execute(sa.text("SELECT 1 FROM firms"))
+    await store.close()
+    await asyncio.sleep(0.05)  # aiosqlite's thread tells the loop, unasked, that it has ended
+
+
+async def test_sqlite_tells_when_another_process_holds_it_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    one, other = Store(f"sqlite:///{tmp_path / 'x.db'}"), Store(f"sqlite:///{tmp_path / 'x.db'}")
+    async with one.write() as tx:
+        await tx.execute(sa.text("CREATE TABLE t (a)"))
+        with pytest.raises(StorageUnavailable):
+            async with other.write():
+                pass
+    await one.close()
+    await other.close()
+
+
+async def test_sqlite_is_durable_private_and_free_of_the_wal_bug(tmp_path: Path) -> None:
+    file = tmp_path / "x.db"
+    store = Store(f"sqlite:///{file}")
+    async with store.write() as tx:
+        assert (await tx.execute(sa.text("PRAGMA synchronous"))).scalar_one() == 2  # FULL
+        assert (await tx.execute(sa.text("PRAGMA foreign_keys"))).scalar_one() == 1
+        journal = (await tx.execute(sa.text("PRAGMA journal_mode"))).scalar_one()
+        version = (await tx.execute(sa.text("SELECT sqlite_version()"))).scalar_one()
+    assert journal == ("wal" if engine.wal_is_safe(tuple(map(int, version.split(".")))) else "delete")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    await store.close()

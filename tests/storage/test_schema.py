@@ -1,0 +1,100 @@
+"""The schema: migrations equal the tables, and every way to start on a database."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+
+import pytest
+import sqlalchemy as sa
+
+from casedial.domain.errors import SchemaBehind
+from casedial.storage import schema
+from casedial.storage.engine import Database, Store, Transaction, wal_is_safe
+from casedial.storage.tables import metadata
+from tests.servers import CASEDIAL
+
+# What a database knows of its own schema, down to defaults, conditions and index predicates.
+SQLITE_SCHEMA = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE '%alembic%' AND sql IS NOT NULL ORDER BY name"
+POSTGRESQL_SCHEMA = """
+SELECT 'column ' || table_name || '.' || column_name,
+       concat_ws(' ', ordinal_position, data_type, is_nullable, column_default, character_maximum_length)
+  FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+UNION ALL
+SELECT 'index ' || indexname, indexdef FROM pg_indexes
+ WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+UNION ALL
+SELECT 'constraint ' || conname, pg_get_constraintdef(oid) FROM pg_constraint
+ WHERE connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass
+"""
+
+
+async def described(tx: Transaction) -> dict[str, str]:
+    query = SQLITE_SCHEMA if tx.database is Database.SQLITE else POSTGRESQL_SCHEMA
+    rows = (await tx.execute(sa.text(query))).all()
+    return {name: "\n".join(sorted(re.split(r",?\s*\n\s*", text))) for name, text in rows}
+
+
+async def test_migrations_equal_the_tables(store: Store) -> None:
+    async with store.read() as tx:
+        migrated = await described(tx)
+    async with store.write() as tx:
+        await tx.connection.run_sync(metadata.drop_all)
+        await tx.connection.run_sync(metadata.create_all)
+        created = await described(tx)
+    assert len(migrated) > 12
+    assert migrated == created
+
+
+async def test_migrate_tells_what_it_did(empty_url: str) -> None:
+    store = Store(empty_url)
+    assert (await schema.migrate(store)).current is None
+    again = await schema.migrate(store)
+    assert again.at_head
+    assert again.current == again.head
+    await store.close()
+
+
+async def test_several_processes_start_on_one_empty_database(empty_url: str) -> None:
+    commands = [
+        asyncio.create_subprocess_exec(
+            CASEDIAL, "firm", "add", f"Firm {number}", "--time-zone", "UTC", "--database-url", empty_url,
+            stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for number in range(4)
+    ]  # fmt: skip
+    processes = await asyncio.gather(*commands)
+    for process in processes:
+        _, said = await process.communicate()
+        assert process.returncode == 0, said.decode()
+
+
+async def test_a_schema_behind_is_migrated_in_sqlite_and_refused_in_postgresql(store: Store) -> None:
+    async with store.write() as tx:
+        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+    if store.database is Database.SQLITE:
+        # There is no migration from "0000", which shows that one was tried.
+        with pytest.raises(Exception, match="0000"):
+            await schema.prepare(store)
+    else:
+        with pytest.raises(SchemaBehind, match="casedial migrate"):
+            await schema.prepare(store)
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 45, 0), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 4), True),
+    ],
+)
+def test_which_sqlite_may_use_wal(version: tuple[int, ...], safe: bool) -> None:
+    assert wal_is_safe(version) is safe
