@@ -88,7 +88,7 @@ def export(
 
 @app.command()
 def show(
-    case_id: Annotated[int, typer.Argument(metavar="CASEID", show_default=False)],
+    case_id: Annotated[int, typer.Argument(metavar="CASEID", help="The case.", show_default=False)],
     firm: FirmName,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,

@@ -109,8 +109,9 @@ class _Rejects:
 
     def __init__(self, path: Path, columns: Sequence[str], stack: ExitStack) -> None:
         self._path, self._stack = path, stack
-        self._columns = [c for c in columns if c not in files.REJECT_COLUMNS]
-        self._kept = [index for index, c in enumerate(columns) if c not in files.REJECT_COLUMNS]
+        # A file of rejects imported again brings these columns itself, in front.
+        self._own = len(files.REJECT_COLUMNS) if tuple(columns[:3]) == files.REJECT_COLUMNS else 0
+        self._columns = columns[self._own :]
         self._writer: Any = None
         path.unlink(missing_ok=True)
 
@@ -121,9 +122,8 @@ class _Rejects:
                 self._path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
             )
             self._writer = csv.writer(stream)
-            self._writer.writerow([*self._columns, *files.REJECT_COLUMNS])
-        cells = [row.cells[index] if index < len(row.cells) else "" for index in self._kept]
-        self._writer.writerow([*cells, row.line, error.column, error.reason])
+            self._writer.writerow([*files.REJECT_COLUMNS, *self._columns])
+        self._writer.writerow([row.line, error.column, error.reason, *row.cells[self._own :]])
 
 
 async def import_file(store: Store, firm_name: str, path: Path, options: ImportOptions) -> ImportTotal:

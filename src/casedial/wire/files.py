@@ -76,8 +76,10 @@ def _text(value: object, limit: int = NAME_LIMIT) -> str:
         raise ValueError(f"has more than {limit} characters")
     if "\0" in text:
         raise ValueError("holds a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("is not UTF-8; save the file as UTF-8")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not UTF-8; save the file as UTF-8") from None
     return text
 
 
@@ -105,11 +107,10 @@ def _moment(value: object, zone: ZoneInfo) -> datetime:
 
 
 def _closed(value: object) -> tuple[bool, date | None]:
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return True, _moment(value, ZoneInfo("UTC")).date()
-    try:
+    with suppress(ValueError):
         return _flag(value), None
+    try:
+        return True, _moment(value, ZoneInfo("UTC")).date()
     except ValueError:
         raise ValueError("must be true, false or a closing date such as 2026-05-06") from None
 
