@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,7 +30,12 @@ class Server:
 
     def __enter__(self) -> Server:
         self.process = subprocess.Popen(
-            self._command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self._command,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # so that workers can be ended with it, whatever happens
         )
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -48,8 +54,9 @@ class Server:
         try:
             self.output += self.process.communicate(timeout=30)[0] or ""
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.output += self.process.communicate()[0] or ""
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.output += self.process.communicate(timeout=10)[0] or ""
+            raise
         return self.output
 
     def __exit__(

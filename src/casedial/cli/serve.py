@@ -55,6 +55,8 @@ def _serve(settings: Settings, started: Callable[[], None]) -> None:
             websockets=False,
             workers=settings.workers,
             respawn_failed_workers=True,
+            # A worker told to stop while it starts does not hear it, and one with a hung client may wait for ever.
+            workers_kill_timeout=10,
             log_level=LogLevels.warning,
         )
         server.on_startup(started)

@@ -99,11 +99,13 @@ def _flag(value: object) -> bool:
 
 def _moment(value: object, zone: ZoneInfo) -> datetime:
     text = _text(value)
-    for form in _TIMES:
-        with suppress(ValueError):
-            text = datetime.strptime(text, form).isoformat()
-            break
-    return values.local_time(text, zone)
+    try:
+        return values.local_time(text, zone)
+    except ValueError:
+        for form in _TIMES:
+            with suppress(ValueError):
+                return values.local_time(datetime.strptime(text, form).isoformat(), zone)
+        raise
 
 
 def _closed(value: object) -> tuple[bool, date | None]:

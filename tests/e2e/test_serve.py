@@ -1,0 +1,151 @@
+"""The server as it is run: several workers, metrics added up, what is changed by command seen by all, clean logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from casedial.domain.cases import Phone
+from casedial.storage.engine import Store
+from tests.conftest import Office, make_office
+from tests.servers import CASEDIAL, Server
+
+
+async def command(*arguments: str, url: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        CASEDIAL, *arguments, "--database-url", url, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return said.decode()
+
+
+def ask(server: Server, key: str, method: str, **parameters: object) -> httpx.Response:
+    """Ask on a connection of its own, so that any worker may answer."""
+    return httpx.get(f"{server.base}/{method}", params={**parameters}, headers={"X-ApiKey": key})
+
+
+async def test_every_worker_sees_a_rename_and_a_revoked_key_at_once(office: Office, database_url: str) -> None:
+    await office.add(1)
+    with Server(database_url, "--workers", "2") as server:
+        for _ in range(20):  # so that every worker has the old name in its memory
+            assert ask(server, office.key, "GetCasesToDial").json()[0]["DialerStatus"] == "To Dial"
+        await command(
+            "status", "rename", "To Dial", "Ready", "--firm", office.name, "--type", "Dialer Status", url=database_url
+        )
+        for _ in range(20):
+            assert ask(server, office.key, "GetCasesToDial").json()[0]["DialerStatus"] == "Ready"
+        body = {"Cases": [{"CaseID": 1, "Status": "ready"}]}
+        done = httpx.post(f"{server.base}/UpdateCaseStatus", json=body, headers={"X-ApiKey": office.key})
+        assert done.status_code == 200
+        await command("key", "revoke", "1", url=database_url)
+        for _ in range(20):
+            refused = ask(server, office.key, "GetCasesToDial")
+            assert (refused.status_code, refused.json()["code"]) == (401, "KeyRevoked")
+
+
+async def test_metrics_are_summed_over_workers(office: Office, database_url: str) -> None:
+    for case_id in range(1, 41):
+        await office.add(case_id)
+    with Server(database_url, "--workers", "2") as server:
+        for _ in range(40):
+            ask(server, office.key, "GetCasesToDial", **{"Auto-change": "true", "Records": 1})
+        for _ in range(5):  # whichever worker answers
+            text = httpx.get(f"{server.url}/metrics").text
+            assert 'casedial_requests_total{method="GetCasesToDial",outcome="Success"} 40.0' in text
+            assert 'casedial_cases_claimed_total{method="GetCasesToDial",outcome="Success"} 40.0' in text
+
+
+CANARIES = ("4025550177", "402-555-0177", "Canary Note", "Canary Plaintiff", "Canary Campaign", "Canary Phone")
+
+
+async def test_logs_hold_a_line_for_each_request_and_nothing_personal(database_url: str, store: Store) -> None:
+    office = await make_office(store, "Canary Firm")
+    await office.add(1, plaintiff="Canary Plaintiff", phones=(Phone("Canary Phone", "4025550177", True),))
+    with Server(database_url) as server:
+        ids = []
+        for reply in (
+            ask(server, office.key, "GetCaseInfo", CaseID=1),
+            ask(server, office.key, "GetCasesToDial", Campaign="Canary Campaign"),
+            ask(server, office.key + "x", "GetCaseInfo", CaseID=1),
+            httpx.post(
+                f"{server.base}/AddCaseNoteByPhone",
+                params={"Phone": "402-555-0177"},
+                json={"Note": "Canary Note"},
+                headers={"X-ApiKey": office.key},
+            ),
+            httpx.get(f"{server.url}/PredictiveDialer/4025550177/Canary%20Note"),
+            httpx.post(f"{server.base}/UpdateCaseStatus", content=b'{"Canary Note', headers={"X-ApiKey": office.key}),
+            httpx.post(
+                f"{server.base}/UpdateCaseStatus",
+                json={"CaseID": 1, "Status": "Canary Campaign"},
+                headers={"X-ApiKey": office.key},
+            ),
+        ):
+            ids.append(reply.headers["x-request-id"])
+        metrics = httpx.get(f"{server.url}/metrics").text
+        log = server.stop()
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    logged = {line["request_id"]: line for line in lines if line["event"] == "request"}
+    assert set(ids) <= set(logged)
+    first = logged[ids[0]]
+    assert (first["method"], first["status"], first["outcome"], first["cases"]) == ("GetCaseInfo", 200, "Success", 1)
+    assert {"firm", "key", "ms", "verb", "timestamp", "level"} <= set(first)
+    for secret in (*CANARIES, "Canary", office.key, office.key[:12], "Acme"):
+        assert secret not in log
+        assert secret not in metrics
+
+
+async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_is_logged(office: Office, database_url: str) -> None:
+    """The one way to a 5xx: the schema is broken behind the server's back."""
+    with Server(database_url) as server:
+        async with office.store.write() as tx:
+            await tx.execute(sa.text("DROP TABLE notes"))
+        await office.add(1)
+        reply = httpx.post(
+            f"{server.base}/AddCaseNote", json={"CaseID": 1, "Note": "Canary"}, headers={"X-ApiKey": office.key}
+        )
+        assert reply.status_code in (500, 503)  # SQLite has one class of error for both
+        assert "notes" not in reply.text
+        log = server.stop()
+    assert "Canary" not in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_when_told(tmp_path: object, number: signal.Signals) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", "--workers", "2") as server:
+        server.process.send_signal(number)
+        started = time.monotonic()
+        output = server.stop()
+        assert time.monotonic() - started < 25  # 10 s for a worker that was still starting
+        assert server.process.returncode == 0, output
+        assert "Traceback" not in output
+
+
+def test_a_port_in_use_is_said(tmp_path: object) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db") as server:
+        done = subprocess.run([CASEDIAL, "serve", "--port", str(server.port)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Cannot listen" in done.stderr
+
+
+def test_a_killed_worker_is_replaced(tmp_path: object) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db") as server:
+        listed = ["ps", "-o", "pid=", "--ppid", str(server.process.pid)]
+        worker = int(subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()[0])
+        os.kill(worker, signal.SIGKILL)
+        for _ in range(200):
+            try:
+                if httpx.get(f"{server.url}/healthz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError("nobody answers")

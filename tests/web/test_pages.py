@@ -1,0 +1,120 @@
+"""Health, metrics, the reference and its OpenAPI document."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from openapi_spec_validator import validate
+
+from casedial.domain.errors import RequestError, TooLarge, every_error
+from casedial.storage.engine import Store
+from casedial.web.api import METHODS
+from casedial.web.openapi import document
+from casedial.web.problems import status_of
+from tests.conftest import Api, assert_problem
+from tests.web import test_examples
+
+
+async def test_health_and_readiness(http: httpx.AsyncClient, store: Store) -> None:
+    assert (await http.get("/healthz")).json() == {"status": "alive"}
+    ready = await http.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "ready"
+    async with store.write() as tx:
+        await tx.execute(sa.text("DELETE FROM alembic_version"))
+    assert_problem(await http.get("/readyz"), 503, "SchemaBehind")
+    assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_the_reference_needs_no_network(http: httpx.AsyncClient) -> None:
+    page = await http.get("/docs")
+    assert page.status_code == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    linked = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(linked) >= 3
+    for path in [*linked, "/openapi.json"]:
+        assert path.startswith("/")
+        assert (await http.get(path)).status_code == 200
+    assert "http" not in page.text.replace("http-equiv", "")
+    assert (await http.get("/")).headers["location"] == "/docs"
+
+
+async def test_each_problem_type_leads_to_a_page(http: httpx.AsyncClient) -> None:
+    problem = (await http.get("/nowhere")).json()
+    path, _, anchor = problem["type"].partition("#")
+    page = await http.get(path)
+    assert page.status_code == 200
+    assert f'id="{anchor}"' in page.text
+    for error in every_error():
+        assert f'id="{error.__name__}"' in page.text
+
+
+@pytest.mark.parametrize("base", ["/PredictiveDialer", "/firm/api"])
+def test_the_document_is_valid(base: str) -> None:
+    validate(json.loads(json.dumps(document(base))))
+    assert list(document(base)["paths"]) == [f"{base}/{method}" for method in METHODS]
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (path.rpartition("/")[2], verb, operation)
+        for path, verbs in document("/x")["paths"].items()
+        for verb, operation in verbs.items()
+    ]
+
+
+def test_the_document_has_the_verbs_that_are_served() -> None:
+    described: dict[str, set[str]] = {}
+    for method, verb, _ in operations():
+        described.setdefault(method, set()).add(verb.upper())
+    assert described == {method: set(verbs) for method, (verbs, _) in METHODS.items()}
+
+
+def test_the_document_names_every_parameter_of_the_specification() -> None:
+    text = json.dumps(document("/x"))
+    for name in (
+        "Campaign", "CaseGroup", "Records", "Auto-change", "CaseID", "Status", "NextCall", "Attempts",
+        "Disposition", "Note", "Phone",
+    ):  # fmt: skip
+        assert f'"{name}"' in text
+
+
+def test_the_document_names_every_code_a_method_can_answer() -> None:
+    described = {
+        code
+        for _, _, operation in operations()
+        for status, reply in operation["responses"].items()
+        for code in re.findall(r"`(\w+)`", reply["description"])
+        if status_of(next(e for e in every_error() if e.__name__ == code)) == int(status)
+    }
+    of_requests = {e.__name__ for e in every_error() if issubclass(e, RequestError | TooLarge)}
+    assert of_requests <= described
+    assert {"KeyMissing", "KeyMistyped", "KeyUnknown", "KeyRevoked", "CaseNotFound", "PhoneNotFound"} <= described
+    assert {"MethodNotAllowed", "UnsupportedContentType", "StorageUnavailable"} <= described
+
+
+def test_the_document_shows_the_specifications_examples() -> None:
+    shown = [
+        json.dumps(media["example"])
+        for _, _, operation in operations()
+        for part in (operation.get("requestBody", {}), *operation["responses"].values())
+        for media in part.get("content", {}).values()
+        if "example" in media
+    ]
+    for example in (test_examples.GET_CASES_TO_DIAL, test_examples.GET_CASE_INFO, test_examples.UPDATE_CASE_STATUS):
+        assert json.dumps(json.loads(example)) in shown
+
+
+async def test_metrics_count_by_method_and_outcome(api: Api, http: httpx.AsyncClient) -> None:
+    await api.get("GetCaseInfo", CaseID=404404)
+    await http.get("/PredictiveDialer/GetCaseInfo", params={"CaseID": 1})
+    text = (await http.get("/metrics")).text
+    assert re.search(r'casedial_requests_total\{method="GetCaseInfo",outcome="CaseNotFound"\} \d', text)
+    assert re.search(r'casedial_requests_total\{method="GetCaseInfo",outcome="KeyMissing"\} \d', text)
+    assert 'casedial_request_seconds_bucket{le="0.1",method="GetCaseInfo"}' in text
+    assert "404404" not in text
