@@ -178,8 +178,18 @@ async def test_json_lines_tell_unknown_names_and_bad_lines(casedial: Casedial, o
     report = await asyncio.to_thread(casedial.json, "cases", "import", file, "--firm", office.name, status=1)
     assert report["unknown_columns"] == ["Campagin"]
     assert [(bad["line"], bad["column"]) for bad in report["rejects"]] == [(2, ""), (3, "Phones"), (4, "")]
+    assert "body" not in report["rejects"][0]["reason"]
     case = await office.case(1)
     assert (case.zip_code, case.phones[0].number) == ("68046", "4025550123")
+
+    # The rejects, mended, go in like those of a CSV file.
+    rejects = casedial.folder / "x.jsonl.rejects.csv"
+    text = rejects.read_text().replace("nonsense", '"{""CaseID"": 3}"')
+    mended = casedial.folder / "mended.csv"
+    mended.write_text(text)
+    report = await asyncio.to_thread(casedial.json, "cases", "import", mended, "--firm", office.name, status=1)
+    assert (report["added"], report["rejected"]) == (1, 2)
+    assert (casedial.folder / "mended.csv.rejects.csv").read_text().count("Row") == 1
 
 
 async def test_set_says_how_many_and_does_it_with_yes(casedial: Casedial, office: Office) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from casedial.domain.cases import Case, Phone, Role, StatusType
+from casedial.domain.cases import NO_PHONE, Case, Phone, Role, StatusType
 from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, ImportOptions, import_rows
 from casedial.service.statuses import add_statuses, retire_status
@@ -82,7 +82,8 @@ async def test_importing_again_changes_nothing(office: Office) -> None:
         ("CaseID,Closed\n7,yes\n", {}),  # does not contradict the date that is known
         ("CaseID,Closed\n7,6/5/2026\n", {"closed_on": date(2026, 6, 5)}),
         ("CaseID,Phone1\n7,4025550100\n", {"phones": (Phone("Cell", "4025550100", True, True), FAX)}),
-        ("CaseID,Phone1\n7,\n", {"phones": (FAX,)}),
+        ("CaseID,Phone1\n7,\n", {"phones": (NO_PHONE, FAX)}),  # a gap: phone 2 is still phone 2
+        ("CaseID,Phone2\n7,\n", {"phones": (CELL,)}),
         ("CaseID,Phone2Name\n7,Home\n", {"phones": (CELL, Phone("Home", "402-555-0199"))}),
         ("CaseID,Phone3Name,Phone3\n7,Work,4025550177\n", {"phones": (CELL, FAX, Phone("Work", "4025550177"))}),
         ("CaseID,Phone1Primary,Phone1Text\n7,,no\n", {"phones": (Phone("Cell", "(402) 555-0123"), FAX)}),
@@ -110,6 +111,14 @@ async def test_a_missing_column_leaves_and_an_empty_cell_clears(
     for name in untouched - set(changed):
         assert getattr(after, name) == getattr(before, name)
     assert report.updated == bool(changed)
+
+
+async def test_an_empty_phone_cell_clears_the_same_phone_however_often(office: Office) -> None:
+    await bring(office, FULL)
+    for _ in range(3):
+        await bring(office, "CaseID,Phone1,Phone2\n7,,402-555-0199\n")
+    assert (await office.case(7)).phones == (NO_PHONE, FAX)
+    assert (await office.case(7)).voice_phones == []
 
 
 async def test_a_changed_phone_is_found_by_its_new_number_only(office: Office) -> None:
@@ -236,8 +245,9 @@ async def test_a_round_trip_changes_nothing(office: Office, form: str) -> None:
     await office.add(
         6, phones=(Phone("Home", "555-0123"), Phone("Fax", "+44 20 7946 0958"), Phone("", "1", True, True))
     )
+    await office.add(5, phones=(NO_PHONE, Phone("Home", "402-555-0123")))
     firm = await office.firm()
-    stored = {case_id: await office.case(case_id) for case_id in (1, 2, 3, 4, 6, 9223372036854775807)}
+    stored = {case_id: await office.case(case_id) for case_id in (1, 2, 3, 4, 5, 6, 9223372036854775807)}
     if form == "csv":
         out = StringIO()
         csv.writer(out).writerow(files.csv_header(3))
@@ -249,7 +259,7 @@ async def test_a_round_trip_changes_nothing(office: Office, form: str) -> None:
     async with office.store.write() as tx:
         good = [entry.row for entry in rows if isinstance(entry.row, files.CaseRow)]
         report = await import_rows(tx, office.name, good, ImportOptions(set_statuses=True), NOW)
-    assert (report.unchanged, report.updated, report.added, report.bad) == (6, 0, 0, [])
+    assert (report.unchanged, report.updated, report.added, report.bad) == (7, 0, 0, [])
     assert report.in_the_dialer == []
     for case_id, case in stored.items():
         assert await office.case(case_id) == case

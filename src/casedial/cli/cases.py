@@ -16,6 +16,7 @@ from casedial.cli.common import (
     DatabaseUrl,
     FirmName,
     Row,
+    count,
     fail,
     run,
     show_json,
@@ -79,11 +80,11 @@ def export(
     chosen = form or files.form_of(output or Path("-"))
     if as_json and output is None:
         fail(InvalidSetting("With --json the cases go to a file: name it with --output."), as_json)
-    count = run(lambda store: files.export_file(store, firm, output, chosen), database_url, as_json)
+    written = run(lambda store: files.export_file(store, firm, output, chosen), database_url, as_json)
     if as_json:
-        show_json({"file": str(output), "cases": count})
+        show_json({"file": str(output), "cases": written})
     elif output:
-        typer.echo(f"Wrote {count} cases to {output}.")
+        typer.echo(f"Wrote {count(written, 'case')} to {output}.")
 
 
 @app.command()
@@ -123,7 +124,11 @@ def _document(firm: Firm, found: CaseFile) -> Row:
         "Campaign": reply.Campaign,
         "Attempts": reply.Attempts,
         "Disposition": disposition.name if disposition else "",
-        "Phones": [{"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text} for p in case.phones],
+        "Phones": [
+            {"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text}
+            for p in case.phones
+            if p.number
+        ],
         "History": [_period(firm, period) for period in found.history],
         "Notes": [
             {"Time": show_moment(note.created_at, firm.zone), "Author": note.author, "Note": note.text}
@@ -200,9 +205,9 @@ def set_(
     if as_json:
         show_json({"cases": found, "done": yes})
     elif yes:
-        typer.echo(f"Changed {found} cases.")
+        typer.echo(f"Changed {count(found, 'case')}.")
     else:
-        typer.echo(f"This would change {found} cases. Nothing was changed; add --yes to do it.")
+        typer.echo(f"This would change {count(found, 'case')}. Nothing was changed; add --yes to do it.")
 
 
 async def _change(

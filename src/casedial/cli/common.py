@@ -88,6 +88,11 @@ def _plain(cell: object) -> str:
     return ("yes" if cell else "no") if isinstance(cell, bool) else str(cell)
 
 
+def count(number: int, noun: str) -> str:
+    """Show a number of things: "1 case", "2 cases"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def show_moment(moment: datetime | None, zone: ZoneInfo) -> str | None:
     """Show an instant as the wire does, in the firm's time zone."""
     return show_time(moment, zone) if moment else None

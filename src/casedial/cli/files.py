@@ -16,7 +16,7 @@ from typing import IO, Any, TextIO
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from casedial.cli.common import err
+from casedial.cli.common import count, err
 from casedial.domain.cases import Case, Firm, StatusType
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.errors import InvalidSetting
@@ -93,10 +93,13 @@ class ImportTotal:
             note = ", which is never dialed" if kind is StatusType.DIALER else ""
             err.print(f"Added the {kind.label} {name!r}{note}.", markup=False)
         if self.statuses_kept:
-            err.print(f"{self.statuses_kept} cases kept their dial statuses; --set-statuses changes them, too.")
+            kept = count(self.statuses_kept, "case")
+            err.print(f"{kept} kept dial statuses as they were; --set-statuses changes them, too.")
         if self.in_the_dialer:
             some = ", ".join(map(str, self.in_the_dialer[:_SHOWN])) + (" …" if self.in_the_dialer[_SHOWN:] else "")
-            err.print(f"{len(self.in_the_dialer)} cases are in the dialer and kept their statuses: {some}.")
+            err.print(
+                f"In the dialer, so with statuses as they were: {count(len(self.in_the_dialer), 'case')}: {some}."
+            )
         for line, column, reason in self.rejects[:_SHOWN]:
             err.print(f"line {line}: {column + ' ' if column else ''}{reason}", markup=False, soft_wrap=True)
         if self.rejected:
@@ -194,21 +197,21 @@ async def export_file(store: Store, firm_name: str, path: Path | None, form: For
 
 
 async def _write_json_lines(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm) -> int:
-    count = 0
+    written = 0
     async for case in found:
         raw.write(files.json_line(case, firm.zone) + b"\n")
-        count += 1
-    return count
+        written += 1
+    return written
 
 
 async def _write_csv(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm, phones: int) -> int:
     stream = io.TextIOWrapper(raw, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(stream)
     writer.writerow(files.csv_header(phones))
-    count = 0
+    written = 0
     async for case in found:
         writer.writerow(files.csv_cells(case, firm.zone, phones))
-        count += 1
+        written += 1
     stream.flush()
     stream.detach()
-    return count
+    return written

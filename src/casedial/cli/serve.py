@@ -14,7 +14,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from casedial.cli.common import AsJson, DatabaseUrl, err, fail, run, show_json
+from casedial.cli.common import AsJson, DatabaseUrl, count, err, fail, run, show_json
 from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.settings import Settings, settings_from
 from casedial.storage import backup as storage_backup
@@ -85,7 +85,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, databas
     _serve(
         settings,
         lambda: err.print(
-            f"casedial listens on http://{settings.host}:{settings.port} ({settings.workers} workers, "
+            f"casedial listens on http://{settings.host}:{settings.port} ({count(settings.workers, 'worker')}, "
             f"{settings.database_url.partition(':')[0]}); the reference is at /docs. Stop with Ctrl-C.",
             soft_wrap=True,
         ),

@@ -169,12 +169,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """One of the plaintiff's phones; ``number`` is kept as it was entered."""
+    """One of the plaintiff's phones; ``number`` is kept as it was entered, and blank in a gap between phones."""
 
     name: str
     number: str
     primary: bool = False
     text: bool = False
+
+
+NO_PHONE = Phone("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +208,8 @@ class Case:
 
     @property
     def voice_phones(self) -> list[Phone]:
-        """Return the phones a person may answer, primary first, then as entered: no fax."""
-        return sorted((p for p in self.phones if not is_fax(p.name)), key=lambda p: not p.primary)
+        """Return the phones a person may answer, primary first, then as entered: no gap, no fax."""
+        return sorted((p for p in self.phones if p.number and not is_fax(p.name)), key=lambda p: not p.primary)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,17 +24,17 @@
      ├── NotFound
      │    ├── PathNotFound
      │    ├── CaseNotFound
-     │    ├── PhoneNotFound            no case of the firm has this number
-     │    ├── FirmNotFound
-     │    ├── KeyNotFound
-     │    └── StatusNotFound
+     │    └── PhoneNotFound            no case of the firm has this number
      ├── MethodNotAllowed
-     ├── Conflict                 an operator asks for what cannot be
+     ├── OperatorError            met on the command line, never on the wire
+     │    ├── FirmNotFound
      │    ├── FirmExists
+     │    ├── KeyNotFound
      │    ├── KeyExists
+     │    ├── StatusNotFound
      │    ├── StatusExists
-     │    └── StatusHasRole
-     ├── InvalidSetting           an operator's value that cannot be used
+     │    ├── StatusHasRole
+     │    └── InvalidSetting           a value that cannot be used
      ├── SchemaBehind             the database needs `casedial migrate`
      ├── StorageUnavailable       the database cannot be reached, is full or is busy
      └── InternalError            a fault of ours
@@ -142,6 +142,10 @@ class KeyRevoked(NotAuthenticated):
     title = "The key was revoked"
 
 
+class OperatorError(CasedialError):
+    title = "This cannot be done"
+
+
 class NotFound(CasedialError):
     title = "Not found"
 
@@ -158,15 +162,15 @@ class PhoneNotFound(NotFound):
     title = "No case has this phone"
 
 
-class FirmNotFound(NotFound):
+class FirmNotFound(OperatorError):
     title = "The firm does not exist"
 
 
-class KeyNotFound(NotFound):
+class KeyNotFound(OperatorError):
     title = "The key does not exist"
 
 
-class StatusNotFound(NotFound):
+class StatusNotFound(OperatorError):
     title = "The status does not exist"
 
 
@@ -174,27 +178,23 @@ class MethodNotAllowed(CasedialError):
     title = "The HTTP method is not allowed here"
 
 
-class Conflict(CasedialError):
-    title = "This conflicts with what is there"
-
-
-class FirmExists(Conflict):
+class FirmExists(OperatorError):
     title = "The firm exists already"
 
 
-class KeyExists(Conflict):
+class KeyExists(OperatorError):
     title = "The key exists already"
 
 
-class StatusExists(Conflict):
+class StatusExists(OperatorError):
     title = "The status exists already"
 
 
-class StatusHasRole(Conflict):
+class StatusHasRole(OperatorError):
     title = "The status has a role"
 
 
-class InvalidSetting(CasedialError):
+class InvalidSetting(OperatorError):
     title = "A value cannot be used"
 
 

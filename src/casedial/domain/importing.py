@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from casedial.domain.cases import Case, Firm, Phone, Role, Status, StatusChange, StatusType
+from casedial.domain.cases import NO_PHONE, Case, Firm, Phone, Role, Status, StatusChange, StatusType
 from casedial.domain.dialing import change
 
 IMPORT = "import"  # who set a status that an import set
@@ -64,9 +64,16 @@ def _merge_phones(phones: tuple[Phone, ...], cells: Mapping[int, Mapping[str, An
         return phones
     slots: dict[int, Phone] = dict(enumerate(phones))
     for position, given in cells.items():
-        phone = replace(slots.get(position, Phone("", "")), **given)
-        slots[position] = phone
-    return tuple(phone for _, phone in sorted(slots.items()) if phone.number)
+        slots[position] = replace(slots.get(position, NO_PHONE), **given)
+    return kept_phones([slots.get(position, NO_PHONE) for position in range(max(slots) + 1)])
+
+
+def kept_phones(phones: Sequence[Phone]) -> tuple[Phone, ...]:
+    """Return what is stored of a list of phones: a gap stays a gap, for a file finds a phone by its position."""
+    filled = [phone if phone.number else NO_PHONE for phone in phones]
+    while filled and filled[-1] == NO_PHONE:
+        filled.pop()
+    return tuple(filled)
 
 
 def find_status(firm: Firm, kind: StatusType, name: str) -> Status | None:

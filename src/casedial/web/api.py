@@ -15,7 +15,7 @@ from casedial.domain.errors import CasedialError, MethodNotAllowed
 from casedial.service import dialing
 from casedial.storage.engine import Store, Transaction
 from casedial.web.auth import Authenticator
-from casedial.web.observe import RequestRecord
+from casedial.web.observe import PARTIAL, RequestRecord
 from casedial.web.problems import problem
 from casedial.wire import requests
 from casedial.wire.documents import Document, ignored_header, read_document
@@ -36,6 +36,7 @@ class Reply:
     cases: int
     claimed: int = 0
     headers: dict[str, str] = field(default_factory=dict)
+    partial: bool = False
     failure: CasedialError | None = None
     write: WriteReply | None = None
 
@@ -98,7 +99,7 @@ def _add_case_note_by_phone(caller: Caller, document: Document, now: datetime) -
 
 def _write(echoes: Sequence[object], outcomes: dialing.Outcomes, ignored: Sequence[str]) -> Reply:
     write = write_reply(echoes, outcomes)
-    reply = Reply(encode(write), ignored, write.Succeeded)
+    reply = Reply(encode(write), ignored, write.Succeeded, partial=write.Failed > 0)
     if write.Succeeded == 0:
         failures = [error for error in outcomes if error]
         first = failures[0]
@@ -127,18 +128,19 @@ class Api:
 
     def routes(self, base: str) -> list[HTTPRouteHandler]:
         """Return a route for each method. Every verb leads here, so that the wrong ones are told what is right."""
-        return [self._route(f"{base}/{name}", *METHODS[name]) for name in METHODS]
+        return [self._route(base, name, *METHODS[name]) for name in METHODS]
 
-    def _route(self, path: str, verbs: tuple[str, ...], perform: Perform) -> HTTPRouteHandler:
+    def _route(self, base: str, name: str, verbs: tuple[str, ...], perform: Perform) -> HTTPRouteHandler:
         async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
             record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
+            record.method = name
             if request.method not in verbs:
-                error = MethodNotAllowed(f"{record.method} takes {' or '.join(verbs)}, not {request.method}.")
+                error = MethodNotAllowed(f"{name} takes {' or '.join(verbs)}, not {request.method}.")
                 return problem(record, error, {"Allow": ", ".join(verbs)})
             return self._respond(record, await self._perform(request, record, perform))
 
         every_verb = [verb for verb in HttpMethod if verb is not HttpMethod.HEAD]
-        return route(path, http_method=[*every_verb, HttpMethod.HEAD], include_in_schema=False)(answer)
+        return route(f"{base}/{name}", http_method=[*every_verb, HttpMethod.HEAD], include_in_schema=False)(answer)
 
     async def _perform(self, request: Request[Any, Any, Any], record: RequestRecord, perform: Perform) -> Reply:
         now = datetime.now(UTC)
@@ -164,6 +166,8 @@ class Api:
         record.cases, record.claimed = reply.cases, reply.claimed
         if reply.ignored:
             reply.headers["X-Ignored-Parameters"] = ignored_header(reply.ignored)
+        if reply.partial:
+            record.outcome = PARTIAL
         if reply.failure:
             return problem(record, reply.failure, reply.headers, reply.write)
         return Response(reply.body, status_code=200, headers=reply.headers, media_type="application/json")

@@ -18,7 +18,7 @@ class Edge:
     def __init__(self, app: ASGIApp, base: str, methods: list[str], close: Callable[[], Awaitable[None]]) -> None:
         self.app = app
         self.close = close  # for who runs the application without a server's start and stop
-        self.paths = {f"{base}/{method}".lower(): (f"{base}/{method}", method) for method in methods}
+        self.paths = {f"{base}/{method}".lower(): f"{base}/{method}" for method in methods}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (the server's start and stop) pass through."""
@@ -34,7 +34,7 @@ class Edge:
         path = scope["path"]
         found = self.paths.get((path[:-1] if path.endswith("/") else path).lower())
         if found:
-            scope["path"], record.method = found
+            scope["path"] = found
             scope["raw_path"] = scope["path"].encode()
         status = 0
 

@@ -21,7 +21,9 @@ _SECONDS = Histogram(
 )
 _CLAIMED = Counter("casedial_cases_claimed", "Cases handed to a dialer by Auto-change.", ["method", "outcome"])
 
+# The outcome of a request is the code of its error, or one of these.
 SUCCESS = "Success"
+PARTIAL = "PartialSuccess"  # some items of a write failed
 OTHER = "other"  # the method of a request that is for no method of the API
 
 log = structlog.get_logger()

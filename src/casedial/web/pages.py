@@ -11,7 +11,7 @@ from litestar.router import Router
 from litestar.static_files import create_static_files_router
 from swagger_ui_bundle import swagger_ui_path
 
-from casedial.domain.errors import SchemaBehind, every_error
+from casedial.domain.errors import OperatorError, SchemaBehind, every_error
 from casedial.storage import schema
 from casedial.storage.engine import Store
 from casedial.web.observe import metrics
@@ -101,6 +101,7 @@ def _errors_page() -> str:
         f'<tr id="{error.__name__}"><td><code>{error.__name__}</code></td><td>{status_of(error)}</td>'
         f"<td>{escape(error.title)}</td></tr>"
         for error in every_error()
+        if not issubclass(error, OperatorError)
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>casedial: error codes</title>'

@@ -24,7 +24,6 @@ STATUS_OF: dict[type[errors.CasedialError], int] = {
     errors.NotAuthenticated: 401,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
-    errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.UnsupportedContentType: 415,
     errors.StorageUnavailable: 503,

@@ -85,7 +85,7 @@ def _read_form(raw: bytes, what: str) -> list[tuple[str, object]]:
     return list(pairs)
 
 
-def read_json(raw: bytes) -> object:
+def read_json(raw: bytes, what: str = "body") -> object:
     """Read one JSON value; objects come as JsonObject. Raises MalformedDocument, never anything else.
 
     Refused wherever they stand: NaN and Infinity, numbers no double holds, NUL, lone surrogates.
@@ -93,7 +93,7 @@ def read_json(raw: bytes) -> object:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise MalformedDocument(f"The body is not UTF-8 (at byte {error.start}).") from None
+        raise MalformedDocument(f"The {what} is not UTF-8 (at byte {error.start}).") from None
     try:
         value: object = json.loads(
             text,
@@ -104,7 +104,7 @@ def read_json(raw: bytes) -> object:
         )
     except json.JSONDecodeError as error:
         raise MalformedDocument(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            f"The {what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         ) from None
     except RecursionError:
         raise MalformedDocument("The JSON is nested too deeply.") from None

@@ -15,7 +15,7 @@ import msgspec
 
 from casedial.domain.cases import NAME_LIMIT, Case, Phone, StatusType
 from casedial.domain.errors import CasedialError, MalformedDocument
-from casedial.domain.importing import STATUS_COLUMNS, BadRow, CaseRow
+from casedial.domain.importing import STATUS_COLUMNS, BadRow, CaseRow, kept_phones
 from casedial.domain.phones import PHONE_LIMIT
 from casedial.wire import values
 from casedial.wire.documents import JsonObject, canonical, read_json
@@ -26,6 +26,7 @@ _FACTS = {"CaseStatus": "case_status", "CaseGroup": "case_group", "ZipCode": "zi
 _STATUSES = {column: kind for kind, column in STATUS_COLUMNS.items()}
 _PHONE = re.compile(r"phone([1-9][0-9]{0,2})(name|primary|text)?")
 _PHONE_FIELDS = {None: "number", "name": "name", "primary": "primary", "text": "text"}
+_ROW = "Row"  # the one column of the rejects of a JSON Lines file
 REJECT_COLUMNS = ("RejectLine", "RejectColumn", "RejectReason")
 
 # Local times beside the wire's own, as spreadsheets write them.
@@ -179,7 +180,7 @@ class _Builder:
         listed = _blank(self.cells["phones"], [])
         if not isinstance(listed, list) or not all(isinstance(item, JsonObject) for item in listed):
             raise BadRow("Phones", "must be a list of objects")
-        return tuple(phone for item in listed if (phone := self._phone(item)).number)
+        return kept_phones([self._phone(item) for item in listed])
 
     def _phone(self, item: JsonObject) -> Phone:
         cells = {canonical(name): value for name, value in item}
@@ -223,6 +224,8 @@ def read_csv(stream: TextIO, zone: ZoneInfo) -> ImportFile:
     except csv.Error as error:
         raise MalformedDocument(f"The header cannot be read: {error}.") from None
     names = [canonical(column) for column in columns]
+    if names[-1:] == [canonical(_ROW)]:
+        return ImportFile(columns, [], _rejected_json_rows(reader, zone))
     if "caseid" not in names:
         raise MalformedDocument("The first line must be a header with a CaseID column, separated by commas.")
     repeated = next((column for column in columns if column and names.count(canonical(column)) > 1), None)
@@ -254,10 +257,19 @@ def _build_csv(cells: list[str], names: list[str], zone: ZoneInfo) -> CaseRow | 
         return error
 
 
+def _rejected_json_rows(reader: Any, zone: ZoneInfo) -> Iterator[FileRow]:
+    """Read the rejects of a JSON Lines file, mended: the last cell of each row is the line."""
+    line = reader.line_num + 1
+    for cells in reader:
+        if cells:
+            yield FileRow(line, cells, _build_json(cells[-1], zone, []))
+        line = reader.line_num + 1
+
+
 def read_json_lines(stream: TextIO, zone: ZoneInfo) -> ImportFile:
     """Open a JSON Lines file: one object a line, with GetCaseInfo's fields and this file's own."""
     unknown: list[str] = []
-    return ImportFile(("Row",), unknown, _json_rows(stream, zone, unknown))
+    return ImportFile((_ROW,), unknown, _json_rows(stream, zone, unknown))
 
 
 def _json_rows(stream: TextIO, zone: ZoneInfo, unknown: list[str]) -> Iterator[FileRow]:
@@ -268,7 +280,7 @@ def _json_rows(stream: TextIO, zone: ZoneInfo, unknown: list[str]) -> Iterator[F
 
 def _build_json(text: str, zone: ZoneInfo, unknown: list[str]) -> CaseRow | BadRow:
     try:
-        value = read_json(text.encode("utf-8", "surrogateescape"))
+        value = read_json(text.encode("utf-8", "surrogateescape"), "line")
         if not isinstance(value, JsonObject):
             raise BadRow("", "must be a JSON object")
         builder = _Builder(zone)

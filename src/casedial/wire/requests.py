@@ -20,7 +20,7 @@ from casedial.domain.errors import (
     TooManyItems,
 )
 from casedial.wire import values
-from casedial.wire.documents import Document, JsonObject, Pairs, Parameters
+from casedial.wire.documents import Document, JsonObject, Pairs, Parameters, canonical
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def case_updates(document: Document, zone: ZoneInfo) -> Batch[CaseUpdate]:
     batch: Batch[CaseUpdate] = Batch()
     items, prefix = _items(document, batch.ignored)
     if items is None:
-        _add_item(batch, JsonObject(document.pairs), "#", partial(_case_update, zone=zone))
+        _add_item(batch, _without_cases(document.pairs), "#", partial(_case_update, zone=zone))
     else:
         for index, item in enumerate(items):
             _add_item(batch, item, f"{prefix}/{index}", partial(_case_update, zone=zone))
@@ -104,7 +104,7 @@ def case_notes(document: Document) -> Batch[CaseNote]:
         for index, item in enumerate(items):
             _add_item(batch, item, f"{prefix}/{index}", _case_note)
         return batch
-    parameters = Parameters(document.pairs)
+    parameters = Parameters(_without_cases(document.pairs))
     case_ids: list[object] = []
     for value in parameters.every("CaseID"):
         case_ids.extend(value if isinstance(value, list) and not isinstance(value, JsonObject) else [value])
@@ -175,6 +175,11 @@ def _items(document: Document, ignored: list[str]) -> tuple[list[object] | None,
     if len(found) > MAX_ITEMS:
         raise TooManyItems(f"One request holds at most {MAX_ITEMS} cases; this one has {len(found)}.")
     return found, prefix
+
+
+def _without_cases(pairs: Pairs) -> JsonObject:
+    """Return plain parameters without an empty ``Cases``, which is understood and not an unknown parameter."""
+    return JsonObject(pair for pair in pairs if canonical(pair[0]) != "cases")
 
 
 def _add_item(batch: Batch[T], item: object, pointer: str, read: Callable[[Parameters], T]) -> None:

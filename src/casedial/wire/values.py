@@ -16,6 +16,7 @@ _DIGITS = re.compile(r"[0-9]+")
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(?:([Zz])|([+-])(\d\d):?(\d\d))?", re.ASCII
 )
+_LOST_PLUS = re.compile(r"T.* \d\d:?\d\d$", re.ASCII)
 # The range of the vendor's date/time columns, in the firm's local time.
 _FIRST_TIME = datetime(1900, 1, 1)
 _LAST_TIME = datetime(2079, 6, 6, 23, 59, 59, 999999)
@@ -110,7 +111,8 @@ def local_time(value: object, zone: ZoneInfo) -> datetime:
     """
     match = _TIME.fullmatch(value) if isinstance(value, str) and len(value) <= 64 else None
     if match is None:
-        hint = " (a + in a query string is sent as %2B)" if isinstance(value, str) and " " in value else ""
+        lost_plus = isinstance(value, str) and _LOST_PLUS.search(value)
+        hint = " (a + in a query string is sent as %2B)" if lost_plus else ""
         raise ValueError(f"must be a time like 2026-05-06T09:00:00{hint}")
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
     fraction, utc, sign, hours, minutes = match.groups()[6:]
