@@ -1,0 +1,130 @@
+"""The rules of dialing, without a database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedial.domain.cases import STANDARD_STATUSES, Case, Firm, Role, Status, Statuses, StatusType
+from casedial.domain.dialing import (
+    CaseUpdate,
+    Move,
+    OperatorChange,
+    change,
+    concerns,
+    last_dial_time,
+    note_recipients,
+    operate,
+    periods,
+    update,
+)
+from casedial.domain.errors import NotToDial, RetiredStatus, UnknownStatus
+
+NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
+LATER = NOW + timedelta(hours=4)
+STATUSES = Statuses(
+    [Status(number, kind, name, role) for number, (kind, name, role) in enumerate(STANDARD_STATUSES, start=1)]
+    + [Status(90, StatusType.CAMPAIGN, "Intake"), Status(91, StatusType.DIALER, "Paused", retired=True)]
+)
+FIRM = Firm(1, "Lex", "America/Chicago", 100, STATUSES)
+
+
+def a_case(role: Role = Role.TO_DIAL, **fields: object) -> Case:
+    case = Case(7, statuses={StatusType.DIALER: STATUSES.with_role(role)}, dial_at=NOW - timedelta(days=1))
+    return replace(case, **fields)  # type: ignore[arg-type]
+
+
+def test_an_item_with_a_case_id_only_changes_nothing() -> None:
+    case = a_case()
+    assert update(FIRM, case, CaseUpdate(7), "Acme", NOW) == (case, [])
+
+
+@pytest.mark.parametrize(("next_call", "expected"), [(None, NOW), (LATER, LATER)])
+@pytest.mark.parametrize("status", ["to DIAL ", "In the Dialer", "Do not dial"])
+def test_a_status_brings_its_time_or_now(status: str, next_call: datetime | None, expected: datetime) -> None:
+    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, status=status, next_call=next_call), "Acme", NOW)
+    assert after.dial_at == recorded.dial_at == expected
+    assert (recorded.changed_at, recorded.changed_by) == (NOW, "Acme")
+
+
+def test_next_call_alone_moves_a_case_that_is_to_dial_and_no_other() -> None:
+    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, next_call=LATER), "Acme", NOW)
+    assert (after.role, after.dial_at, recorded.type) == (Role.TO_DIAL, LATER, StatusType.DIALER)
+    for role in (Role.IN_THE_DIALER, Role.DO_NOT_DIAL):
+        with pytest.raises(NotToDial) as refused:
+            update(FIRM, a_case(role), CaseUpdate(7, next_call=LATER, pointer="#/Cases/3"), "Acme", NOW)
+        assert refused.value.fields[0].pointer == "#/Cases/3/NextCall"
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "pointer"),
+    [
+        (CaseUpdate(7, status="Nope"), UnknownStatus, "#/Status"),
+        (CaseUpdate(7, status="To Dial", disposition="Nope"), UnknownStatus, "#/Disposition"),
+        (CaseUpdate(7, status="To Dial", attempts="21"), UnknownStatus, "#/Attempts"),
+        (CaseUpdate(7, status="paused"), RetiredStatus, "#/Status"),
+    ],
+)
+def test_a_bad_field_is_named(item: CaseUpdate, error: type[Exception], pointer: str) -> None:
+    with pytest.raises(error) as refused:
+        update(FIRM, a_case(), item, "Acme", NOW)
+    assert [bad.pointer for bad in refused.value.fields] == [pointer]  # type: ignore[attr-defined]
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(Role)), st.integers(-3600, 3600)), min_size=1, max_size=12))
+def test_history_never_runs_backwards_and_has_no_holes(steps: list[tuple[Role, int]]) -> None:
+    """Whatever the clocks of the servers that record it."""
+    case, history = a_case(), []
+    for role, seconds in steps:
+        case, recorded = change(
+            case, {StatusType.DIALER: STATUSES.with_role(role)}, NOW, "x", NOW + timedelta(seconds=seconds)
+        )
+        history += recorded
+    times = [recorded.changed_at for recorded in history]
+    assert times == sorted(times)
+    lasted = periods(history)
+    assert [period.until for period in lasted] == [*times[1:], None]
+    assert case.changed_at == times[-1]
+
+
+def test_clearing_a_status() -> None:
+    after, [recorded] = change(a_case(), {StatusType.DIALER: None}, None, "x", NOW)
+    assert (after.role, after.dial_at, recorded.status) == (None, None, None)
+
+
+def test_a_note_goes_to_all_open_cases_or_else_to_all_closed_ones() -> None:
+    opened, also, closed, ended = (Case(1), Case(2), Case(3, closed=True), Case(4, closed=True))
+    assert note_recipients([opened, closed, also]) == [opened, also]
+    assert note_recipients([closed, ended]) == [closed, ended]
+    assert note_recipients([]) == []
+
+
+def test_an_operator_does_not_take_a_case_out_of_the_dialer_by_to_dial() -> None:
+    in_dialer, waiting = a_case(Role.IN_THE_DIALER), a_case()
+    assert not concerns(OperatorChange(Move.TO_DIAL), in_dialer)
+    assert concerns(OperatorChange(Move.TO_DIAL), waiting)
+    assert concerns(OperatorChange(Move.BACK_FROM_DIALER), in_dialer)
+    assert not concerns(OperatorChange(Move.BACK_FROM_DIALER), waiting)
+    assert concerns(OperatorChange(Move.DO_NOT_DIAL), in_dialer)
+    assert not concerns(OperatorChange(Move.DO_NOT_DIAL), a_case(Role.DO_NOT_DIAL))
+    assert not concerns(OperatorChange(campaign=None), waiting)
+
+
+def test_back_from_the_dialer_is_back_at_the_old_time() -> None:
+    case, first = change(a_case(), {StatusType.DIALER: STATUSES.with_role(Role.TO_DIAL)}, LATER, "x", NOW)
+    case, second = change(case, {StatusType.DIALER: STATUSES.with_role(Role.IN_THE_DIALER)}, NOW, "x", NOW)
+    assert last_dial_time(first + second) == LATER
+    after, _ = operate(FIRM, case, OperatorChange(Move.BACK_FROM_DIALER), first + second, "me", NOW)
+    assert (after.role, after.dial_at) == (Role.TO_DIAL, LATER)
+    after, _ = operate(FIRM, case, OperatorChange(Move.BACK_FROM_DIALER), [], "me", NOW)
+    assert after.dial_at == NOW
+
+
+def test_names_are_matched_trimmed_and_case_folded() -> None:
+    statuses = Statuses([Status(1, StatusType.CAMPAIGN, "Große Straße")])
+    assert statuses.find(StatusType.CAMPAIGN, "  GROSSE STRASSE ") is not None
+    assert statuses.find(StatusType.DISPOSITION, "Große Straße") is None
