@@ -146,11 +146,10 @@ def _query(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> lis
     ]
 
 
-def _body(schema: Schema, example: Schema, form: Schema | None = None) -> Schema:
-    content: Schema = {"application/json": {"schema": schema, "example": example}}
-    if form:
-        content["application/x-www-form-urlencoded"] = {"schema": form}
-    return {"required": True, "content": content}
+def _body(schema: Schema, example: Schema, form: Schema) -> Schema:
+    """Describe a body; it is not required, for the plain parameters may stand in the query string."""
+    json = {"schema": schema, "example": example}
+    return {"content": {"application/json": json, "application/x-www-form-urlencoded": {"schema": form}}}
 
 
 def _headers(*names: str) -> Schema:
@@ -191,10 +190,10 @@ def _read(method: str, summary: str, properties: dict[str, Schema], required: tu
     }
 
 
-def _write(method: str, summary: str, body: Schema, reply: Schema) -> Schema:
-    return {
-        verb: _operation(method, verb, summary, {"requestBody": body, "responses": reply}) for verb in ("post", "put")
-    }
+def _write(method: str, summary: str, plain: dict[str, Schema], body: Schema, reply: Schema) -> Schema:
+    """Describe a write; its plain parameters may come in the query string instead of the body."""
+    parts = {"parameters": _query(plain), "requestBody": body, "responses": reply}
+    return {verb: _operation(method, verb, summary, parts) for verb in ("post", "put")}
 
 
 def _paths(base: str) -> Schema:
@@ -204,8 +203,10 @@ def _paths(base: str) -> Schema:
     updated = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 515512, "Success": True}]}
     note = _object({"CaseID": _CASE_ID, "Note": _NOTE}, ("CaseID", "Note"))
     notes = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _CASE_ID}
-    one_or_many = _object({"CaseID": {"oneOf": [_CASE_ID, notes]}, "Note": _NOTE}, ("CaseID", "Note"))
+    many = {**_CASE_ID, "oneOf": [*_CASE_ID["oneOf"], notes]}
+    one_or_many = _object({"CaseID": many, "Note": _NOTE}, ("CaseID", "Note"))
     update = _object(_ITEM, ("CaseID",))
+    by_phone = _object(_BY_PHONE, ("Phone", "Note"))
     missing, case_missing = errors.MissingParameter, errors.CaseNotFound
     write_errors = (missing, errors.TooManyItems, case_missing)
     return {
@@ -226,6 +227,7 @@ def _paths(base: str) -> Schema:
         f"{base}/UpdateCaseStatus": _write(
             "UpdateCaseStatus",
             "Updates status for one or more cases",
+            _ITEM,
             _body(
                 {
                     "anyOf": [
@@ -242,17 +244,15 @@ def _paths(base: str) -> Schema:
         f"{base}/AddCaseNote": _write(
             "AddCaseNote",
             "Adds a note to one or more cases",
+            {"CaseID": many, "Note": _NOTE},
             _body({"anyOf": [one_or_many, _batch(note)]}, {"CaseID": 7, "Note": "Asked to be called back."}, note),
             _responses(write, done, (*write_errors, errors.NoteTooLong)),
         ),
         f"{base}/AddCaseNoteByPhone": _write(
             "AddCaseNoteByPhone",
             "Adds a note to cases found by phone number",
-            _body(
-                _object(_BY_PHONE, ("Phone", "Note")),
-                {"Phone": "(402) 320-5759", "Note": "Left a message."},
-                _object(_BY_PHONE, ("Phone", "Note")),
-            ),
+            _BY_PHONE,
+            _body(by_phone, {"Phone": "(402) 320-5759", "Note": "Left a message."}, by_phone),
             _responses(write, done, (missing, errors.PhoneNotFound, errors.NoteTooLong)),
         ),
     }
