@@ -200,10 +200,11 @@ async def test_set_says_how_many_and_does_it_with_yes(casedial: Casedial, office
     def set_(*arguments: object) -> Any:
         return casedial.json("cases", "set", *who, *arguments)
 
-    to_dial = ("1", "5", "--to-dial", "--at", "2030-01-01T09:00:00")
-    assert await asyncio.to_thread(set_, *to_dial) == {"cases": 1, "done": False}  # 5 is in the dialer
+    left = {"unknown": [99], "in_the_dialer": 1}  # which is 5
+    to_dial = ("1", "5", "99", "--to-dial", "--at", "2030-01-01T09:00:00")
+    assert await asyncio.to_thread(set_, *to_dial) == {"cases": 1, "done": False, **left}
     assert (await office.history(1)) == []
-    assert await asyncio.to_thread(set_, *to_dial, "--yes") == {"cases": 1, "done": True}
+    assert await asyncio.to_thread(set_, *to_dial, "--yes") == {"cases": 1, "done": True, **left}
     assert (await office.case(1)).dial_at is not None
     assert [(status, by.endswith("(command line)")) for _, status, by in await office.history(1)] == [("To Dial", True)]
     for filters in (("--case-group", " AUTO "), ("--campaign", "intake follow-up"), ("--all",)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -184,50 +185,78 @@ def set_(
     as_json: AsJson = False,
 ) -> None:
     """Change many cases, by CaseID or by filter: say how many first, do it with --yes."""
-    moves = [
-        move
-        for move, chosen in (
-            (Move.TO_DIAL, to_dial),
-            (Move.DO_NOT_DIAL, do_not_dial),
-            (Move.BACK_FROM_DIALER, back_from_dialer),
-        )
-        if chosen
-    ]
-    wanted = CaseFilter(tuple(case_ids) if case_ids else None, dialer_status, campaign, disposition, case_group)
+    chosen = ((Move.TO_DIAL, to_dial), (Move.DO_NOT_DIAL, do_not_dial), (Move.BACK_FROM_DIALER, back_from_dialer))
+    moves = [move for move, wanted in chosen if wanted]
     if len(moves) > 1 or not (moves or into_campaign):
         raise typer.BadParameter("say one of --to-dial, --do-not-dial, --back-from-dialer, or --into-campaign NAME")
-    if wanted == CaseFilter() and not every:
-        raise typer.BadParameter("say which cases: CaseIDs, a filter, or --all")
-    if at and Move.TO_DIAL not in moves and Move.BACK_FROM_DIALER not in moves:
+    if at and (not moves or moves[0] is Move.DO_NOT_DIAL):
         raise typer.BadParameter("--at goes with --to-dial or --back-from-dialer")
-    move = moves[0] if moves else None
-    found = run(lambda store: _change(store, firm, wanted, move, at, into_campaign, yes), database_url, as_json)
+    which = CaseFilter(tuple(case_ids) if case_ids else None, dialer_status, campaign, disposition, case_group)
+    if which == CaseFilter() and not every:
+        raise typer.BadParameter("say which cases: CaseIDs, a filter, or --all")
+    order = _Order(moves[0] if moves else None, at, into_campaign)
+    found = run(lambda store: _change(store, firm, which, order, yes), database_url, as_json)
     if as_json:
-        show_json({"cases": found, "done": yes})
-    elif yes:
-        typer.echo(f"Changed {count(found, 'case')}.")
+        show_json({"cases": found.cases, "done": yes, "unknown": found.unknown, "in_the_dialer": found.in_the_dialer})
     else:
-        typer.echo(f"This would change {count(found, 'case')}. Nothing was changed; add --yes to do it.")
+        found.show(yes)
 
 
-async def _change(
-    store: Store, name: str, wanted: CaseFilter, move: Move | None, at: str | None, campaign: str | None, do: bool
-) -> int:
-    async with store.read() as tx:
-        firm = await open_firm(tx, name)
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What was asked for, as it was typed."""
+
+    move: Move | None
+    at: str | None
+    campaign: str | None
+
+    def read(self, firm: Firm) -> OperatorChange:
+        """Return what it means for a firm. Raises InvalidSetting, UnknownStatus or RetiredStatus."""
         try:
-            dial_at = local_time(at, firm.zone) if at else None
+            dial_at = local_time(self.at, firm.zone) if self.at else None
         except ValueError as error:
             raise InvalidSetting(f"--at {error}.") from None
-        into = firm.statuses.to_set(StatusType.CAMPAIGN, campaign, "--into-campaign") if campaign else None
-        change = OperatorChange(move, dial_at, into)
-        case_ids = [case.case_id async for case in every_case(tx, firm, wanted) if concerns(change, case)]
-    if not do:
-        return len(case_ids)
+        into = firm.statuses.to_set(StatusType.CAMPAIGN, self.campaign, "--into-campaign") if self.campaign else None
+        return OperatorChange(self.move, dial_at, into)
+
+
+@dataclass(slots=True)
+class _Found:
+    """How many cases are to change, and which of those that were meant are not."""
+
+    cases: int = 0
+    unknown: list[int] = field(default_factory=list)
+    in_the_dialer: int = 0
+
+    def show(self, done: bool) -> None:
+        """Say it."""
+        if done:
+            typer.echo(f"Changed {count(self.cases, 'case')}.")
+        else:
+            typer.echo(f"This would change {count(self.cases, 'case')}. Nothing was changed; add --yes to do it.")
+        if self.unknown:
+            typer.echo(f"The firm does not have: {', '.join(map(str, self.unknown))}.")
+        if self.in_the_dialer:
+            typer.echo(f"Left in the dialer: {count(self.in_the_dialer, 'case')}; --back-from-dialer takes them back.")
+
+
+async def _change(store: Store, name: str, which: CaseFilter, order: _Order, do: bool) -> _Found:
+    found, case_ids, known = _Found(), [], set()
+    async with store.read() as tx:
+        firm = await open_firm(tx, name)
+        change = order.read(firm)
+        async for case in every_case(tx, firm, which):
+            if which.case_ids:
+                known.add(case.case_id)
+            if concerns(change, case):
+                case_ids.append(case.case_id)
+            elif change.move is Move.TO_DIAL:
+                found.in_the_dialer += 1
+    found.unknown = sorted(set(which.case_ids or ()) - known)
+    found.cases = len(case_ids) if not do else 0
     by = f"{getpass.getuser()} (command line)"
-    done = 0
-    for start in range(0, len(case_ids), PAGE):
+    for start in range(0, len(case_ids) if do else 0, PAGE):
         page = case_ids[start : start + PAGE]
         work = partial(change_cases, firm=firm, case_ids=page, wanted=change, by=by, now=datetime.now(UTC))
-        done += await store.transact(work)
-    return done
+        found.cases += await store.transact(work)
+    return found
