@@ -37,7 +37,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     server = PostgresServer()
-    os.environ["PATH"] += f":{server.bin}"  # pg_dump, where only the wheel has it
+    os.environ["PATH"] = f"{server.bin}:{os.environ['PATH']}"  # a pg_dump as new as the server
     yield server
     server.stop()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -68,12 +70,18 @@ async def _dump_postgresql(store: Store, target: Path) -> None:
 
 
 def _pg_dump() -> str:
-    """Find the newest pg_dump: it must not be older than the server."""
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"), key=lambda p: int(p.parts[4]), reverse=True)
-    program = next(iter(map(str, installed)), None) or shutil.which("pg_dump")
-    if program is None:
+    """Find the newest pg_dump, on the path and where Debian keeps them: it must not be older than the server."""
+    on_path = shutil.which("pg_dump")
+    found = {*map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_dump")), *([on_path] if on_path else [])}
+    if not found:
         raise InvalidSetting("pg_dump is not installed; it comes with PostgreSQL's client programs.")
-    return program
+    return max(found, key=_version)
+
+
+def _version(program: str) -> int:
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    number = re.search(r"\) (\d+)", said)
+    return int(number[1]) if number else 0
 
 
 def _sync(path: Path) -> None:
