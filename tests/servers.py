@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -26,15 +28,14 @@ class Server:
         self.base = f"{self.url}{settings.get('CASEDIAL_BASE_PATH', '/PredictiveDialer')}"
         self._command = [*(command or (str(CASEDIAL), "serve")), "--port", str(self.port), *arguments]
         self._environment = {**os.environ, "CASEDIAL_DATABASE_URL": database_url, **settings}
-        self.output = ""
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the server
 
     def __enter__(self) -> Server:
         self.process = subprocess.Popen(
             self._command,
             env=self._environment,
-            stdout=subprocess.PIPE,
+            stdout=self._log,  # a file: a pipe that nobody reads blocks the server when it is full
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,  # so that workers can be ended with it, whatever happens
         )
         deadline = time.monotonic() + 30
@@ -45,22 +46,26 @@ class Server:
             except httpx.TransportError:
                 time.sleep(0.05)
         self.stop()
-        raise RuntimeError(f"the server did not start: {self.output}")
+        raise RuntimeError(f"the server did not start: {self.output()}")
 
     def stop(self) -> str:
         """End the server; return all it wrote."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            self.output += self.process.communicate(timeout=30)[0] or ""
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.output += self.process.communicate(timeout=10)[0] or ""
-            raise
-        return self.output
+            self.process.wait(30)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # workers that outlive it
+                os.killpg(self.process.pid, signal.SIGKILL)
+        return self.output()
+
+    def output(self) -> str:
+        """Return all it wrote until now."""
+        self._log.seek(0)
+        return self._log.read().decode()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.process.stdout and not self.process.stdout.closed:
-            self.stop()
+        self.stop()
+        self._log.close()

@@ -8,17 +8,18 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from litestar import HttpMethod, Request, Response, route
+from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
 
 from casedial.domain.cases import Caller, StatusesStale
-from casedial.domain.errors import CasedialError, MethodNotAllowed
+from casedial.domain.errors import CasedialError, MalformedDocument, MethodNotAllowed, PathNotFound
 from casedial.service import dialing
 from casedial.storage.engine import Store, Transaction
 from casedial.web.auth import Authenticator
 from casedial.web.observe import PARTIAL, RequestRecord
-from casedial.web.problems import problem
+from casedial.web.problems import ignored_names, problem
 from casedial.wire import requests
-from casedial.wire.documents import Document, ignored_header, read_document
+from casedial.wire.documents import Document, read_document
 from casedial.wire.replies import WriteReply, case_reply, encode, write_reply
 
 T = TypeVar("T")
@@ -32,7 +33,6 @@ class Reply:
     """An answer rendered inside its transaction; ``failure`` is the first error of a write that wholly failed."""
 
     body: bytes
-    ignored: Sequence[str]
     cases: int
     claimed: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -46,23 +46,23 @@ Perform = Callable[[Caller, Document, datetime], tuple[bool, Work]]
 
 
 def _get_cases_to_dial(caller: Caller, document: Document, now: datetime) -> tuple[bool, Work]:
-    query, cut, ignored = requests.dial_query(document, caller.firm)
+    query, cut = requests.dial_query(document, caller.firm)
 
     async def work(tx: Transaction) -> Reply:
         cases = await dialing.get_cases_to_dial(tx, caller, query, now)
         body = encode([case_reply(case, caller.firm.zone) for case in cases])
         headers = {"X-Records-Limit": str(query.records)} if cut else {}
-        return Reply(body, ignored, len(cases), len(cases) if query.auto_change else 0, headers)
+        return Reply(body, len(cases), len(cases) if query.auto_change else 0, headers)
 
     return query.auto_change, work
 
 
 def _get_case_info(caller: Caller, document: Document, now: datetime) -> tuple[bool, Work]:
-    case_id, ignored = requests.case_info(document)
+    case_id = requests.case_info(document)
 
     async def work(tx: Transaction) -> Reply:
         case = await dialing.get_case_info(tx, caller, case_id)
-        return Reply(encode(case_reply(case, caller.firm.zone)), ignored, 1)
+        return Reply(encode(case_reply(case, caller.firm.zone)), 1)
 
     return False, work
 
@@ -72,7 +72,7 @@ def _update_case_status(caller: Caller, document: Document, now: datetime) -> tu
 
     async def work(tx: Transaction) -> Reply:
         outcomes = await dialing.update_case_status(tx, caller, batch.items, now)
-        return _write(batch.echoes, outcomes, batch.ignored)
+        return _write(batch.echoes, outcomes)
 
     return True, work
 
@@ -82,24 +82,24 @@ def _add_case_note(caller: Caller, document: Document, now: datetime) -> tuple[b
 
     async def work(tx: Transaction) -> Reply:
         outcomes = await dialing.add_case_note(tx, caller, batch.items, now)
-        return _write(batch.echoes, outcomes, batch.ignored)
+        return _write(batch.echoes, outcomes)
 
     return True, work
 
 
 def _add_case_note_by_phone(caller: Caller, document: Document, now: datetime) -> tuple[bool, Work]:
-    number, text, ignored = requests.note_by_phone(document)
+    number, text = requests.note_by_phone(document)
 
     async def work(tx: Transaction) -> Reply:
         case_ids = await dialing.add_case_note_by_phone(tx, caller, number, text, now)
-        return _write(case_ids, [None] * len(case_ids), ignored)
+        return _write(case_ids, [None] * len(case_ids))
 
     return True, work
 
 
-def _write(echoes: Sequence[object], outcomes: dialing.Outcomes, ignored: Sequence[str]) -> Reply:
+def _write(echoes: Sequence[object], outcomes: dialing.Outcomes) -> Reply:
     write = write_reply(echoes, outcomes)
-    reply = Reply(encode(write), ignored, write.Succeeded, partial=write.Failed > 0)
+    reply = Reply(encode(write), write.Succeeded, partial=write.Failed > 0)
     if write.Succeeded == 0:
         failures = [error for error in outcomes if error]
         first = failures[0]
@@ -128,15 +128,15 @@ class Api:
 
     def routes(self, base: str) -> list[HTTPRouteHandler]:
         """Return a route for each method. Every verb leads here, so that the wrong ones are told what is right."""
-        return [self._route(base, name, *METHODS[name]) for name in METHODS]
+        return [self._route(base, name, perform) for name, (_, perform) in METHODS.items()]
 
-    def _route(self, base: str, name: str, verbs: tuple[str, ...], perform: Perform) -> HTTPRouteHandler:
+    def _route(self, base: str, name: str, perform: Perform) -> HTTPRouteHandler:
         async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
             record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
-            record.method = name
-            if request.method not in verbs:
-                error = MethodNotAllowed(f"{name} takes {' or '.join(verbs)}, not {request.method}.")
-                return problem(record, error, {"Allow": ", ".join(verbs)})
+            if record.method != name:  # the framework is more generous with slashes than we are
+                raise PathNotFound("There is nothing at this path; /docs lists what there is.")
+            if request.method not in record.verbs:
+                raise MethodNotAllowed(f"{name} takes {' or '.join(record.verbs)}, not {request.method}.")
             return self._respond(record, await self._perform(request, record, perform))
 
         every_verb = [verb for verb in HttpMethod if verb is not HttpMethod.HEAD]
@@ -146,9 +146,8 @@ class Api:
         now = datetime.now(UTC)
         caller = await self._authenticator.identify(request, now)
         record.firm, record.key = caller.firm.id, caller.key_id
-        document = read_document(
-            request.scope["query_string"], await request.body(), request.headers.get("content-type", "")
-        )
+        document = await _read(request)
+        record.ignored = document.ignored
         writes, work = perform(caller, document, now)
         try:
             return await self._run(writes, work)
@@ -164,10 +163,18 @@ class Api:
 
     def _respond(self, record: RequestRecord, reply: Reply) -> Response[bytes]:
         record.cases, record.claimed = reply.cases, reply.claimed
-        if reply.ignored:
-            reply.headers["X-Ignored-Parameters"] = ignored_header(reply.ignored)
         if reply.partial:
             record.outcome = PARTIAL
         if reply.failure:
             return problem(record, reply.failure, reply.headers, reply.write)
-        return Response(reply.body, status_code=200, headers=reply.headers, media_type="application/json")
+        headers = {**reply.headers, **ignored_names(record)}
+        return Response(reply.body, status_code=200, headers=headers, media_type="application/json")
+
+
+async def _read(request: Request[Any, Any, Any]) -> Document:
+    """Read a request. Raises MalformedDocument, also for a body that ends before its time."""
+    try:
+        body = await request.body()
+    except InternalServerException:  # so the framework calls a client that went away
+        raise MalformedDocument("The body ended before it was whole, or its chunks are garbled.") from None
+    return read_document(request.scope["query_string"], body, request.headers.get("content-type", ""))

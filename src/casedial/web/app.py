@@ -29,4 +29,4 @@ def create_app(settings: Settings | None = None) -> Edge:
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(app, settings.base, list(METHODS), store.close)
+    return Edge(app, settings.base, {name: verbs for name, (verbs, _) in METHODS.items()}, store.close)

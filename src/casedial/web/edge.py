@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
@@ -15,10 +15,14 @@ from casedial.web.observe import RequestRecord, note_request
 class Edge:
     """Give each request its id, its path in the spelling of the routes, its log line and its metrics."""
 
-    def __init__(self, app: ASGIApp, base: str, methods: list[str], close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, app: ASGIApp, base: str, methods: Mapping[str, tuple[str, ...]], close: Callable[[], Awaitable[None]]
+    ) -> None:
         self.app = app
         self.close = close  # for who runs the application without a server's start and stop
-        self.paths = {f"{base}/{method}".lower(): f"{base}/{method}" for method in methods}
+        self.paths = {
+            f"{base}/{method}".lower(): (f"{base}/{method}", method, verbs) for method, verbs in methods.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (the server's start and stop) pass through."""
@@ -34,7 +38,7 @@ class Edge:
         path = scope["path"]
         found = self.paths.get((path[:-1] if path.endswith("/") else path).lower())
         if found:
-            scope["path"] = found
+            scope["path"], record.method, record.verbs = found
             scope["raw_path"] = scope["path"].encode()
         status = 0
 

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
@@ -35,11 +35,13 @@ class RequestRecord:
 
     request_id: str
     method: str = OTHER
+    verbs: tuple[str, ...] = ("GET",)  # those the path takes
     outcome: str = SUCCESS
     firm: int | None = None
     key: int | None = None
     cases: int | None = None
     claimed: int = 0
+    ignored: list[str] = field(default_factory=list)  # parameters that nothing asked for
 
 
 def configure_logging(level: str) -> None:

@@ -14,6 +14,7 @@ from litestar.exceptions import (
 
 from casedial.domain import errors
 from casedial.web.observe import RequestRecord, note_fault
+from casedial.wire.documents import ignored_header
 from casedial.wire.replies import WriteReply, encode, problem_reply
 
 PROBLEM = "application/problem+json"
@@ -46,7 +47,9 @@ def problem(
     """Answer with a problem document, and note its code as the request's outcome."""
     record.outcome = error.code
     status = status_of(type(error))
-    headers = dict(headers or {})
+    headers = {**(headers or {}), **ignored_names(record)}
+    if status == 405:
+        headers["Allow"] = ", ".join(record.verbs)
     if status == 503:
         headers["Retry-After"] = "1"
     if status == 401:
@@ -58,23 +61,25 @@ def problem(
 def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for whatever a handler or the framework raised."""
     record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
-    headers = {}
-    if isinstance(error, MethodNotAllowedException):
-        headers["Allow"] = "GET"  # the methods of the API answer for themselves
     if not isinstance(error, errors.CasedialError | HTTPException) or (
         isinstance(error, HTTPException) and error.status_code >= 500
     ):
         note_fault(record, error)
-    return problem(record, _our_own(error), headers)
+    return problem(record, _our_own(error, record))
 
 
-def _our_own(error: Exception) -> errors.CasedialError:
+def ignored_names(record: RequestRecord) -> dict[str, str]:
+    """Return the header that names parameters nothing asked for, so that a typo can be seen."""
+    return {"X-Ignored-Parameters": ignored_header(record.ignored)} if record.ignored else {}
+
+
+def _our_own(error: Exception, record: RequestRecord) -> errors.CasedialError:
     if isinstance(error, errors.CasedialError):
         return error
     if isinstance(error, NotFoundException):
         return errors.PathNotFound("There is nothing at this path; /docs lists what there is.")
     if isinstance(error, MethodNotAllowedException):
-        return errors.MethodNotAllowed("This path takes GET only.")
+        return errors.MethodNotAllowed(f"This path takes {' or '.join(record.verbs)} only.")
     if isinstance(error, ClientException) and error.status_code == 413:
         return errors.BodyTooLarge("A body has at most 1 MiB.")
     if isinstance(error, HTTPException) and error.status_code < 500:

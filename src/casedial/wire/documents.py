@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +18,8 @@ from casedial.domain.errors import (
     InvalidParameter,
     MalformedDocument,
     MissingParameter,
+    TooLarge,
+    TooManyItems,
     UnsupportedContentType,
 )
 
@@ -26,7 +29,7 @@ Pairs = Sequence[tuple[str, object]]
 
 _JSON = ("application/json", "text/json")
 _FORM = "application/x-www-form-urlencoded"
-_MAX_FORM_FIELDS = 2000  # the largest legitimate form repeats CaseID 1000 times
+_MAX_FORM_FIELDS = 10_000  # the largest legitimate form repeats CaseID 1000 times
 _MAX_IGNORED_BYTES = 1024
 
 
@@ -36,10 +39,14 @@ class JsonObject(list[tuple[str, object]]):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One request's parameters: those of the query string, and the body as it was read."""
+    """One request's parameters: those of the query string, and the body as it was read.
+
+    ``ignored`` gathers the names, as the client spelled them, that nothing asked for.
+    """
 
     query: Pairs
     body: object = None  # JsonObject, list, another JSON value, or None without a body
+    ignored: list[str] = field(default_factory=list)
 
     @property
     def pairs(self) -> Pairs:
@@ -73,15 +80,13 @@ def read_document(query: bytes, body: bytes, content_type: str) -> Document:
 
 def _read_form(raw: bytes, what: str) -> list[tuple[str, object]]:
     try:
-        text = raw.decode("utf-8")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FORM_FIELDS)
-    except UnicodeDecodeError:
-        raise MalformedDocument(f"The {what} is not UTF-8.") from None
+        text = raw.decode("utf-8", "surrogateescape")  # what is not UTF-8 is refused below, by its name
+        pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=_MAX_FORM_FIELDS)
     except ValueError:
-        raise MalformedDocument(f"The {what} has more than {_MAX_FORM_FIELDS} fields.") from None
+        raise TooManyItems(f"The {what} has more than {_MAX_FORM_FIELDS} fields.") from None
     for name, value in pairs:
-        _refuse_unstorable(name, f"#/{_escape(name)}")
-        _refuse_unstorable(value, f"#/{_escape(name)}")
+        _refuse_unstorable(name, f"#/{_escape(name)}", "is not UTF-8")
+        _refuse_unstorable(value, f"#/{_escape(name)}", "is not UTF-8")
     return list(pairs)
 
 
@@ -100,7 +105,7 @@ def read_json(raw: bytes, what: str = "body") -> object:
             object_pairs_hook=JsonObject,
             parse_int=_parse_int,
             parse_float=_parse_float,
-            parse_constant=_refuse_constant,
+            parse_constant=_NoNumber,
         )
     except json.JSONDecodeError as error:
         raise MalformedDocument(
@@ -108,33 +113,37 @@ def read_json(raw: bytes, what: str = "body") -> object:
         ) from None
     except RecursionError:
         raise MalformedDocument("The JSON is nested too deeply.") from None
-    if "\\u" in text:  # only an escape can bring NUL or a lone surrogate past the decoder
+    # Only an escape can bring NUL or a lone surrogate past the decoder.
+    if "\\u" in text or _NO_NUMBER.search(text):
         _refuse_unstorable_in(value)
     return value
 
 
-def _parse_int(digits: str) -> int:
-    if len(digits) > 300:
-        _parse_float(digits)
-    return int(digits)
+@dataclass(frozen=True, slots=True)
+class _NoNumber:
+    """Stands for a number that no double holds until its field can be named."""
+
+    text: str
 
 
-def _parse_float(digits: str) -> float:
+# Where there may be one: a constant JSON does not have, a large exponent, many digits.
+_NO_NUMBER = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")
+
+
+def _parse_int(digits: str) -> int | _NoNumber:
+    return _NoNumber(digits) if len(digits) > 300 and math.isinf(float(digits)) else int(digits)
+
+
+def _parse_float(digits: str) -> float | _NoNumber:
     number = float(digits)
-    if math.isinf(number):
-        raise MalformedDocument("The JSON holds a number that is too large for any reader.")
-    return number
+    return _NoNumber(digits) if math.isinf(number) else number
 
 
-def _refuse_constant(name: str) -> object:
-    raise MalformedDocument(f"{name} is not JSON.")
-
-
-def _refuse_unstorable(text: str, pointer: str) -> None:
+def _refuse_unstorable(text: str, pointer: str, broken: str = "holds half of a surrogate pair") -> None:
     if "\0" in text:
         what = "holds a NUL character"
     elif any("\ud800" <= character <= "\udfff" for character in text):
-        what = "holds half of a surrogate pair"
+        what = broken
     else:
         return
     raise MalformedDocument(f"A string {what}.", [FieldError(pointer, what)])
@@ -147,6 +156,9 @@ def _refuse_unstorable_in(root: object) -> None:
         value, pointer = waiting.pop()
         if isinstance(value, str):
             _refuse_unstorable(value, pointer)
+        elif isinstance(value, _NoNumber):
+            what = f"is no number that can be read: {value.text[:40]}"
+            raise MalformedDocument(f"A value {what}.", [FieldError(pointer, what)])
         elif isinstance(value, JsonObject):
             for name, child in value:
                 _refuse_unstorable(name, pointer)
@@ -171,10 +183,11 @@ def canonical(name: str) -> str:
 class Parameters:
     """The parameters of one request or of one item, taken by name; what is wrong is gathered, then raised.
 
-    None and the empty string are the same as absent.
+    None and the empty string are the same as absent. Names that nothing asked for are added to ``ignored``.
     """
 
     pairs: Pairs
+    ignored: list[str]
     pointer: str = "#"
     _given: dict[str, list[object]] = field(init=False)
     _taken: set[str] = field(init=False, default_factory=set)
@@ -198,7 +211,7 @@ class Parameters:
         try:
             values = [read(value) for value in self.every(name)]
         except CasedialError as error:
-            self.refuse(error)
+            self.refuse(type(error)(error.detail, [FieldError(f"{self.pointer}/{name}", error.detail)]))
             return None
         except ValueError as error:
             self.refuse(InvalidParameter(f"{name} {error}.", [FieldError(f"{self.pointer}/{name}", str(error))]))
@@ -221,16 +234,17 @@ class Parameters:
         """Note that something is wrong."""
         self._errors.append(error)
 
+    def leave_rest(self) -> None:
+        """Count every name that was not asked for until now as ignored."""
+        self.ignored.extend(name for name, _ in self.pairs if canonical(name) not in self._taken)
+
     def finish(self) -> None:
-        """Raise what was wrong: the first error, naming the bad fields of all."""
+        """Raise what was wrong: what is too large before all else, then the first, naming the bad fields of all."""
+        self.leave_rest()
         if self._errors:
-            first = self._errors[0]
+            first = next((error for error in self._errors if isinstance(error, TooLarge)), self._errors[0])
             detail = " ".join(error.detail for error in self._errors)
             raise type(first)(detail, [field for error in self._errors for field in error.fields])
-
-    def ignored(self) -> list[str]:
-        """Return the names, as the client spelled them, that nothing asked for."""
-        return [name for name, _ in self.pairs if canonical(name) not in self._taken]
 
 
 def ignored_header(names: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,7 @@ from casedial.domain.errors import (
     ConflictingParameter,
     FieldError,
     InvalidParameter,
+    MalformedDocument,
     MissingParameter,
     TooLarge,
     TooManyItems,
@@ -30,12 +32,11 @@ class Batch(Generic[T]):
     """The items of a write, in request order.
 
     ``echoes`` holds each item's CaseID as it was sent; an item that could not be read stands as the
-    error that says why; ``ignored`` names the parameters that nothing asked for.
+    error that says why.
     """
 
     echoes: list[object] = field(default_factory=list)
     items: list[T | CasedialError] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
 
     def add(self, echo: object, read: Callable[[], T]) -> None:
         """Add one item, or the reason why it cannot be read; what is too large ends the whole request."""
@@ -48,24 +49,24 @@ class Batch(Generic[T]):
             self.items.append(error)
 
 
-def dial_query(document: Document, firm: Firm) -> tuple[DialQuery, bool, list[str]]:
-    """Read GetCasesToDial; also whether Records was cut to the maximum, and the ignored names."""
-    parameters = Parameters(document.pairs)
+def dial_query(document: Document, firm: Firm) -> tuple[DialQuery, bool]:
+    """Read GetCasesToDial; also tell whether Records was cut to the maximum."""
+    parameters = Parameters(document.pairs, document.ignored)
     campaign = parameters.optional("Campaign", values.name)
     case_group = parameters.optional("CaseGroup", values.name)
     records = parameters.optional("Records", values.records) or firm.default_records
     auto_change = parameters.optional("Auto-change", values.boolean) or False
     parameters.finish()
     query = DialQuery(campaign, case_group, min(records, MAX_RECORDS), auto_change)
-    return query, records > MAX_RECORDS, parameters.ignored()
+    return query, records > MAX_RECORDS
 
 
-def case_info(document: Document) -> tuple[int, list[str]]:
-    """Read GetCaseInfo: the CaseID, and the ignored names."""
-    parameters = Parameters(document.pairs)
+def case_info(document: Document) -> int:
+    """Read GetCaseInfo: the CaseID."""
+    parameters = Parameters(document.pairs, document.ignored)
     case_id = parameters.required("CaseID", values.case_id)
     parameters.finish()
-    return case_id, parameters.ignored()
+    return case_id
 
 
 def case_updates(document: Document, zone: ZoneInfo) -> Batch[CaseUpdate]:
@@ -74,12 +75,13 @@ def case_updates(document: Document, zone: ZoneInfo) -> Batch[CaseUpdate]:
     Raises InvalidParameter for an empty list, TooManyItems for more than 1000.
     """
     batch: Batch[CaseUpdate] = Batch()
-    items, prefix = _items(document, batch.ignored)
+    items, prefix = _items(document)
+    read = partial(_case_update, zone=zone)
     if items is None:
-        _add_item(batch, _without_cases(document.pairs), "#", partial(_case_update, zone=zone))
-    else:
-        for index, item in enumerate(items):
-            _add_item(batch, item, f"{prefix}/{index}", partial(_case_update, zone=zone))
+        _add_item(batch, _without_cases(document.pairs), "#", document.ignored, read)
+        return batch
+    for index, item in enumerate(items):
+        _add_item(batch, item, f"{prefix}/{index}", document.ignored, read)
     return batch
 
 
@@ -99,22 +101,21 @@ def case_notes(document: Document) -> Batch[CaseNote]:
     A CaseID repeated in a list counts once; in the ``Cases`` form each item is a note of its own.
     """
     batch: Batch[CaseNote] = Batch()
-    items, prefix = _items(document, batch.ignored)
+    items, prefix = _items(document)
     if items is not None:
         for index, item in enumerate(items):
-            _add_item(batch, item, f"{prefix}/{index}", _case_note)
+            _add_item(batch, item, f"{prefix}/{index}", document.ignored, _case_note)
         return batch
-    parameters = Parameters(_without_cases(document.pairs))
+    parameters = Parameters(_without_cases(document.pairs), document.ignored)
     case_ids: list[object] = []
     for value in parameters.every("CaseID"):
         case_ids.extend(value if isinstance(value, list) and not isinstance(value, JsonObject) else [value])
     if len(case_ids) > MAX_ITEMS:
-        raise TooManyItems(f"One request notes at most {MAX_ITEMS} cases.")
+        raise _too_many(len(case_ids), "#/CaseID")
     if not case_ids:
         parameters.refuse(MissingParameter("CaseID is required.", [FieldError("#/CaseID", "is required")]))
     text = parameters.required("Note", values.note)
     parameters.finish()
-    batch.ignored.extend(parameters.ignored())
     seen: set[int] = set()
     for sent in case_ids:
         _add_listed_note(batch, sent, text, seen)
@@ -123,7 +124,7 @@ def case_notes(document: Document) -> Batch[CaseNote]:
 
 def _add_listed_note(batch: Batch[CaseNote], sent: object, text: str, seen: set[int]) -> None:
     def read() -> CaseNote:
-        parameters = Parameters([("CaseID", sent)])
+        parameters = Parameters([("CaseID", sent)], [])
         case_id = parameters.required("CaseID", values.case_id)
         parameters.finish()
         return CaseNote(case_id, text)
@@ -144,37 +145,51 @@ def _case_note(parameters: Parameters) -> CaseNote:
     return CaseNote(case_id, text)
 
 
-def note_by_phone(document: Document) -> tuple[str, str, list[str]]:
-    """Read AddCaseNoteByPhone: the ten digits, the note's text, and the ignored names."""
-    parameters = Parameters(document.pairs)
+def note_by_phone(document: Document) -> tuple[str, str]:
+    """Read AddCaseNoteByPhone: the ten digits, and the note's text."""
+    parameters = Parameters(document.pairs, document.ignored)
     phone = parameters.required("Phone", values.phone)
     text = parameters.required("Note", values.note)
     parameters.finish()
-    return phone, text, parameters.ignored()
+    return phone, text
 
 
-def _items(document: Document, ignored: list[str]) -> tuple[list[object] | None, str]:
+def _items(document: Document) -> tuple[list[object] | None, str]:
     """Return the list of items and the pointer to it, or None where plain parameters were sent."""
     if isinstance(document.body, list) and not isinstance(document.body, JsonObject):
         found, prefix = document.body, "#"
-        ignored.extend(name for name, _ in document.query)
+        document.ignored.extend(name for name, _ in document.query)
     else:
-        parameters = Parameters(document.pairs)
+        parameters = Parameters(document.pairs, document.ignored)
         given = parameters.every("Cases")
         if not given:
             return None, "#"
-        if any(value != given[0] for value in given[1:]):
-            detail = "was sent more than once, with different values"
-            raise ConflictingParameter(f"Cases {detail}.", [FieldError("#/Cases", detail)])
+        parameters.leave_rest()
+        _refuse_different(given)
         if not isinstance(given[0], list) or isinstance(given[0], JsonObject):
             raise InvalidParameter("Cases must be a list.", [FieldError("#/Cases", "must be a list")])
         found, prefix = given[0], "#/Cases"
-        ignored.extend(parameters.ignored())
     if not found:
         raise InvalidParameter("The list of cases is empty.", [FieldError(prefix, "must not be empty")])
     if len(found) > MAX_ITEMS:
-        raise TooManyItems(f"One request holds at most {MAX_ITEMS} cases; this one has {len(found)}.")
+        raise _too_many(len(found), prefix)
     return found, prefix
+
+
+def _refuse_different(given: list[object]) -> None:
+    """Compare lists sent twice as JSON, in which 1, 1.0 and true differ."""
+    try:
+        different = len(given) > 1 and len({json.dumps(value) for value in given}) > 1
+    except RecursionError:
+        raise MalformedDocument("The JSON is nested too deeply.") from None
+    if different:
+        detail = "was sent more than once, with different values"
+        raise ConflictingParameter(f"Cases {detail}.", [FieldError("#/Cases", detail)])
+
+
+def _too_many(number: int, pointer: str) -> TooManyItems:
+    detail = f"has {number} cases; one request has at most {MAX_ITEMS}"
+    return TooManyItems(f"The list {detail}.", [FieldError(pointer, detail)])
 
 
 def _without_cases(pairs: Pairs) -> JsonObject:
@@ -182,16 +197,13 @@ def _without_cases(pairs: Pairs) -> JsonObject:
     return JsonObject(pair for pair in pairs if canonical(pair[0]) != "cases")
 
 
-def _add_item(batch: Batch[T], item: object, pointer: str, read: Callable[[Parameters], T]) -> None:
+def _add_item(batch: Batch[T], item: object, pointer: str, ignored: list[str], read: Callable[[Parameters], T]) -> None:
     pairs: Pairs = item if isinstance(item, JsonObject) else ()
-    parameters = Parameters(pairs, pointer)
-    echo = next(iter(parameters.every("CaseID")), None)
 
     def read_item() -> T:
         if not isinstance(item, JsonObject):
             detail = "must be an object with a CaseID"
             raise InvalidParameter(f"An item {detail}.", [FieldError(pointer, detail)])
-        return read(parameters)
+        return read(Parameters(pairs, ignored, pointer))
 
-    batch.add(echo, read_item)
-    batch.ignored.extend(parameters.ignored())
+    batch.add(next((value for name, value in pairs if canonical(name) == "caseid"), None), read_item)

@@ -14,7 +14,7 @@ MAX_CASE_ID = 2**63 - 1
 _EXACT_FLOAT = 2.0**53  # above it, a double no longer tells neighbouring whole numbers apart
 _DIGITS = re.compile(r"[0-9]+")
 _TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(?:([Zz])|([+-])(\d\d):?(\d\d))?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(?:([Zz])|([+-])([01]\d|2[0-3]):?([0-5]\d))?", re.ASCII
 )
 _LOST_PLUS = re.compile(r"T.* \d\d:?\d\d$", re.ASCII)
 # The range of the vendor's date/time columns, in the firm's local time.
