@@ -36,9 +36,9 @@ def paste(output: str) -> dict[str, Any]:
     return replies
 
 
-def check_demo(server: Server, output: Path) -> None:
+def check_demo(server: Server) -> None:
     for _ in range(2):  # a line pasted twice works, too
-        replies = paste(output.read_text())
+        replies = paste(server.output())
         assert set(replies) == {
             "GetCasesToDial",
             "GetCaseInfo",
@@ -54,19 +54,17 @@ def check_demo(server: Server, output: Path) -> None:
     assert httpx.get(f"{server.url}/docs").status_code == 200
 
 
-def run_demo(command: str, tmp_path: Path, **environment: str) -> None:
-    output = tmp_path / "output"
-    shell = ("bash", "-c", f'exec {command} demo "$@" > {output} 2>&1', "demo")
-    with Server("", command=shell, **environment) as server:
-        check_demo(server, output)
-        database = re.search(r"sqlite:///(/\S+)", output.read_text())
+def run_demo(*command: str, **environment: str) -> None:
+    with Server("", command=(*command, "demo"), **environment) as server:
+        check_demo(server)
+        database = re.search(r"sqlite:///(/\S+)", server.output())
         assert database
         assert Path(database[1]).exists()
     assert not Path(database[1]).exists()  # the sample goes with the demo
 
 
-def test_demo_from_the_clone(tmp_path: Path) -> None:
-    run_demo(str(CASEDIAL), tmp_path)
+def test_demo_from_the_clone() -> None:
+    run_demo(str(CASEDIAL))
 
 
 def test_demo_from_a_wheel(tmp_path: Path) -> None:
@@ -85,7 +83,7 @@ def test_demo_from_a_wheel(tmp_path: Path) -> None:
     assert "Apache-2.0" in metadata
     entry = next(tmp_path.glob("installed/*.dist-info/entry_points.txt")).read_text()
     assert "casedial = casedial.cli:main" in entry
-    run_demo(f"{sys.executable} -m casedial", tmp_path, PYTHONPATH=str(tmp_path / "installed"))
+    run_demo(sys.executable, "-m", "casedial", PYTHONPATH=str(tmp_path / "installed"))
 
 
 def test_the_sample_is_what_the_demo_promises() -> None:
