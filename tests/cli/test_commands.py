@@ -167,6 +167,13 @@ async def test_export_and_import_are_a_round_trip(casedial: Casedial, office: Of
     assert [await office.case(1), await office.case(2)] == before
 
 
+async def test_a_full_disk_is_said(casedial: Casedial, office: Office) -> None:
+    await office.add(1)
+    arguments = ("cases", "export", "--firm", office.name, "--output", "/dev/full")
+    report = await asyncio.to_thread(casedial.json, *arguments, status=1)
+    assert "No space left" in report["error"]["message"]
+
+
 async def test_json_lines_tell_unknown_names_and_bad_lines(casedial: Casedial, office: Office) -> None:
     file = casedial.folder / "x.jsonl"
     file.write_text(

@@ -67,6 +67,13 @@ def test_demo_from_the_clone() -> None:
     run_demo(str(CASEDIAL))
 
 
+def test_demo_for_machines() -> None:
+    with Server("", "--json", command=(str(CASEDIAL), "demo")) as server:
+        said = json.loads(server.output().rpartition("}")[0] + "}")
+        assert httpx.get(f"{server.base}/GetCaseInfo?CaseID=1", headers={"X-ApiKey": said["key"]}).status_code == 200
+        paste("\n".join(said["curl"].values()))
+
+
 def test_demo_from_a_wheel(tmp_path: Path) -> None:
     """Everything needed is in the wheel: a copy of it, away from the clone, serves the demo."""
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT]

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from casedial.domain.cases import StatusType, fold
-from casedial.domain.errors import CasedialError
+from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.settings import settings_from
 from casedial.storage import schema
 from casedial.storage.engine import Store
@@ -51,6 +51,10 @@ def run(
         return asyncio.run(main())
     except CasedialError as error:
         fail(error, as_json)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        raise
+    except OSError as error:
+        fail(InvalidSetting(f"A file cannot be read or written: {error.strerror or error}."), as_json)
 
 
 def fail(error: CasedialError, as_json: bool = False) -> NoReturn:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import typer
 
-from casedial.cli.common import err
+from casedial.cli.common import err, show_json
 from casedial.domain.cases import Phone, StatusType
 from casedial.domain.importing import CaseRow
 from casedial.service.firms import add_firm
@@ -133,34 +134,39 @@ async def make(store: Store, count: int) -> Sample:
     return Sample(key, case_id=1, phone=first[0].number)
 
 
-def introduce(sample: Sample, settings: Settings) -> None:
-    """Print where the demo listens, its key, and a line to paste for each of the five methods."""
-    root = f"http://{settings.host}:{settings.port}"
-    base = f"{root}{settings.base}"
+def _lines(sample: Sample, base: str) -> dict[str, tuple[str, str]]:
+    """Return for each method what its line does, and the line to paste."""
     key = shlex.quote(f"X-ApiKey: {sample.key}")
-    post = f"-H {key} -H 'Content-Type: application/json' -d"
-    lines = (
-        (
+
+    def post(method: str, body: object) -> str:
+        text = shlex.quote(msgspec.json.encode(body).decode())
+        return f"curl -H {key} -H 'Content-Type: application/json' -d {text} {base}/{method}"
+
+    case_id = sample.case_id
+    update = {"CaseID": case_id, "Status": "To Dial", "Attempts": 1, "Disposition": "No Answer"}
+    by_phone = {"Phone": sample.phone, "Note": "Left a message."}
+    return {
+        "GetCasesToDial": (
             "the five cases longest due, claimed in the same step",
             f"curl -H {key} '{base}/GetCasesToDial?Records=5&Auto-change=true'",
         ),
-        ("one case", f"curl -H {key} '{base}/GetCaseInfo?CaseID={sample.case_id}'"),
-        (
-            "no answer: dial it again at once",
-            f"""curl {post} '{{"Cases":[{{"CaseID":{sample.case_id},"Status":"To Dial","Attempts":1,"""
-            f""""Disposition":"No Answer"}}]}}' {base}/UpdateCaseStatus""",
-        ),
-        (
-            "a note on it",
-            f"""curl {post} '{{"CaseID":{sample.case_id},"Note":"Asked to be called back."}}' {base}/AddCaseNote""",
-        ),
-        (
-            "a note on every open case of a phone",
-            f"""curl {post} '{{"Phone":"{sample.phone}","Note":"Left a message."}}' {base}/AddCaseNoteByPhone""",
-        ),
-    )
+        "GetCaseInfo": ("one case", f"curl -H {key} '{base}/GetCaseInfo?CaseID={case_id}'"),
+        "UpdateCaseStatus": ("no answer: dial it again at once", post("UpdateCaseStatus", {"Cases": [update]})),
+        "AddCaseNote": ("a note on it", post("AddCaseNote", {"CaseID": case_id, "Note": "Asked to be called back."})),
+        "AddCaseNoteByPhone": ("a note on every open case of a phone", post("AddCaseNoteByPhone", by_phone)),
+    }
+
+
+def introduce(sample: Sample, settings: Settings, as_json: bool) -> None:
+    """Print where the demo listens, its key, and a line to paste for each of the five methods."""
+    root = f"http://{settings.host}:{settings.port}"
+    lines = _lines(sample, root + settings.base)
+    if as_json:
+        curl = {method: line for method, (_, line) in lines.items()}
+        show_json({"firm": FIRM, "url": root, "key": sample.key, "database_url": settings.database_url, "curl": curl})
+        return
     typer.echo(f"\ncasedial serves {FIRM} on {root}\n\nkey        {sample.key}\nreference  {root}/docs")
     typer.echo(f"database   {settings.database_url}\n")
-    for comment, line in lines:
-        typer.echo(f"# {comment}\n{line}\n")
+    for what, line in lines.values():
+        typer.echo(f"# {what}\n{line}\n")
     err.print("Stop with Ctrl-C.")

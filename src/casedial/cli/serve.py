@@ -101,17 +101,19 @@ def demo(
         str | None,
         typer.Option("--database-url", help="Keep the sample here; by default in a file that the end removes."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Serve a sample firm, and print a key and a line to paste for each method."""
     from casedial.cli import sample
 
     with tempfile.TemporaryDirectory(prefix="casedial-demo-") as folder:
         url = database_url or f"sqlite:///{folder}/demo.db"
-        settings = _read_settings(host=host, port=port, workers=workers, database_url=url)
+        log_level = "error" if as_json else None  # the log goes to standard output, too
+        settings = _read_settings(host=host, port=port, workers=workers, database_url=url, log_level=log_level)
         _check_port(settings)
         with err.status(f"Making {cases} sample cases"):
-            made = run(lambda store: sample.make(store, cases), url)
-        _serve(settings, lambda: sample.introduce(made, settings))
+            made = run(lambda store: sample.make(store, cases), url, as_json)
+        _serve(settings, lambda: sample.introduce(made, settings, as_json))
 
 
 def migrate(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from litestar import Request
 
 from casedial.domain.cases import Caller, Firm
-from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown
+from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, StorageUnavailable
 from casedial.service.keys import digest
 from casedial.storage import firms, keys
 from casedial.storage.engine import Store, Transaction
@@ -48,7 +49,8 @@ class Authenticator:
         last = self._touched.get(key.id) or key.last_used_at
         if last is None or now - last >= keys.LAST_USE_PRECISION:
             self._touched[key.id] = now
-            await self._store.transact(lambda tx: keys.touch(tx, key.id, now))
+            with suppress(StorageUnavailable):  # nobody is refused because this could not be noted
+                await self._store.transact(lambda tx: keys.touch(tx, key.id, now))
 
     async def _firm(self, tx: Transaction, firm_id: int, version: int) -> Firm:
         cached = self._firms.get(firm_id)
