@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.errors import SchemaBehind
+from casedial.domain.errors import SchemaBehind, SchemaNewer
 from casedial.storage import schema
 from casedial.storage.engine import Database, Store, Transaction, wal_is_safe
 from casedial.storage.tables import metadata
@@ -70,16 +70,27 @@ async def test_several_processes_start_on_one_empty_database(empty_url: str) -> 
         assert process.returncode == 0, said.decode()
 
 
-async def test_a_schema_behind_is_migrated_in_sqlite_and_refused_in_postgresql(store: Store) -> None:
-    async with store.write() as tx:
-        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+async def test_a_schema_behind_is_migrated_in_sqlite_and_refused_in_postgresql(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one revision until now, so the next one is imagined."""
+    monkeypatch.setattr(schema, "_head", lambda: "0002")
     if store.database is Database.SQLITE:
-        # There is no migration from "0000", which shows that one was tried.
-        with pytest.raises(Exception, match="0000"):
-            await schema.prepare(store)
+        asked = []
+        monkeypatch.setattr(schema, "_upgrade", asked.append)
+        await schema.prepare(store)
+        assert len(asked) == 1
     else:
         with pytest.raises(SchemaBehind, match="casedial migrate"):
             await schema.prepare(store)
+
+
+async def test_a_schema_from_a_newer_casedial_is_refused(store: Store) -> None:
+    async with store.write() as tx:
+        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    for attempt in (schema.prepare, schema.migrate):
+        with pytest.raises(SchemaNewer, match="9999"):
+            await attempt(store)
 
 
 @pytest.mark.parametrize(

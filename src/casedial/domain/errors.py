@@ -34,6 +34,7 @@
      │    ├── StatusNotFound
      │    ├── StatusExists
      │    ├── StatusHasRole
+     │    ├── SchemaNewer              the database was made by a newer casedial
      │    └── InvalidSetting           a value that cannot be used
      ├── SchemaBehind             the database needs `casedial migrate`
      ├── StorageUnavailable       the database cannot be reached, is full or is busy
@@ -192,6 +193,10 @@ class StatusExists(OperatorError):
 
 class StatusHasRole(OperatorError):
     title = "The status has a role"
+
+
+class SchemaNewer(OperatorError):
+    title = "The database is newer than this casedial"
 
 
 class InvalidSetting(OperatorError):

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from casedial.domain.errors import SchemaBehind
+from casedial.domain.errors import SchemaBehind, SchemaNewer
 from casedial.storage.engine import Database, Store, Transaction
 
 _MIGRATION_LOCK = 0x6361736564  # "cased", of PostgreSQL's advisory locks
@@ -42,6 +42,19 @@ def _head() -> str:
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def _refuse_newer(found: SchemaState) -> None:
+    if found.current is not None and found.current not in _known():
+        raise SchemaNewer(
+            f"The database is at revision {found.current}, which this casedial does not know: a newer one made it. "
+            "Run that one, or restore a backup."
+        )
+
+
 async def state(tx: Transaction) -> SchemaState:
     """Return where the database stands."""
 
@@ -52,7 +65,7 @@ async def state(tx: Transaction) -> SchemaState:
 
 
 async def migrate(store: Store) -> SchemaState:
-    """Bring the database to head, in one transaction; return where it stood before.
+    """Bring the database to head, in one transaction; return where it stood before. Raises SchemaNewer.
 
     Of several processes that start on one database, one migrates and the others wait.
     """
@@ -60,6 +73,7 @@ async def migrate(store: Store) -> SchemaState:
         if tx.database is Database.POSTGRESQL:
             await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         before = await state(tx)
+        _refuse_newer(before)
         if not before.at_head:
             await tx.connection.run_sync(_upgrade)
     return before
@@ -72,11 +86,15 @@ def _upgrade(connection: sa.Connection) -> None:
 
 
 async def prepare(store: Store) -> None:
-    """Make an empty database ready and migrate a SQLite file; raise SchemaBehind for PostgreSQL behind head."""
+    """Make an empty database ready and migrate a SQLite file.
+
+    Raises SchemaBehind for PostgreSQL behind head, and SchemaNewer.
+    """
     async with store.read() as tx:
         found = await state(tx)
     if found.at_head:
         return
+    _refuse_newer(found)
     if store.database is Database.POSTGRESQL and found.current is not None:
         raise SchemaBehind(
             f"The database is at revision {found.current}, this casedial needs {found.head}: run casedial migrate."
