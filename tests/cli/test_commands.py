@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from casedial.cli import app
 from casedial.domain.cases import Note, Role
 from casedial.storage import claims, notes
 from tests.conftest import NOW, Office
+from tests.servers import CASEDIAL
 
 
 class Casedial:
@@ -139,6 +141,30 @@ async def test_import_of_a_messy_file(casedial: Casedial, office: Office) -> Non
     file.write_text("CaseID\n1\n")
     await asyncio.to_thread(casedial.run, "cases", "import", file, "--firm", office.name)
     assert not (casedial.folder / "messy.csv.rejects.csv").exists()
+
+
+async def test_an_unclosed_quote_is_said_and_swallows_nothing_silently(casedial: Casedial, office: Office) -> None:
+    file = casedial.folder / "x.csv"
+    file.write_text('CaseID,Plaintiff\n6,a\n7,"open\n8,b\n9,c\n')
+    report = await asyncio.to_thread(casedial.json, "cases", "import", file, "--firm", office.name, status=1)
+    assert (report["added"], report["rejected"]) == (1, 1)
+    assert report["rejects"][0]["line"] == 3
+    assert "never closed" in report["rejects"][0]["reason"]
+
+
+async def test_a_spreadsheets_utf_16_is_said(casedial: Casedial, office: Office) -> None:
+    file = casedial.folder / "x.csv"
+    file.write_text("CaseID,Plaintiff\n7,Ann\n", encoding="utf-16")
+    report = await asyncio.to_thread(casedial.json, "cases", "import", file, "--firm", office.name, status=1)
+    assert "UTF-16" in report["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["x", "021", "20+", "-1", "1.0"])
+async def test_an_attempts_status_is_a_count(casedial: Casedial, office: Office, name: str) -> None:
+    attempts = ("--firm", office.name, "--type", "Attempts Status")
+    for change in (("add", "--", name), ("rename", "--", "1", name)):
+        done = await asyncio.to_thread(casedial.run, "status", change[0], *attempts, "--json", *change[1:], status=1)
+        assert json.loads(done.stdout)["error"]["code"] == "InvalidSetting"
 
 
 @pytest.mark.parametrize("header", ["", "Name,Phone1", "CaseID,Phone1,phone_1", "CaseID;Phone1"])
@@ -268,6 +294,22 @@ async def test_show_is_all_there_is(casedial: Casedial, office: Office) -> None:
         assert expected in text
     missing = await asyncio.to_thread(casedial.json, "cases", "show", "8", "--firm", office.name, status=1)
     assert missing["error"]["code"] == "CaseNotFound"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("cases", "import", "no.csv", "--firm", "L"), ("key", "revoke", "9" * 20), ("firm", "add", "X")]
+)
+def test_wrong_usage_is_a_json_document_too(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = subprocess.run([CASEDIAL, *arguments, "--json"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "UsageError"
+    assert "Error" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["postgresql://u@127.0.0.1:notaport/x", "postgresql://u@[::1/x", "mysql://x"])
+def test_a_database_url_that_cannot_be_used(url: str) -> None:
+    report = Casedial(url, Path()).json("firm", "list", status=1)
+    assert report["error"]["code"] in ("InvalidSetting", "StorageUnavailable")
 
 
 def test_every_command_has_help() -> None:

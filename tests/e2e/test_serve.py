@@ -137,6 +137,31 @@ def test_a_port_in_use_is_said(tmp_path: object) -> None:
     assert "Cannot listen" in done.stderr
 
 
+def test_workers_end_with_a_killed_parent(tmp_path: object) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", "--workers", "2") as server:
+        time.sleep(1)  # for both workers to be there
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+        for _ in range(150):
+            try:
+                httpx.get(f"{server.url}/healthz")
+            except httpx.TransportError:
+                return
+            time.sleep(0.1)
+        raise AssertionError("the workers go on without anybody to watch them")
+
+
+async def test_a_read_does_not_wait_for_another_process_that_writes(store: Store, database_url: str) -> None:
+    office = await make_office(store)  # whose key was never used, so that its use is to be noted
+    await office.add(1)
+    with Server(database_url) as server:
+        async with store.write() as tx:
+            await tx.execute(sa.text("UPDATE cases SET zip_code = 'held'"))
+            reply = await asyncio.to_thread(ask, server, office.key, "GetCaseInfo", CaseID=1)
+        assert (reply.status_code, reply.json()["ZipCode"]) == (200, "")
+        assert reply.elapsed.total_seconds() < 5
+
+
 def test_a_killed_worker_is_replaced(tmp_path: object) -> None:
     with Server(f"sqlite:///{tmp_path}/x.db") as server:
         listed = ["ps", "-o", "pid=", "--ppid", str(server.process.pid)]

@@ -87,6 +87,7 @@ async def test_sqlite_tells_when_another_process_holds_it_too_long(
 ) -> None:
     monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
     one, other = Store(f"sqlite:///{tmp_path / 'x.db'}"), Store(f"sqlite:///{tmp_path / 'x.db'}")
+    one.make_file()
     async with one.write() as tx:
         await tx.execute(sa.text("CREATE TABLE t (a)"))
         with pytest.raises(StorageUnavailable):
@@ -99,6 +100,11 @@ async def test_sqlite_tells_when_another_process_holds_it_too_long(
 async def test_sqlite_is_durable_private_and_free_of_the_wal_bug(tmp_path: Path) -> None:
     file = tmp_path / "x.db"
     store = Store(f"sqlite:///{file}")
+    with pytest.raises(StorageUnavailable):  # only a start makes the file, never a request
+        async with store.read():
+            pass
+    assert not file.exists()
+    store.make_file()
     async with store.write() as tx:
         assert (await tx.execute(sa.text("PRAGMA synchronous"))).scalar_one() == 2  # FULL
         assert (await tx.execute(sa.text("PRAGMA foreign_keys"))).scalar_one() == 1

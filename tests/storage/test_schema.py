@@ -9,7 +9,7 @@ import subprocess
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.errors import SchemaBehind, SchemaNewer
+from casedial.domain.errors import InvalidSetting, SchemaBehind, SchemaNewer
 from casedial.storage import schema
 from casedial.storage.engine import Database, Store, Transaction, wal_is_safe
 from casedial.storage.tables import metadata
@@ -91,6 +91,17 @@ async def test_a_schema_from_a_newer_casedial_is_refused(store: Store) -> None:
     for attempt in (schema.prepare, schema.migrate):
         with pytest.raises(SchemaNewer, match="9999"):
             await attempt(store)
+
+
+async def test_somebody_elses_database_is_refused(empty_url: str) -> None:
+    store = Store(empty_url)
+    store.make_file()
+    async with store.write() as tx:
+        await tx.execute(sa.text("CREATE TABLE recipes (name text)"))
+    for attempt in (schema.prepare, schema.migrate):
+        with pytest.raises(InvalidSetting, match="recipes"):
+            await attempt(store)
+    await store.close()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -343,6 +344,7 @@ async def test_last_use_is_written_once_a_minute(api: Api, office: Office, datab
     firm = await office.firm()
 
     async def last_used() -> datetime | None:
+        await asyncio.sleep(0.3)  # it is written behind the reply
         async with office.store.read() as tx:
             (key,) = await keys.every(tx, firm.id)
         return key.last_used_at

@@ -8,10 +8,16 @@ sample.py     the sample firm of the demo
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from casedial import __version__
 from casedial.cli import cases, firms, keys, serve, statuses
+from casedial.cli.common import show_json
+
+# The class of every wrong usage, which Typer keeps to itself.
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     help="The dial-list server for the Predictive Dialer API.",
@@ -38,5 +44,14 @@ def _root(version: bool = typer.Option(False, "--version", callback=_show_versio
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
-    app()
+    """Run the command that the arguments name; with --json a wrong usage is a JSON document, too."""
+    if "--json" not in sys.argv:
+        app()
+    try:
+        sys.exit(app(standalone_mode=False))
+    except _UsageError as error:
+        error.show()
+        show_json({"error": {"code": "UsageError", "message": error.format_message()}})
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(1)

@@ -32,11 +32,14 @@ from casedial.service.firms import open_firm
 from casedial.service.imports import ImportOptions
 from casedial.storage.engine import Store
 from casedial.wire.replies import case_reply
-from casedial.wire.values import local_time
+from casedial.wire.values import MAX_CASE_ID, local_time
 
 app = typer.Typer(help="Cases: in and out of files, one whole, many at once.", no_args_is_help=True)
 
-CaseIDs = Annotated[list[int] | None, typer.Argument(metavar="[CASEID]...", help="These cases.", show_default=False)]
+CaseIDs = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="[CASEID]...", min=1, max=MAX_CASE_ID, help="These cases.", show_default=False),
+]
 
 
 @app.command("import")
@@ -90,7 +93,9 @@ def export(
 
 @app.command()
 def show(
-    case_id: Annotated[int, typer.Argument(metavar="CASEID", help="The case.", show_default=False)],
+    case_id: Annotated[
+        int, typer.Argument(metavar="CASEID", min=1, max=MAX_CASE_ID, help="The case.", show_default=False)
+    ],
     firm: FirmName,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -192,8 +197,8 @@ def set_(
     if at and (not moves or moves[0] is Move.DO_NOT_DIAL):
         raise typer.BadParameter("--at goes with --to-dial or --back-from-dialer")
     which = CaseFilter(tuple(case_ids) if case_ids else None, dialer_status, campaign, disposition, case_group)
-    if which == CaseFilter() and not every:
-        raise typer.BadParameter("say which cases: CaseIDs, a filter, or --all")
+    if (which == CaseFilter()) is not every:
+        raise typer.BadParameter("say which cases: either CaseIDs or filters, or --all")
     order = _Order(moves[0] if moves else None, at, into_campaign)
     found = run(lambda store: _change(store, firm, which, order, yes), database_url, as_json)
     if as_json:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from casedial.domain.cases import StatusType, fold
-from casedial.domain.errors import CasedialError, InvalidSetting
+from casedial.domain.errors import CasedialError, InvalidSetting, StorageUnavailable
 from casedial.settings import settings_from
 from casedial.storage import schema
 from casedial.storage.engine import Store
@@ -60,8 +60,8 @@ def run(
 def fail(error: CasedialError, as_json: bool = False) -> NoReturn:
     """Show an error, with what the database said where it was the database, and exit 1."""
     detail = error.detail
-    if error.__cause__ is not None:
-        detail = f"{detail} ({str(error.__cause__).splitlines()[0]})"
+    if isinstance(error, StorageUnavailable) and error.__cause__ is not None:
+        detail = f"The database cannot be used: {str(error.__cause__).splitlines()[0]}"
     if as_json:
         show_json({"error": {"code": error.code, "message": detail}})
     err.print(f"[red]{error.code}:[/red]", end=" ")

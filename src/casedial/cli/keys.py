@@ -90,7 +90,9 @@ def list_(
 
 @app.command()
 def revoke(
-    key_id: Annotated[int, typer.Argument(metavar="ID", help="The key's id, from key list.", show_default=False)],
+    key_id: Annotated[
+        int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="The key's id, from key list.", show_default=False)
+    ],
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import tempfile
@@ -22,8 +23,8 @@ from casedial.storage import schema
 from casedial.storage.engine import Store
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)]
-Port = Annotated[int | None, typer.Option(help="The port to listen on.", show_default=False)]
-Workers = Annotated[int | None, typer.Option(help="How many server processes.", show_default=False)]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on.", show_default=False)]
+Workers = Annotated[int | None, typer.Option(min=1, max=128, help="How many server processes.", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +46,7 @@ def _serve(settings: Settings, started: Callable[[], None]) -> None:
     os.environ.update(settings.environment())
     with tempfile.TemporaryDirectory(prefix="casedial-metrics-") as metrics:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics  # where workers add up their counters
+        os.environ["CASEDIAL_SUPERVISOR"] = str(os.getpid())  # without which no worker goes on
         server = Granian(
             "casedial.web.app:create_app",
             factory=True,
@@ -70,8 +72,9 @@ def _check_port(settings: Settings) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            reason = error.strerror or str(error)
-            fail(InvalidSetting(f"Cannot listen on {settings.host}:{settings.port}: {reason}. Try another --port."))
+            advice = " Stop what listens there, or take another --port." if error.errno == errno.EADDRINUSE else ""
+            where = f"{settings.host}:{settings.port}"
+            fail(InvalidSetting(f"Cannot listen on {where}: {error.strerror or error}.{advice}"))
 
 
 def serve(host: Host = None, port: Port = None, workers: Workers = None, database_url: DatabaseUrl = None) -> None:

@@ -14,10 +14,18 @@ from casedial.storage import firms, statuses
 from casedial.storage.engine import Transaction
 
 
+def _checked(kind: StatusType, name: str) -> str:
+    """Return a status's name trimmed. Raises InvalidSetting, also for Attempts that no dialer could ever send."""
+    name = checked_name(name, "A status's name")
+    if kind is StatusType.ATTEMPTS and not (name.isascii() and name.isdigit() and name == str(int(name))):
+        raise InvalidSetting("An Attempts status is a count, such as 21: dialers send it as a whole number.")
+    return name
+
+
 async def add_statuses(tx: Transaction, firm: Firm, added: Sequence[tuple[StatusType, str]]) -> Firm:
     """Add statuses at the end of their types' lists. Raises StatusExists or InvalidSetting."""
     for kind, name in added:
-        checked_name(name, "A status's name")
+        _checked(kind, name)
         there = firm.statuses.find(kind, name)
         if there:
             hint = " and is retired: restore it instead" if there.retired else ""
@@ -30,7 +38,7 @@ async def add_statuses(tx: Transaction, firm: Firm, added: Sequence[tuple[Status
 async def rename_status(tx: Transaction, firm: Firm, kind: StatusType, old: str, new: str) -> Firm:
     """Rename a status; its role, its cases and their history stay. Raises StatusNotFound, StatusExists."""
     status = firm.statuses.named(kind, old)
-    new = checked_name(new, "A status's name")
+    new = _checked(kind, new)
     there = firm.statuses.find(kind, new)
     if there and there.id != status.id:
         raise StatusExists(f"The firm has the {kind.label} {there.name!r} already.")

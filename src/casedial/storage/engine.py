@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import aiosqlite
 import asyncpg
@@ -32,8 +33,8 @@ T = TypeVar("T")
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's write
 _RETRIES = 5  # of a transaction that PostgreSQL ended to break a deadlock
 
-# SQLSTATE classes of a server that is away, starting, stopping, full or out of connections.
-_UNAVAILABLE = ("08", "53", "57", "58", "25006")
+# SQLSTATE classes of a server that is away, starting, stopping, full, out of connections, or closed to us.
+_UNAVAILABLE = ("08", "25006", "28", "3D", "3F", "42501", "53", "57", "58")
 _RETRYABLE = ("40001", "40P01")
 
 
@@ -66,7 +67,7 @@ class Store:
     def __init__(self, url: str, pool_size: int = 4) -> None:
         """Raise InvalidSetting for a URL that names no database casedial knows."""
         self.url = url
-        scheme = url.partition("://")[0].partition("+")[0]
+        scheme = url.partition("://")[0].partition("+")[0].lower()
         if scheme == "sqlite":
             self.database = Database.SQLITE
             self.path: Path | None = sqlite_path(url)
@@ -119,7 +120,7 @@ class Store:
     async def _transaction(self, writes: bool) -> AsyncIterator[Transaction]:
         try:
             connection = await self.engine.connect()
-        except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, sqlite.Error, OSError, TimeoutError) as error:
+        except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, sqlite.Error, OSError, ValueError) as error:
             raise _unavailable() from error
         try:
             connection = await connection.execution_options(casedial_writes=writes)
@@ -131,6 +132,17 @@ class Store:
             raise _our_own(error) from error
         finally:
             await connection.close()
+
+    def make_file(self) -> None:
+        """Make an empty SQLite file, for its owner's eyes only, where there is none. Raises InvalidSetting.
+
+        Nothing else makes one: a database that vanishes under a running server is not replaced by an empty one.
+        """
+        if self.path and not self.path.exists():
+            try:
+                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            except OSError as error:
+                raise InvalidSetting(f"Cannot make the database {self.path}: {error.strerror}.") from None
 
     async def close(self) -> None:
         """Close every connection."""
@@ -213,9 +225,12 @@ def _sqlite_engine(path: Path, pool_size: int) -> AsyncEngine:
 
 
 def _sqlite_connect(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # personal data: for the owner's eyes only
     connection: sqlite3.Connection = sqlite.connect(
-        str(path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
     journal = "WAL" if wal_is_safe(sqlite.sqlite_version_info) else "DELETE"
     for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON"):

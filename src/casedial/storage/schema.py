@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from casedial.domain.errors import SchemaBehind, SchemaNewer
+from casedial.domain.errors import InvalidSetting, SchemaBehind, SchemaNewer
 from casedial.storage.engine import Database, Store, Transaction
 
 _MIGRATION_LOCK = 0x6361736564  # "cased", of PostgreSQL's advisory locks
@@ -65,18 +65,29 @@ async def state(tx: Transaction) -> SchemaState:
 
 
 async def migrate(store: Store) -> SchemaState:
-    """Bring the database to head, in one transaction; return where it stood before. Raises SchemaNewer.
+    """Bring the database to head, in one transaction; return where it stood before.
+
+    Raises SchemaNewer, and InvalidSetting for a database that is somebody else's.
 
     Of several processes that start on one database, one migrates and the others wait.
     """
+    store.make_file()
     async with store.write() as tx:
         if tx.database is Database.POSTGRESQL:
             await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         before = await state(tx)
         _refuse_newer(before)
+        if before.current is None:
+            await tx.connection.run_sync(_refuse_foreign)
         if not before.at_head:
             await tx.connection.run_sync(_upgrade)
     return before
+
+
+def _refuse_foreign(connection: sa.Connection) -> None:
+    there = sa.inspect(connection).get_table_names()
+    if there:
+        raise InvalidSetting(f"This database holds something else (a table {there[0]!r}): casedial wants an empty one.")
 
 
 def _upgrade(connection: sa.Connection) -> None:
@@ -88,8 +99,9 @@ def _upgrade(connection: sa.Connection) -> None:
 async def prepare(store: Store) -> None:
     """Make an empty database ready and migrate a SQLite file.
 
-    Raises SchemaBehind for PostgreSQL behind head, and SchemaNewer.
+    Raises SchemaBehind for PostgreSQL behind head, SchemaNewer and InvalidSetting.
     """
+    store.make_file()
     async with store.read() as tx:
         found = await state(tx)
     if found.at_head:

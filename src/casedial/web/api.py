@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from litestar import HttpMethod, Request, Response, route
-from litestar.exceptions import InternalServerException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.handlers import HTTPRouteHandler
 
 from casedial.domain.cases import Caller, StatusesStale
@@ -126,6 +127,11 @@ class Api:
         self._store = store
         self._authenticator = Authenticator(store)
 
+    async def close(self) -> None:
+        """Finish what goes on behind requests, and close the database."""
+        await self._authenticator.close()
+        await self._store.close()
+
     def routes(self, base: str) -> list[HTTPRouteHandler]:
         """Return a route for each method. Every verb leads here, so that the wrong ones are told what is right."""
         return [self._route(base, name, perform) for name, (_, perform) in METHODS.items()]
@@ -136,6 +142,7 @@ class Api:
             if record.method != name:  # the framework is more generous with slashes than we are
                 raise PathNotFound("There is nothing at this path; /docs lists what there is.")
             if request.method not in record.verbs:
+                await _drain(request)
                 raise MethodNotAllowed(f"{name} takes {' or '.join(record.verbs)}, not {request.method}.")
             return self._respond(record, await self._perform(request, record, perform))
 
@@ -144,7 +151,11 @@ class Api:
 
     async def _perform(self, request: Request[Any, Any, Any], record: RequestRecord, perform: Perform) -> Reply:
         now = datetime.now(UTC)
-        caller = await self._authenticator.identify(request, now)
+        try:
+            caller = await self._authenticator.identify(request, now)
+        except CasedialError:
+            await _drain(request)
+            raise
         record.firm, record.key = caller.firm.id, caller.key_id
         document = await _read(request)
         record.ignored = document.ignored
@@ -169,6 +180,12 @@ class Api:
             return problem(record, reply.failure, reply.headers, reply.write)
         headers = {**reply.headers, **ignored_names(record)}
         return Response(reply.body, status_code=200, headers=headers, media_type="application/json")
+
+
+async def _drain(request: Request[Any, Any, Any]) -> None:
+    """Read a body that does not matter any more: left unread, it would end the client's connection."""
+    with suppress(HTTPException):
+        await request.body()
 
 
 async def _read(request: Request[Any, Any, Any]) -> Document:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+
 from litestar import Litestar
 
 from casedial.settings import Settings, settings_from
@@ -13,6 +17,7 @@ from casedial.web.pages import pages
 from casedial.web.problems import on_exception
 
 MAX_BODY_BYTES = 1024 * 1024
+SUPERVISOR = "CASEDIAL_SUPERVISOR"  # the process id of casedial serve, for its workers
 
 
 def create_app(settings: Settings | None = None) -> Edge:
@@ -21,12 +26,28 @@ def create_app(settings: Settings | None = None) -> Edge:
     configure_logging(settings.log_level)
     store = Store(settings.database_url, settings.pool_size)
 
+    api = Api(store)
     app = Litestar(
-        route_handlers=[*Api(store).routes(settings.base), *pages(store, settings.base)],
-        on_shutdown=[store.close],
+        route_handlers=[*api.routes(settings.base), *pages(store, settings.base)],
+        on_startup=[_follow_supervisor],
+        on_shutdown=[api.close],
         exception_handlers={Exception: on_exception},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(app, settings.base, {name: verbs for name, (verbs, _) in METHODS.items()}, store.close)
+    return Edge(app, settings.base, {name: verbs for name, (verbs, _) in METHODS.items()}, api.close)
+
+
+def _follow_supervisor(app: Litestar) -> None:
+    """Stop this worker when the process that started it is gone, however it went: nobody would watch it."""
+    supervisor = os.environ.get(SUPERVISOR)
+    if supervisor is None:
+        return
+
+    async def watch() -> None:
+        while str(os.getppid()) == supervisor:  # noqa: ASYNC110
+            await asyncio.sleep(1)  # nothing tells when a parent dies
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    app.state.watch = asyncio.get_running_loop().create_task(watch())

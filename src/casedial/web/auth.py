@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -26,7 +27,8 @@ class Authenticator:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._firms: dict[int, tuple[int, Firm]] = {}
-        self._touched: dict[int, datetime] = {}
+        self._noted: dict[int, datetime] = {}
+        self._notes: set[asyncio.Task[None]] = set()
 
     async def identify(self, request: Request[Any, Any, Any], now: datetime) -> Caller:
         """Return the caller. Raises KeyMissing, KeyMistyped, KeyUnknown or KeyRevoked."""
@@ -41,16 +43,25 @@ class Authenticator:
             if key.revoked_at:
                 raise KeyRevoked("This key was revoked; ask the firm for a new one.")
             firm = await self._firm(tx, key.firm_id, key.firm_version)
-        await self._touch(key, now)
+        self._note_use(key, now)
         return Caller(firm, key.vendor, key.id)
 
-    async def _touch(self, key: keys.KeyRecord, now: datetime) -> None:
-        """Note the use of a key about once a minute: a write for each request would be the dearest part of it."""
-        last = self._touched.get(key.id) or key.last_used_at
+    def _note_use(self, key: keys.KeyRecord, now: datetime) -> None:
+        """Note the use of a key about once a minute, behind the request: no reader waits for this write."""
+        last = self._noted.get(key.id) or key.last_used_at
         if last is None or now - last >= keys.LAST_USE_PRECISION:
-            self._touched[key.id] = now
-            with suppress(StorageUnavailable):  # nobody is refused because this could not be noted
-                await self._store.transact(lambda tx: keys.touch(tx, key.id, now))
+            self._noted[key.id] = now
+            note = asyncio.create_task(self._touch(key.id, now))
+            self._notes.add(note)
+            note.add_done_callback(self._notes.discard)
+
+    async def _touch(self, key_id: int, now: datetime) -> None:
+        with suppress(StorageUnavailable):  # the next use will be noted
+            await self._store.transact(lambda tx: keys.touch(tx, key_id, now))
+
+    async def close(self) -> None:
+        """Wait for what is still to be noted."""
+        await asyncio.gather(*self._notes)
 
     async def _firm(self, tx: Transaction, firm_id: int, version: int) -> Firm:
         cached = self._firms.get(firm_id)

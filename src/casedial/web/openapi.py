@@ -121,6 +121,7 @@ _COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
     errors.BodyTooLarge,
     errors.UnsupportedContentType,
     errors.StorageUnavailable,
+    errors.InternalError,
 )
 
 

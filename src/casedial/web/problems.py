@@ -48,6 +48,8 @@ def problem(
     record.outcome = error.code
     status = status_of(type(error))
     headers = {**(headers or {}), **ignored_names(record)}
+    if status == 413:
+        headers["Connection"] = "close"  # the rest of the body stays unread
     if status == 405:
         headers["Allow"] = ", ".join(record.verbs)
     if status == 503:

@@ -27,6 +27,7 @@ _STATUSES = {column: kind for kind, column in STATUS_COLUMNS.items()}
 _PHONE = re.compile(r"phone([1-9][0-9]{0,2})(name|primary|text)?")
 _PHONE_FIELDS = {None: "number", "name": "name", "primary": "primary", "text": "text"}
 _ROW = "Row"  # the one column of the rejects of a JSON Lines file
+_UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")  # its byte order marks, as surrogateescape reads them
 REJECT_COLUMNS = ("RejectLine", "RejectColumn", "RejectReason")
 
 # Local times beside the wire's own, as spreadsheets write them.
@@ -178,7 +179,11 @@ class _Builder:
 
     def _phones(self) -> tuple[Phone, ...]:
         listed = _blank(self.cells["phones"], [])
-        if not isinstance(listed, list) or not all(isinstance(item, JsonObject) for item in listed):
+        if (
+            not isinstance(listed, list)
+            or isinstance(listed, JsonObject)
+            or not all(isinstance(item, JsonObject) for item in listed)
+        ):
             raise BadRow("Phones", "must be a list of objects")
         return kept_phones([self._phone(item) for item in listed])
 
@@ -218,11 +223,13 @@ def read_csv(stream: TextIO, zone: ZoneInfo) -> ImportFile:
     The stream is to be opened with ``newline=""`` and ``errors="surrogateescape"``, so that a row that is
     not UTF-8 is a bad row and not the end of the import.
     """
-    reader = csv.reader(stream)
+    reader = csv.reader(stream, strict=True)
     try:
         columns = [column.strip() for column in next(reader, [])]
     except csv.Error as error:
         raise MalformedDocument(f"The header cannot be read: {error}.") from None
+    if columns and columns[0].startswith(_UTF_16):
+        raise MalformedDocument("The file is UTF-16; save it as UTF-8 (in a spreadsheet: CSV UTF-8).")
     names = [canonical(column) for column in columns]
     if names[-1:] == [canonical(_ROW)]:
         return ImportFile(columns, [], _rejected_json_rows(reader, zone))
@@ -242,7 +249,9 @@ def _csv_rows(reader: Any, names: list[str], zone: ZoneInfo) -> Iterator[FileRow
         except StopIteration:
             return
         except csv.Error as error:
-            yield FileRow(line, [], BadRow("", f"is not CSV: {error}"))
+            open_quote = "unexpected end of data" in str(error)
+            reason = "opens a quote that is never closed: nothing after it was read" if open_quote else str(error)
+            yield FileRow(line, [], BadRow("", f"is not CSV: {reason}"))
             continue
         if any(cell.strip() for cell in cells):
             yield FileRow(line, cells, _build_csv(cells, names, zone))

@@ -98,6 +98,7 @@ def phone(value: object) -> str:
         value = str(value) if 0 <= value < 10**19 else ""
     if not isinstance(value, str):
         raise ValueError("must be text")
+    value = value.strip()
     key = match_key(value) if len(value) <= PHONE_LIMIT else None
     if key is None:
         raise ValueError("must have ten digits (or eleven with a leading 1), an extension aside")
