@@ -146,8 +146,7 @@ class Api:
                 raise MethodNotAllowed(f"{name} takes {' or '.join(record.verbs)}, not {request.method}.")
             return self._respond(record, await self._perform(request, record, perform))
 
-        every_verb = [verb for verb in HttpMethod if verb is not HttpMethod.HEAD]
-        return route(f"{base}/{name}", http_method=[*every_verb, HttpMethod.HEAD], include_in_schema=False)(answer)
+        return route(f"{base}/{name}", http_method=list(HttpMethod))(answer)
 
     async def _perform(self, request: Request[Any, Any, Any], record: RequestRecord, perform: Perform) -> Reply:
         now = datetime.now(UTC)

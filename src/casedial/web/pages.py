@@ -54,7 +54,7 @@ def pages(store: Store, base: str) -> list[HTTPRouteHandler | Router]:
     openapi = encode(document(base))
     errors = _errors_page()
 
-    @get("/", include_in_schema=False)
+    @get("/")
     async def root() -> Redirect:
         return Redirect("/docs")
 
