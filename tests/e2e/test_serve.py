@@ -119,15 +119,14 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_is_logged(office:
     assert "Canary" not in log
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_when_told(tmp_path: object, number: signal.Signals) -> None:
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT, signal.SIGTERM]])
+def test_it_stops_when_told(tmp_path: object, signals: list[signal.Signals]) -> None:
     with Server(f"sqlite:///{tmp_path}/x.db", "--workers", "2") as server:
-        server.process.send_signal(number)
-        started = time.monotonic()
-        output = server.stop()
-        assert time.monotonic() - started < 25  # 10 s for a worker that was still starting
-        assert server.process.returncode == 0, output
-        assert "Traceback" not in output
+        for number in signals:  # both at once had it wait for ever
+            server.process.send_signal(number)
+        status = server.process.wait(25)  # it ends after 10 s a worker that was still starting and did not hear
+        assert status == 0 or (len(signals) > 1 and status == -signal.SIGTERM)
+        assert "Traceback" not in server.output()
 
 
 def test_a_port_in_use_is_said(tmp_path: object) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,8 +62,20 @@ def _serve(settings: Settings, started: Callable[[], None]) -> None:
             workers_kill_timeout=10,
             log_level=LogLevels.warning,
         )
+        server.main_loop_interrupt = _WakefulEvent()
         server.on_startup(started)
         server.serve()
+
+
+class _WakefulEvent(threading.Event):
+    """What Granian's main thread waits on: two signals that arrive together can get past an endless wait."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait, but look again every second."""
+        while not super().wait(timeout or 1):
+            if timeout is not None:
+                return False
+        return True
 
 
 def _check_port(settings: Settings) -> None:
