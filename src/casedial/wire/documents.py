@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -99,13 +98,14 @@ def read_json(raw: bytes, what: str = "body") -> object:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedDocument(f"The {what} is not UTF-8 (at byte {error.start}).") from None
+    numbers = _Numbers()
     try:
         value: object = json.loads(
             text,
             object_pairs_hook=JsonObject,
-            parse_int=_parse_int,
-            parse_float=_parse_float,
-            parse_constant=_NoNumber,
+            parse_int=numbers.whole,
+            parse_float=numbers.real,
+            parse_constant=numbers.none,
         )
     except json.JSONDecodeError as error:
         raise MalformedDocument(
@@ -114,7 +114,7 @@ def read_json(raw: bytes, what: str = "body") -> object:
     except RecursionError:
         raise MalformedDocument("The JSON is nested too deeply.") from None
     # Only an escape can bring NUL or a lone surrogate past the decoder.
-    if "\\u" in text or _NO_NUMBER.search(text):
+    if "\\u" in text or numbers.unreadable:
         _refuse_unstorable_in(value)
     return value
 
@@ -126,17 +126,22 @@ class _NoNumber:
     text: str
 
 
-# Where there may be one: a constant JSON does not have, a large exponent, many digits.
-_NO_NUMBER = re.compile(r"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")
+class _Numbers:
+    """Reads the numbers of a JSON text, and remembers whether there was one to look for and refuse."""
 
+    def __init__(self) -> None:
+        self.unreadable = False
 
-def _parse_int(digits: str) -> int | _NoNumber:
-    return _NoNumber(digits) if len(digits) > 300 and math.isinf(float(digits)) else int(digits)
+    def whole(self, digits: str) -> int | _NoNumber:
+        return self.none(digits) if len(digits) > 300 and math.isinf(float(digits)) else int(digits)
 
+    def real(self, digits: str) -> float | _NoNumber:
+        number = float(digits)
+        return self.none(digits) if math.isinf(number) else number
 
-def _parse_float(digits: str) -> float | _NoNumber:
-    number = float(digits)
-    return _NoNumber(digits) if math.isinf(number) else number
+    def none(self, text: str) -> _NoNumber:
+        self.unreadable = True
+        return _NoNumber(text)
 
 
 def _refuse_unstorable(text: str, pointer: str, broken: str = "holds half of a surrogate pair") -> None:
