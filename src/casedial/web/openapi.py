@@ -197,19 +197,8 @@ def _write(method: str, summary: str, plain: dict[str, Schema], body: Schema, re
     return {verb: _operation(method, verb, summary, parts) for verb in ("post", "put")}
 
 
-def _paths(base: str) -> Schema:
+def _reads(base: str) -> Schema:
     case: Schema = {"$ref": "#/components/schemas/CaseReply"}
-    write: Schema = {"$ref": "#/components/schemas/WriteReply"}
-    done = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 7, "Success": True}]}
-    updated = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 515512, "Success": True}]}
-    note = _object({"CaseID": _CASE_ID, "Note": _NOTE}, ("CaseID", "Note"))
-    notes = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _CASE_ID}
-    many = {**_CASE_ID, "oneOf": [*_CASE_ID["oneOf"], notes]}
-    one_or_many = _object({"CaseID": many, "Note": _NOTE}, ("CaseID", "Note"))
-    update = _object(_ITEM, ("CaseID",))
-    by_phone = _object(_BY_PHONE, ("Phone", "Note"))
-    missing, case_missing = errors.MissingParameter, errors.CaseNotFound
-    write_errors = (missing, errors.TooManyItems, case_missing)
     return {
         f"{base}/GetCasesToDial": _read(
             "GetCasesToDial",
@@ -223,8 +212,23 @@ def _paths(base: str) -> Schema:
             "Returns information about a specific case",
             {"CaseID": _CASE_ID},
             ("CaseID",),
-            _responses(case, _CASE_INFO, (missing, case_missing)),
+            _responses(case, _CASE_INFO, (errors.MissingParameter, errors.CaseNotFound)),
         ),
+    }
+
+
+def _writes(base: str) -> Schema:
+    write: Schema = {"$ref": "#/components/schemas/WriteReply"}
+    done = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 7, "Success": True}]}
+    updated = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 515512, "Success": True}]}
+    note = _object({"CaseID": _CASE_ID, "Note": _NOTE}, ("CaseID", "Note"))
+    notes = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _CASE_ID}
+    many = {**_CASE_ID, "oneOf": [*_CASE_ID["oneOf"], notes]}
+    one_or_many = _object({"CaseID": many, "Note": _NOTE}, ("CaseID", "Note"))
+    update = _object(_ITEM, ("CaseID",))
+    by_phone = _object(_BY_PHONE, ("Phone", "Note"))
+    write_errors = (errors.MissingParameter, errors.TooManyItems, errors.CaseNotFound)
+    return {
         f"{base}/UpdateCaseStatus": _write(
             "UpdateCaseStatus",
             "Updates status for one or more cases",
@@ -254,7 +258,7 @@ def _paths(base: str) -> Schema:
             "Adds a note to cases found by phone number",
             _BY_PHONE,
             _body(by_phone, {"Phone": "(402) 320-5759", "Note": "Left a message."}, by_phone),
-            _responses(write, done, (missing, errors.PhoneNotFound, errors.NoteTooLong)),
+            _responses(write, done, (errors.MissingParameter, errors.PhoneNotFound, errors.NoteTooLong)),
         ),
     }
 
@@ -278,7 +282,7 @@ def document(base: str) -> Schema:
         },
         "servers": [{"url": "/"}],
         "security": [{"ClientKey": []}],
-        "paths": _paths(base),
+        "paths": {**_reads(base), **_writes(base)},
         "components": {
             "schemas": schemas,
             "headers": {
