@@ -9,6 +9,7 @@ from typing import Any
 
 from casedial.domain.errors import InvalidSetting
 
+SUPERVISOR = "CASEDIAL_SUPERVISOR"  # no setting: tells workers the process id of the casedial serve above them
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 

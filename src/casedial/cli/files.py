@@ -205,7 +205,7 @@ async def _write_json_lines(raw: IO[bytes], found: AsyncIterator[Case], firm: Fi
 
 
 async def _write_csv(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm, phones: int) -> int:
-    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="", write_through=False)
+    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
     writer = csv.writer(stream)
     writer.writerow(files.csv_header(phones))
     written = 0

@@ -16,9 +16,10 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
+from casedial.cli import sample
 from casedial.cli.common import AsJson, DatabaseUrl, count, err, fail, run, show_json
 from casedial.domain.errors import CasedialError, InvalidSetting
-from casedial.settings import Settings, settings_from
+from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.storage import backup as storage_backup
 from casedial.storage import schema
 from casedial.storage.engine import Store
@@ -43,11 +44,10 @@ def _read_settings(**overrides: Any) -> Settings:
 
 def _serve(settings: Settings, started: Callable[[], None]) -> None:
     """Run the server until it is told to stop; ``started`` is called when it listens."""
-    _check_port(settings)
     os.environ.update(settings.environment())
     with tempfile.TemporaryDirectory(prefix="casedial-metrics-") as metrics:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics  # where workers add up their counters
-        os.environ["CASEDIAL_SUPERVISOR"] = str(os.getpid())  # without which no worker goes on
+        os.environ[SUPERVISOR] = str(os.getpid())  # without which no worker goes on
         server = Granian(
             "casedial.web.app:create_app",
             factory=True,
@@ -93,6 +93,7 @@ def _check_port(settings: Settings) -> None:
 def serve(host: Host = None, port: Port = None, workers: Workers = None, database_url: DatabaseUrl = None) -> None:
     """Serve the API. An empty database is made ready first; a SQLite file is migrated, too."""
     settings = _read_settings(host=host, port=port, workers=workers, database_url=database_url)
+    _check_port(settings)
 
     async def nothing(store: Store) -> None:
         pass
@@ -120,8 +121,6 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Serve a sample firm, and print a key and a line to paste for each method."""
-    from casedial.cli import sample
-
     with tempfile.TemporaryDirectory(prefix="casedial-demo-") as folder:
         url = database_url or f"sqlite:///{folder}/demo.db"
         log_level = "error" if as_json else None  # the log goes to standard output, too

@@ -24,6 +24,11 @@ def fold(name: str) -> str:
 _NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
 
 
+def is_count(name: str) -> bool:
+    """Tell whether a name can be that of an Attempts status: ASCII digits, which dialers send as a number."""
+    return name.isascii() and name.isdigit()
+
+
 class StatusType(IntEnum):
     """The four status types of the specification, in its order. Values are stored."""
 

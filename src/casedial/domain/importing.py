@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from casedial.domain.cases import NO_PHONE, Case, Firm, Phone, Role, Status, StatusChange, StatusType
+from casedial.domain.cases import NO_PHONE, Case, Firm, Phone, Role, Status, StatusChange, StatusType, is_count
 from casedial.domain.dialing import change
 
 IMPORT = "import"  # who set a status that an import set
@@ -79,7 +79,7 @@ def kept_phones(phones: Sequence[Phone]) -> tuple[Phone, ...]:
 def find_status(firm: Firm, kind: StatusType, name: str) -> Status | None:
     """Return the firm's status of this name; an Attempts count is also found however many zeros lead it."""
     found = firm.statuses.find(kind, name)
-    if found is None and kind is StatusType.ATTEMPTS and name.isascii() and name.isdigit():
+    if found is None and kind is StatusType.ATTEMPTS and is_count(name):
         found = firm.statuses.find(kind, str(int(name)))
     return found
 

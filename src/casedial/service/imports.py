@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType
+from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType, is_count
 from casedial.domain.importing import (
     BadRow,
     CaseRow,
@@ -99,7 +99,7 @@ async def _add_unknown(tx: Transaction, firm: Firm, rows: Sequence[CaseRow], rep
             if not name or find_status(firm, kind, name):
                 continue
             if kind is StatusType.ATTEMPTS:
-                if not (name.isascii() and name.isdigit()):
+                if not is_count(name):
                     continue
                 name = str(int(name))
             if name.isprintable() and firm.statuses.spelled_like(kind, name) is None:

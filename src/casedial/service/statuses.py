@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from casedial.domain.cases import Firm, StatusType
+from casedial.domain.cases import Firm, StatusType, is_count
 from casedial.domain.errors import InvalidSetting, StatusExists, StatusHasRole
 from casedial.service.firms import checked_name
 from casedial.storage import firms, statuses
@@ -17,7 +17,7 @@ from casedial.storage.engine import Transaction
 def _checked(kind: StatusType, name: str) -> str:
     """Return a status's name trimmed. Raises InvalidSetting, also for Attempts that no dialer could ever send."""
     name = checked_name(name, "A status's name")
-    if kind is StatusType.ATTEMPTS and not (name.isascii() and name.isdigit() and name == str(int(name))):
+    if kind is StatusType.ATTEMPTS and not (is_count(name) and name == str(int(name))):
         raise InvalidSetting("An Attempts status is a count, such as 21: dialers send it as a whole number.")
     return name
 

@@ -66,6 +66,14 @@ _THIS_CASE = sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), cases.c.case_
 _FETCH = cases.select().where(_THIS_CASE)
 
 
+def _save(columns: Iterable[str]) -> sa.Update:
+    return cases.update().where(_THIS_CASE).values({name: sa.bindparam(name) for name in columns})
+
+
+_SAVE = _save(_values(Case(case_id=1)))
+_SAVE_STATUSES = _save(_status_values(Case(case_id=1)))
+
+
 async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
     """Return one case of the firm, or None."""
     row = (await tx.execute(_FETCH, {"this_firm": firm.id, "this_case": case_id})).one_or_none()
@@ -146,8 +154,7 @@ async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]
     if not changed:
         return
     rows = [{"this_firm": firm.id, "this_case": case.case_id, **_values(case)} for _, case in changed]
-    names = dict.fromkeys(name for name in rows[0] if not name.startswith("this_"))
-    await tx.execute(cases.update().where(_THIS_CASE).values({n: sa.bindparam(n) for n in names}), rows)
+    await tx.execute(_SAVE, rows)
     moved = [case for before, case in changed if before.phones != case.phones]
     if moved:
         await tx.execute(
@@ -166,11 +173,6 @@ async def _add_numbers(tx: Transaction, firm: Firm, changed: Sequence[Case]) -> 
     ]
     if rows:
         await tx.execute(phone_numbers.insert(), rows)
-
-
-_SAVE_STATUSES = (
-    cases.update().where(_THIS_CASE).values({name: sa.bindparam(name) for name in _status_values(Case(case_id=1))})
-)
 
 
 async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:

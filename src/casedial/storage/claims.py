@@ -81,6 +81,21 @@ def _lock(query: sa.Select[tuple[object, ...]]) -> sa.Select[tuple[object, ...]]
     return query.with_for_update(skip_locked=True)
 
 
+def _move(at: sa.ColumnElement[datetime]) -> sa.Update:
+    """Move cases to In the Dialer, recorded as done ``at``."""
+    return cases.update().values(
+        dialer_status_id=_STATUS_ID, dialer_role=int(Role.IN_THE_DIALER), dial_at=_NOW, changed_at=at
+    )
+
+
+def _record(claimed: sa.FromClause, at: sa.ColumnElement[datetime]) -> sa.Insert:
+    """Append the move of each claimed case to its history."""
+    dialer_type: sa.ColumnClause[int] = sa.literal_column(str(int(StatusType.DIALER)))
+    columns = ["firm_id", "case_id", "type", "status_id", "dial_at", "changed_at", "changed_by"]
+    changes = sa.select(claimed.c.firm_id, claimed.c.case_id, dialer_type, _STATUS_ID, _NOW, at, _VENDOR)
+    return status_history.insert().from_select(columns, changes, include_defaults=False)
+
+
 @cache
 def _claim(by_campaign: bool, by_group: bool) -> sa.Select[tuple[object, ...]]:
     """Build PostgreSQL's claim, one statement: pick and lock, move, record, return what was picked.
@@ -89,29 +104,8 @@ def _claim(by_campaign: bool, by_group: bool) -> sa.Select[tuple[object, ...]]:
     """
     picked = _lock(_due(by_campaign, by_group)).cte("picked").prefix_with("MATERIALIZED")
     at = sa.func.greatest(_NOW, picked.c.changed_at)  # history never runs backwards; null is passed over
-    moved = (
-        cases.update()
-        .where(cases.c.firm_id == picked.c.firm_id, cases.c.case_id == picked.c.case_id)
-        .values(dialer_status_id=_STATUS_ID, dialer_role=int(Role.IN_THE_DIALER), dial_at=_NOW, changed_at=at)
-        .cte("moved")
-    )
-    recorded = (
-        status_history.insert()
-        .from_select(
-            ["firm_id", "case_id", "type", "status_id", "dial_at", "changed_at", "changed_by"],
-            sa.select(
-                picked.c.firm_id,
-                picked.c.case_id,
-                sa.literal_column(str(int(StatusType.DIALER))),
-                _STATUS_ID,
-                _NOW,
-                at,
-                _VENDOR,
-            ),
-            include_defaults=False,
-        )
-        .cte("recorded")
-    )
+    this_case = sa.and_(cases.c.firm_id == picked.c.firm_id, cases.c.case_id == picked.c.case_id)
+    moved, recorded = _move(at).where(this_case).cte("moved"), _record(picked, at).cte("recorded")
     return sa.select(picked).order_by(picked.c.dial_at, picked.c.case_id).add_cte(moved, recorded)
 
 
@@ -122,28 +116,10 @@ async def _claim_in_sqlite(
     rows = (await tx.execute(query, parameters)).all()
     if not rows:
         return rows
-    now = parameters["now"]
     picked = sa.and_(cases.c.firm_id == parameters["the_firm"], cases.c.case_id.in_([row.case_id for row in rows]))
-    at = sa.func.max(sa.bindparam("now", now, _NOW.type), sa.func.coalesce(cases.c.changed_at, sa.literal_column("''")))
-    await tx.execute(
-        cases.update()
-        .where(picked)
-        .values(
-            dialer_status_id=parameters["the_status"],
-            dialer_role=int(Role.IN_THE_DIALER),
-            dial_at=now,
-            changed_at=at,
-        )
-    )
-    recorded = sa.select(
-        cases.c.firm_id,
-        cases.c.case_id,
-        sa.literal_column(str(int(StatusType.DIALER))),
-        cases.c.dialer_status_id,
-        cases.c.dial_at,
-        cases.c.changed_at,
-        sa.literal(parameters["vendor"]),
-    ).where(picked)
-    columns = ["firm_id", "case_id", "type", "status_id", "dial_at", "changed_at", "changed_by"]
-    await tx.execute(status_history.insert().from_select(columns, recorded, include_defaults=False))
+    at = sa.func.max(_NOW, sa.func.coalesce(cases.c.changed_at, sa.literal_column("''")))
+    moved = {name: parameters[name] for name in ("now", "the_status")}
+    await tx.execute(_move(at).where(picked), moved)
+    after = cases.select().where(picked).subquery()
+    await tx.execute(_record(after, after.c.changed_at), {**moved, "vendor": parameters["vendor"]})
     return rows

@@ -239,9 +239,8 @@ def _sqlite_connect(path: Path) -> sqlite3.Connection:
 
 
 def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
-    dsn = (
-        "postgresql://" + url.partition("://")[2]
-    )  # asyncpg reads libpq's URLs itself: sslmode, sockets, several hosts
+    # asyncpg reads libpq's URLs itself: sslmode, sockets, several hosts
+    dsn = "postgresql://" + url.partition("://")[2]
 
     async def connect() -> Any:
         return await asyncpg.connect(dsn, timeout=10)

@@ -8,7 +8,7 @@ import signal
 
 from litestar import Litestar
 
-from casedial.settings import Settings, settings_from
+from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.storage.engine import Store
 from casedial.web.api import METHODS, Api
 from casedial.web.edge import Edge
@@ -17,7 +17,6 @@ from casedial.web.pages import pages
 from casedial.web.problems import on_exception
 
 MAX_BODY_BYTES = 1024 * 1024
-SUPERVISOR = "CASEDIAL_SUPERVISOR"  # the process id of casedial serve, for its workers
 
 
 def create_app(settings: Settings | None = None) -> Edge:

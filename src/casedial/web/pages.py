@@ -25,7 +25,7 @@ _POLICY = {
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-_REFERENCE = """<!doctype html>
+_REFERENCE_PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -51,6 +51,10 @@ _START = """SwaggerUIBundle({
 
 def pages(store: Store, base: str) -> list[HTTPRouteHandler | Router]:
     """Return the routes beside the API."""
+    return [*_reference(base), *_health(store)]
+
+
+def _reference(base: str) -> list[HTTPRouteHandler | Router]:
     openapi = encode(document(base))
     errors = _errors_page()
 
@@ -60,7 +64,7 @@ def pages(store: Store, base: str) -> list[HTTPRouteHandler | Router]:
 
     @get("/docs", media_type=MediaType.HTML)
     async def reference() -> Response[str]:
-        return Response(_REFERENCE, headers=_POLICY)
+        return Response(_REFERENCE_PAGE, headers=_POLICY)
 
     @get("/docs/start.js")
     async def start() -> Response[str]:
@@ -74,6 +78,11 @@ def pages(store: Store, base: str) -> list[HTTPRouteHandler | Router]:
     async def schema_document() -> Response[bytes]:
         return Response(openapi, media_type="application/json")
 
+    assets = create_static_files_router("/docs/assets", directories=[swagger_ui_path])
+    return [root, reference, start, error_reference, schema_document, assets]
+
+
+def _health(store: Store) -> list[HTTPRouteHandler]:
     @get("/healthz")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
@@ -91,8 +100,7 @@ def pages(store: Store, base: str) -> list[HTTPRouteHandler | Router]:
         body, media_type = metrics()
         return Response(body, media_type=media_type)
 
-    assets = create_static_files_router("/docs/assets", directories=[swagger_ui_path])
-    return [root, reference, start, error_reference, schema_document, healthz, readyz, show_metrics, assets]
+    return [healthz, readyz, show_metrics]
 
 
 def _errors_page() -> str:

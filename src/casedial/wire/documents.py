@@ -144,14 +144,20 @@ class _Numbers:
         return _NoNumber(text)
 
 
-def _refuse_unstorable(text: str, pointer: str, broken: str = "holds half of a surrogate pair") -> None:
+def unstorable(text: str, broken: str = "holds half of a surrogate pair") -> str | None:
+    """Return why no database stores this text, or None; ``broken`` says it of half a surrogate pair."""
     if "\0" in text:
-        what = "holds a NUL character"
-    elif any("\ud800" <= character <= "\udfff" for character in text):
-        what = broken
-    else:
-        return
-    raise MalformedDocument(f"A string {what}.", [FieldError(pointer, what)])
+        return "holds a NUL character"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return broken
+    return None
+
+
+def _refuse_unstorable(text: str, pointer: str, broken: str = "holds half of a surrogate pair") -> None:
+    if what := unstorable(text, broken):
+        raise MalformedDocument(f"A string {what}.", [FieldError(pointer, what)])
 
 
 def _refuse_unstorable_in(root: object) -> None:
@@ -182,6 +188,12 @@ def canonical(name: str) -> str:
     """Return the form in which parameter names are compared: ``Auto-change`` and ``auto_change`` are one."""
     folded = name.lower().replace("-", "").replace("_", "").replace(" ", "")
     return "phone" if folded == "phonenumber" else folded
+
+
+def conflict(name: str, pointer: str) -> ConflictingParameter:
+    """Return the refusal of a parameter that was sent twice with different values."""
+    detail = "was sent more than once, with different values"
+    return ConflictingParameter(f"{name} {detail}.", [FieldError(f"{pointer}/{name}", detail)])
 
 
 @dataclass
@@ -222,8 +234,7 @@ class Parameters:
             self.refuse(InvalidParameter(f"{name} {error}.", [FieldError(f"{self.pointer}/{name}", str(error))]))
             return None
         if any(value != values[0] for value in values[1:]):
-            detail = "was sent more than once, with different values"
-            self.refuse(ConflictingParameter(f"{name} {detail}.", [FieldError(f"{self.pointer}/{name}", detail)]))
+            self.refuse(conflict(name, self.pointer))
             return None
         return values[0] if values else None
 

@@ -18,7 +18,7 @@ from casedial.domain.errors import CasedialError, MalformedDocument
 from casedial.domain.importing import STATUS_COLUMNS, BadRow, CaseRow, kept_phones
 from casedial.domain.phones import PHONE_LIMIT
 from casedial.wire import values
-from casedial.wire.documents import JsonObject, canonical, read_json
+from casedial.wire.documents import JsonObject, canonical, read_json, unstorable
 
 csv.field_size_limit(1024 * 1024)
 
@@ -76,12 +76,8 @@ def _text(value: object, limit: int = NAME_LIMIT) -> str:
     text = value.strip()
     if len(text) > limit:
         raise ValueError(f"has more than {limit} characters")
-    if "\0" in text:
-        raise ValueError("holds a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("is not UTF-8; save the file as UTF-8") from None
+    if what := unstorable(text, "is not UTF-8; save the file as UTF-8"):
+        raise ValueError(what)
     return text
 
 

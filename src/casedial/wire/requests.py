@@ -13,7 +13,6 @@ from casedial.domain.cases import Firm
 from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS, CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import (
     CasedialError,
-    ConflictingParameter,
     FieldError,
     InvalidParameter,
     MalformedDocument,
@@ -22,7 +21,7 @@ from casedial.domain.errors import (
     TooManyItems,
 )
 from casedial.wire import values
-from casedial.wire.documents import Document, JsonObject, Pairs, Parameters, canonical
+from casedial.wire.documents import Document, JsonObject, Pairs, Parameters, canonical, conflict
 
 T = TypeVar("T")
 
@@ -183,8 +182,7 @@ def _refuse_different(given: list[object]) -> None:
     except RecursionError:
         raise MalformedDocument("The JSON is nested too deeply.") from None
     if different:
-        detail = "was sent more than once, with different values"
-        raise ConflictingParameter(f"Cases {detail}.", [FieldError("#/Cases", detail)])
+        raise conflict("Cases", "#")
 
 
 def _too_many(number: int, pointer: str) -> TooManyItems:
