@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from casedial.domain.errors import InvalidSetting
@@ -30,6 +31,10 @@ class Settings:
     workers: int = _setting(1, "How many server processes answer requests.")
     base_path: str = _setting("/PredictiveDialer", "The path under which the five methods are served.")
     pool_size: int = _setting(4, "How many database connections each worker keeps.")
+    trusted_proxies: str = _setting(
+        "",
+        "Addresses and networks of the proxies whose X-Forwarded-For is believed, separated by commas.",
+    )
     log_level: str = _setting("info", "The least severe log line that is written: debug, info, warning or error.")
 
     def __post_init__(self) -> None:
@@ -39,6 +44,7 @@ class Settings:
         for name, low, high in (("port", 0, 65535), ("workers", 1, 128), ("pool_size", 1, 1000)):
             if not low <= getattr(self, name) <= high:
                 raise InvalidSetting(f"{variable(name)} must be {low} to {high}.")
+        _ = self.proxies
         if self.log_level not in LOG_LEVELS:
             raise InvalidSetting(f"CASEDIAL_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}.")
 
@@ -46,6 +52,14 @@ class Settings:
     def base(self) -> str:
         """Return the base path without a trailing slash."""
         return "/" + self.base_path.strip("/")
+
+    @property
+    def proxies(self) -> list[IPv4Network | IPv6Network]:
+        """Return the networks of the trusted proxies."""
+        try:
+            return [ip_network(text.strip()) for text in self.trusted_proxies.split(",") if text.strip()]
+        except ValueError as error:
+            raise InvalidSetting(f"CASEDIAL_TRUSTED_PROXIES: {error}.") from None
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make this very object, for server processes."""

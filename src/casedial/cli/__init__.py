@@ -2,7 +2,9 @@
 
 common.py     options every command shares, running, showing
 serve.py      serve, demo, migrate, backup
-firms.py keys.py statuses.py cases.py    the commands of each subject
+doctor.py     doctor
+retention.py  purge
+firms.py keys.py statuses.py campaigns.py cases.py    the commands of each subject
 sample.py     the sample firm of the demo
 """
 
@@ -13,8 +15,9 @@ import sys
 import typer
 
 from casedial import __version__
-from casedial.cli import cases, firms, keys, serve, statuses
+from casedial.cli import campaigns, cases, firms, keys, retention, serve, statuses
 from casedial.cli.common import show_json
+from casedial.cli.doctor import doctor
 
 # The class of every wrong usage, which Typer keeps to itself.
 _UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]
@@ -28,8 +31,11 @@ app = typer.Typer(
 app.add_typer(firms.app, name="firm")
 app.add_typer(keys.app, name="key")
 app.add_typer(statuses.app, name="status")
+app.add_typer(campaigns.app, name="campaign")
 app.add_typer(cases.app, name="cases")
 serve.register(app)
+app.command()(doctor)
+retention.register(app)
 
 
 def _show_version(wanted: bool) -> None:

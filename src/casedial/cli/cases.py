@@ -1,9 +1,9 @@
-"""casedial cases: import, export, show, set."""
+"""casedial cases: import, export, show, set, delete."""
 
 from __future__ import annotations
 
 import getpass
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,19 +22,21 @@ from casedial.cli.common import (
     run,
     show_json,
     show_moment,
+    show_replies,
     show_table,
 )
-from casedial.domain.cases import Firm, StatusType
+from casedial.domain.cases import Firm, Hold, StatusType
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange, StatusPeriod, concerns
 from casedial.domain.errors import InvalidSetting
 from casedial.service.cases import PAGE, CaseFile, change_cases, every_case, show_case
 from casedial.service.firms import open_firm
+from casedial.service.forgetting import Forgetting, Forgotten, ReplyForm
 from casedial.service.imports import ImportOptions
 from casedial.storage.engine import Store
-from casedial.wire.replies import case_reply
-from casedial.wire.values import MAX_CASE_ID, local_time
+from casedial.wire.replies import case_mark, case_reply, without_cases
+from casedial.wire.values import MAX_CASE_ID, local_time, show_time
 
-app = typer.Typer(help="Cases: in and out of files, one whole, many at once.", no_args_is_help=True)
+app = typer.Typer(help="Cases: in and out of files, one whole, many at once, gone for good.", no_args_is_help=True)
 
 CaseIDs = Annotated[
     list[int] | None,
@@ -130,6 +132,7 @@ def _document(firm: Firm, found: CaseFile) -> Row:
         "Campaign": reply.Campaign,
         "Attempts": reply.Attempts,
         "Disposition": disposition.name if disposition else "",
+        "Claim": _hold(firm, case.hold),
         "Phones": [
             {"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text}
             for p in case.phones
@@ -143,6 +146,15 @@ def _document(firm: Firm, found: CaseFile) -> Row:
     }
 
 
+def _hold(firm: Firm, hold: Hold | None) -> str:
+    """Say who holds a case that is In the Dialer, and for how long."""
+    if hold is None:
+        return ""
+    if hold.answered_at:
+        return f"{hold.claim_id}, answered at {show_moment(hold.answered_at, firm.zone)}"
+    return f"{hold.claim_id}, runs out {'at ' + show_time(hold.until, firm.zone) if hold.until else 'never'}"
+
+
 def _period(firm: Firm, period: StatusPeriod) -> Row:
     change = period.change
     return {
@@ -152,6 +164,7 @@ def _period(firm: Firm, period: StatusPeriod) -> Row:
         "From": show_moment(change.changed_at, firm.zone),
         "Until": show_moment(period.until, firm.zone),
         "By": change.changed_by,
+        "Why": change.reason or "",
     }
 
 
@@ -265,3 +278,55 @@ async def _change(store: Store, name: str, which: CaseFilter, order: _Order, do:
         work = partial(change_cases, firm=firm, case_ids=page, wanted=change, by=by, now=datetime.now(UTC))
         found.cases += await store.transact(work)
     return found
+
+
+@app.command()
+def delete(
+    case_ids: Annotated[
+        list[int],
+        typer.Argument(metavar="CASEID...", min=1, max=MAX_CASE_ID, help="These cases.", show_default=False),
+    ],
+    firm: FirmName,
+    even_in_the_dialer: Annotated[
+        bool, typer.Option("--even-in-the-dialer", help="Also those In the Dialer, which are left otherwise.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would go.")] = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete cases and all that is kept of them: nothing of the person is left. Exits 1 when some are not gone."""
+    form = ReplyForm(case_mark, without_cases)
+    found = run(
+        lambda store: Forgetting(store, firm, case_ids, even_in_the_dialer, form, yes).run(), database_url, as_json
+    )
+    if as_json:
+        show_json({"done": yes, **asdict(found)})
+    else:
+        _show_forgotten(found, yes)
+    if yes and (found.unknown or found.in_the_dialer or found.wiped is False):
+        raise typer.Exit(1)
+
+
+def _show_forgotten(found: Forgotten, done: bool) -> None:
+    what = ", ".join(
+        count(number, noun)
+        for number, noun in (
+            (found.cases, "case"),
+            (found.phones, "phone"),
+            (found.history, "history row"),
+            (found.notes, "note"),
+        )
+    )
+    also = f"and took them out of {count(found.claims, 'claim')} and {show_replies(found.replies)}"
+    if done:
+        typer.echo(f"Deleted {what}, {also}.")
+    else:
+        also = also.replace("took", "take")
+        typer.echo(f"This would delete {what}, {also}. Nothing was changed; add --yes to do it.")
+    if found.unknown:
+        typer.echo(f"The firm does not have: {', '.join(map(str, found.unknown))}.")
+    if found.in_the_dialer:
+        left = ", ".join(map(str, found.in_the_dialer))
+        typer.echo(f"In the dialer, so left: {left}; --even-in-the-dialer deletes them, too.")
+    if found.wiped is False:
+        typer.echo("Traces may be left in the database file or its log, which something kept busy. Run this again.")

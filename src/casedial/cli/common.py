@@ -97,6 +97,16 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def show_replies(number: int) -> str:
+    """Show a number of replies that are kept to be given again."""
+    return f"{number} kept {'reply' if number == 1 else 'replies'}"
+
+
+def show_timeout(seconds: int) -> str:
+    """Show when claims run out."""
+    return f"after {count(seconds, 'second')}" if seconds else "never"
+
+
 def show_moment(moment: datetime | None, zone: ZoneInfo) -> str | None:
     """Show an instant as the wire does, in the firm's time zone."""
     return show_time(moment, zone) if moment else None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, Row, run, show_json, show_table
+from casedial.cli.common import AsJson, DatabaseUrl, Row, count, run, show_json, show_table, show_timeout
 from casedial.domain.cases import Firm
 from casedial.service import firms as service
 from casedial.storage import firms
@@ -21,7 +21,17 @@ DefaultRecords = Annotated[int, typer.Option(help="Cases a caller gets who sends
 
 
 def _row(firm: Firm) -> Row:
-    return {"name": firm.name, "time_zone": firm.time_zone, "default_records": firm.default_records}
+    return {
+        "name": firm.name,
+        "time_zone": firm.time_zone,
+        "default_records": firm.default_records,
+        "claim_timeout": firm.claim_timeout,
+        "retention_days": firm.retention_days,
+    }
+
+
+def _kept(firm: Firm) -> str:
+    return f"what is over is kept {count(firm.retention_days, 'day')}" if firm.retention_days else "all is kept"
 
 
 @app.command()
@@ -51,21 +61,35 @@ def set_(
     name: Name,
     time_zone: Annotated[str | None, typer.Option(help="Another IANA time zone.", show_default=False)] = None,
     default_records: Annotated[int | None, typer.Option(help="Cases a caller gets who sends no Records.")] = None,
+    claim_timeout: Annotated[
+        int | None,
+        typer.Option(help="Seconds after which an unanswered claim runs out; 0: never.", show_default=False),
+    ] = None,
+    retention_days: Annotated[
+        int | None,
+        typer.Option(min=0, max=36500, help="Days that casedial purge keeps what is over; 0: for ever."),
+    ] = None,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a firm's settings; what is not named stays. Takes effect with the next request."""
+    """Change a firm's settings; what is not named stays. Takes effect with the next request.
+
+    A new claim timeout counts for claims made from then on.
+    """
 
     async def work(store: Store) -> Firm:
         async with store.write() as tx:
             firm = await service.open_firm(tx, name, lock=True)
-            return await service.set_firm(tx, firm, time_zone, default_records)
+            return await service.set_firm(tx, firm, time_zone, default_records, claim_timeout, retention_days)
 
     firm = run(work, database_url, as_json)
     if as_json:
         show_json(_row(firm))
     else:
-        typer.echo(f"{firm.name}: {firm.time_zone}, {firm.default_records} records by default.")
+        typer.echo(
+            f"{firm.name}: {firm.time_zone}, {firm.default_records} records by default, claims run out "
+            f"{show_timeout(firm.claim_timeout)}, {_kept(firm)}."
+        )
 
 
 @app.command("list")
@@ -80,4 +104,5 @@ def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     if as_json:
         show_json(rows)
     else:
-        show_table(("name", "time zone", "default records", "cases"), [list(row.values()) for row in rows])
+        columns = ("name", "time zone", "default records", "claim timeout", "retention days", "cases")
+        show_table(columns, [list(row.values()) for row in rows])

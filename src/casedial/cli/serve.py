@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from casedial.cli import sample
@@ -23,6 +24,10 @@ from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.storage import backup as storage_backup
 from casedial.storage import schema
 from casedial.storage.engine import Store
+
+# How long a client may take for a request's head, an idle connection too, and how large that may be: room for a note
+# in a query string, which HTTP itself limits to 64 KiB.
+HTTP1 = HTTP1Settings(header_read_timeout=30_000, max_buffer_size=128 * 1024)
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on.", show_default=False)]
@@ -55,6 +60,7 @@ def _serve(settings: Settings, started: Callable[[], None]) -> None:
             port=settings.port,
             interface=Interfaces.ASGI,
             http=HTTPModes.http1,
+            http1_settings=HTTP1,
             websockets=False,
             workers=settings.workers,
             respawn_failed_workers=True,
@@ -90,15 +96,21 @@ def _check_port(settings: Settings) -> None:
             fail(InvalidSetting(f"Cannot listen on {where}: {error.strerror or error}.{advice}"))
 
 
+def _warn(caution: str | None) -> None:
+    if caution:
+        err.print("[yellow]Warning:[/yellow]", end=" ")
+        err.print(caution, markup=False, soft_wrap=True)
+
+
 def serve(host: Host = None, port: Port = None, workers: Workers = None, database_url: DatabaseUrl = None) -> None:
     """Serve the API. An empty database is made ready first; a SQLite file is migrated, too."""
     settings = _read_settings(host=host, port=port, workers=workers, database_url=database_url)
     _check_port(settings)
 
-    async def nothing(store: Store) -> None:
-        pass
+    async def look(store: Store) -> str | None:
+        return store.caution
 
-    run(nothing, settings.database_url)  # prepares the database, or says why not
+    _warn(run(look, settings.database_url))  # prepares the database, too, or says why not
     _serve(
         settings,
         lambda: err.print(
@@ -128,6 +140,7 @@ def demo(
         _check_port(settings)
         with err.status(f"Making {cases} sample cases"):
             made = run(lambda store: sample.make(store, cases), url, as_json)
+        _warn(Store(url).caution)
         _serve(settings, lambda: sample.introduce(made, settings, as_json))
 
 

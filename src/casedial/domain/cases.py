@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum
 from functools import cached_property
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from casedial.domain.errors import FieldError, RetiredStatus, StatusNotFound, UnknownStatus
+from casedial.domain.keys import ALL_SCOPES, Scope
 from casedial.domain.phones import is_fax
 
 NAME_LIMIT = 255  # characters in a name of any kind: firm, vendor, status, group, plaintiff, phone name
@@ -147,29 +149,52 @@ class Statuses:
         return status
 
 
+CLAIM_TIMEOUT = 24 * 60 * 60  # seconds, of a firm that decided nothing
+
+
 @dataclass(frozen=True)
 class Firm:
-    """A law firm: its time zone, its statuses, and how many cases a caller gets who does not say."""
+    """A law firm: its time zone, its statuses, and what it decided about claims and keeping.
+
+    ``default_records`` is how many cases a caller gets who does not say. ``claim_timeout`` is in seconds, 0 for
+    never; ``campaign_timeouts`` overrides it by the id of a campaign. ``retention_days`` None keeps for ever.
+    """
 
     id: int
     name: str
     time_zone: str
     default_records: int
     statuses: Statuses
+    claim_timeout: int = CLAIM_TIMEOUT
+    campaign_timeouts: Mapping[int, int] = field(default_factory=dict)
+    retention_days: int | None = None
 
     @cached_property
     def zone(self) -> ZoneInfo:
         """Return the firm's time zone, in which every time on the wire is written."""
         return ZoneInfo(self.time_zone)
 
+    def claim_timeout_of(self, campaign: Status | None) -> int:
+        """Return after how many seconds the claim of a case of this campaign runs out, 0 for never."""
+        return self.campaign_timeouts.get(campaign.id, self.claim_timeout) if campaign else self.claim_timeout
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: one vendor's key, which alone selects the firm."""
+    """Who asks: one vendor's key, which alone selects the firm.
+
+    ``campaigns`` are the ids of those it is limited to; None does not limit.
+    """
 
     firm: Firm
     vendor: str
     key_id: int
+    scopes: frozenset[Scope] = ALL_SCOPES
+    campaigns: frozenset[int] | None = None
+
+    def may_dial(self, campaign_id: int | None) -> bool:
+        """Tell whether the caller may work in this campaign; None is that of a case that is in none."""
+        return self.campaigns is None or campaign_id in self.campaigns
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +211,26 @@ NO_PHONE = Phone("", "")
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A claim's hold of a case that is In the Dialer.
+
+    ``until`` is the end of the lease, None when it does not run out. ``redial_at`` is the dial time to which the
+    case goes back. ``answered_at`` says that somebody was dialed: such a case never goes back by itself.
+    """
+
+    claim_id: UUID
+    until: datetime | None
+    redial_at: datetime
+    answered_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A case as the dial list sees it.
 
     ``dial_at`` is the date/time of the Dialer Status: for "To Dial", when to dial. ``changed_at`` is
-    the instant of the last recorded change, before which no further change may be recorded.
+    the instant of the last recorded change, before which no further change may be recorded. ``hold`` is there
+    while the case is In the Dialer; only a case that an older casedial put there has none until it is found.
     """
 
     case_id: int
@@ -204,12 +244,19 @@ class Case:
     statuses: Mapping[StatusType, Status] = field(default_factory=dict)
     dial_at: datetime | None = None
     changed_at: datetime | None = None
+    hold: Hold | None = None
 
     @property
     def role(self) -> Role | None:
         """Return the role of the Dialer Status, None when it has none or there is no status."""
         status = self.statuses.get(StatusType.DIALER)
         return status.role if status else None
+
+    @property
+    def campaign_id(self) -> int | None:
+        """Return the id of the campaign, None when the case is in none."""
+        campaign = self.statuses.get(StatusType.CAMPAIGN)
+        return campaign.id if campaign else None
 
     @property
     def voice_phones(self) -> list[Phone]:
@@ -221,7 +268,8 @@ class Case:
 class StatusChange:
     """One change of one status type of one case; ``status`` None means that it was cleared.
 
-    The status lasts from ``changed_at`` until the next change of the same type.
+    The status lasts from ``changed_at`` until the next change of the same type. ``claim_id`` is the claim that the
+    change opened or that held the case before it; ``reason`` is there where nobody asked for the change.
     """
 
     case_id: int
@@ -230,6 +278,8 @@ class StatusChange:
     dial_at: datetime | None
     changed_at: datetime
     changed_by: str
+    claim_id: UUID | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from uuid import UUID
 
-from casedial.domain.cases import Case, Firm, Role, Status, StatusChange, StatusType
+from casedial.domain.cases import Case, Firm, Hold, Role, Status, StatusChange, StatusType
+from casedial.domain.claims import Taker, answer, enter
 from casedial.domain.errors import FieldError, NotToDial
 
 MAX_RECORDS = 1000  # cases in one GetCasesToDial reply
@@ -57,13 +59,20 @@ class CaseFilter:
 
 
 def change(
-    case: Case, statuses: Mapping[StatusType, Status | None], dial_at: datetime | None, by: str, now: datetime
+    case: Case,
+    statuses: Mapping[StatusType, Status | None],
+    dial_at: datetime | None,
+    by: str,
+    now: datetime,
+    hold: Hold | None = None,
+    reason: str | None = None,
 ) -> tuple[Case, list[StatusChange]]:
     """Set statuses (None clears one) and the dial time; return the case after it and its history rows.
 
     A change takes effect at the later of ``now`` and the case's last change, so that history never
     runs backwards, whatever a server's clock does. A moved dial time is a change of the Dialer Status
-    that it belongs to.
+    that it belongs to. ``hold`` is that of a case In the Dialer afterwards, by default the one it has;
+    a case that leaves the dialer has none.
     """
     recorded = dict(statuses)
     if dial_at != case.dial_at:
@@ -71,35 +80,87 @@ def change(
     if not recorded:
         return case, []
     at = max(now, case.changed_at) if case.changed_at else now
+    left = {kind: status for kind, status in {**case.statuses, **recorded}.items() if status}
+    after = replace(case, statuses=left, dial_at=dial_at, changed_at=at, hold=hold or case.hold)
+    if after.role is not Role.IN_THE_DIALER:
+        after = replace(after, hold=None)
+    held_by = after.hold or case.hold
+    claim_id = held_by.claim_id if held_by else None
     history = [
-        StatusChange(case.case_id, kind, status, dial_at if kind == StatusType.DIALER else None, at, by)
+        StatusChange(
+            case.case_id, kind, status, dial_at if kind == StatusType.DIALER else None, at, by, claim_id, reason
+        )
         for kind, status in sorted(recorded.items())
     ]
-    after = {kind: status for kind, status in {**case.statuses, **recorded}.items() if status}
-    return replace(case, statuses=after, dial_at=dial_at, changed_at=at), history
+    return after, history
 
 
-def update(firm: Firm, case: Case, item: CaseUpdate, by: str, now: datetime) -> tuple[Case, list[StatusChange]]:
+def update(
+    firm: Firm, case: Case, item: CaseUpdate, by: str, now: datetime, taker: Taker
+) -> tuple[Case, list[StatusChange]]:
     """Apply one item of UpdateCaseStatus to its case [specification: UpdateCaseStatus].
 
-    Raises UnknownStatus, RetiredStatus or NotToDial; the case is then left as it was.
+    A Disposition without Status answers a case In the Dialer. Raises UnknownStatus, RetiredStatus or NotToDial; the
+    case is then left as it was.
     """
     named = (
         (StatusType.DIALER, item.status, "Status"),
         (StatusType.DISPOSITION, item.disposition, "Disposition"),
         (StatusType.ATTEMPTS, item.attempts, "Attempts"),
     )
-    statuses = {
+    statuses: dict[StatusType, Status | None] = {
         kind: firm.statuses.to_set(kind, name, f"{item.pointer}/{field}") for kind, name, field in named if name
     }
-    if StatusType.DIALER in statuses:
-        return change(case, statuses, item.next_call or now, by, now)
+    hold = None
+    dialer = statuses.get(StatusType.DIALER)
+    if dialer:
+        dial_at = item.next_call or now
+        if dialer.role is Role.IN_THE_DIALER:
+            hold = enter(firm, case, dial_at, taker)
+        return change(case, statuses, dial_at, by, now, hold)
+    if StatusType.DISPOSITION in statuses and case.hold:
+        hold = answer(case.hold, now)
     if item.next_call is None:
-        return change(case, statuses, case.dial_at, by, now)
+        return change(case, statuses, case.dial_at, by, now, hold)
     if case.role != Role.TO_DIAL:
         detail = "NextCall without Status moves the date of a case that is To Dial; this case is not."
         raise NotToDial(detail, [FieldError(f"{item.pointer}/NextCall", detail)])
     return change(case, statuses, item.next_call, by, now)
+
+
+def did_already(firm: Firm, item: CaseUpdate, history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
+    """Tell whether this vendor already made the very change that an item asks for, under this claim.
+
+    A heartbeat never repeats another: it says that the case is still held, and asks for that.
+    """
+    wanted = {
+        kind: firm.statuses.find(kind, name)
+        for kind, name in (
+            (StatusType.DIALER, item.status),
+            (StatusType.DISPOSITION, item.disposition),
+            (StatusType.ATTEMPTS, item.attempts),
+        )
+        if name
+    }
+    dialer = wanted.get(StatusType.DIALER)
+    if dialer and dialer.role is Role.IN_THE_DIALER:
+        return False
+    made: dict[datetime, dict[StatusType, StatusChange]] = {}
+    for recorded in history:
+        if recorded.claim_id == claim_id and recorded.changed_by == vendor:
+            made.setdefault(recorded.changed_at, {})[recorded.type] = recorded
+    return bool(wanted) and any(
+        {kind: recorded.status for kind, recorded in at_once.items()} == wanted
+        and (item.next_call is None or at_once[StatusType.DIALER].dial_at == item.next_call)
+        for at_once in made.values()
+        if StatusType.DIALER in at_once or item.next_call is None
+    )
+
+
+def give_back(firm: Firm, case: Case, by: str, now: datetime, reason: str) -> tuple[Case, list[StatusChange]]:
+    """Move a case from the dialer back to To Dial, at the dial time it had."""
+    back_at = case.hold.redial_at if case.hold else now
+    return change(case, {StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}, back_at, by, now, reason=reason)
 
 
 class Move(Enum):
@@ -138,9 +199,7 @@ def last_dial_time(history: Sequence[StatusChange]) -> datetime | None:
     return next((c.dial_at for c in waiting), None)
 
 
-def operate(
-    firm: Firm, case: Case, wanted: OperatorChange, history: Sequence[StatusChange], by: str, now: datetime
-) -> tuple[Case, list[StatusChange]]:
+def operate(firm: Firm, case: Case, wanted: OperatorChange, by: str, now: datetime) -> tuple[Case, list[StatusChange]]:
     """Do an operator's change; a case back from the dialer gets its old dial time unless another is given."""
     statuses: dict[StatusType, Status | None] = {}
     if wanted.campaign:
@@ -149,7 +208,7 @@ def operate(
         return change(case, statuses, case.dial_at, by, now)
     role = Role.DO_NOT_DIAL if wanted.move is Move.DO_NOT_DIAL else Role.TO_DIAL
     statuses[StatusType.DIALER] = firm.statuses.with_role(role)
-    old = last_dial_time(history) if wanted.move is Move.BACK_FROM_DIALER else None
+    old = case.hold.redial_at if wanted.move is Move.BACK_FROM_DIALER and case.hold else None
     return change(case, statuses, wanted.dial_at or old or now, by, now)
 
 

@@ -20,11 +20,22 @@
      │    ├── KeyMissing
      │    ├── KeyMistyped              fails its own checksum: a typo
      │    ├── KeyUnknown
-     │    └── KeyRevoked
+     │    ├── KeyRevoked
+     │    └── KeyExpired
+     ├── NotAllowed               a valid key that may not do this
+     │    ├── ScopeNotAllowed
+     │    ├── CampaignNotAllowed
+     │    └── AddressNotAllowed
+     ├── RateLimited
      ├── NotFound
      │    ├── PathNotFound
      │    ├── CaseNotFound
      │    └── PhoneNotFound            no case of the firm has this number
+     ├── Conflict
+     │    ├── ClaimLost                the case is no longer held by this claim
+     │    └── RequestStillRunning      the first request with this Idempotency-Key
+     ├── IdempotencyKeyReused     with another request
+     ├── BodyTooSlow
      ├── MethodNotAllowed
      ├── OperatorError            met on the command line, never on the wire
      │    ├── FirmNotFound
@@ -143,6 +154,34 @@ class KeyRevoked(NotAuthenticated):
     title = "The key was revoked"
 
 
+class KeyExpired(NotAuthenticated):
+    title = "The key has expired"
+
+
+class NotAllowed(CasedialError):
+    title = "The key may not do this"
+
+
+class ScopeNotAllowed(NotAllowed):
+    title = "The key has not the scope for this"
+
+
+class CampaignNotAllowed(NotAllowed):
+    title = "The key is limited to other campaigns"
+
+
+class AddressNotAllowed(NotAllowed):
+    title = "The key may not be used from this address"
+
+
+class RateLimited(CasedialError):
+    title = "Too many requests with this key"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after  # seconds
+
+
 class OperatorError(CasedialError):
     title = "This cannot be done"
 
@@ -161,6 +200,26 @@ class CaseNotFound(NotFound):
 
 class PhoneNotFound(NotFound):
     title = "No case has this phone"
+
+
+class Conflict(CasedialError):
+    title = "The request is in conflict with what is there"
+
+
+class ClaimLost(Conflict):
+    title = "The claim no longer holds the case"
+
+
+class RequestStillRunning(Conflict):
+    title = "The first request with this key is still running"
+
+
+class IdempotencyKeyReused(CasedialError):
+    title = "The Idempotency-Key was used for another request"
+
+
+class BodyTooSlow(CasedialError):
+    title = "The body did not arrive in time"
 
 
 class FirmNotFound(OperatorError):

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from casedial.domain.cases import NO_PHONE, Case, Firm, Phone, Role, Status, StatusChange, StatusType, is_count
+from casedial.domain.claims import Taker, enter
 from casedial.domain.dialing import change
 
 IMPORT = "import"  # who set a status that an import set
@@ -85,7 +86,7 @@ def find_status(firm: Firm, kind: StatusType, name: str) -> Status | None:
 
 
 def merge_statuses(
-    firm: Firm, case: Case, row: CaseRow, is_new: bool, now: datetime
+    firm: Firm, case: Case, row: CaseRow, is_new: bool, now: datetime, taker: Taker
 ) -> tuple[Case, list[StatusChange]]:
     """Return the case with the row's statuses and dial time, and the history of what that changed.
 
@@ -113,7 +114,9 @@ def merge_statuses(
         dial_at = case.dial_at
     if to_dial and dial_at is None:
         dial_at = now
-    return change(case, changed, dial_at, IMPORT, now)
+    enters = dialer is not None and dialer.role is Role.IN_THE_DIALER and StatusType.DIALER in changed
+    hold = enter(firm, case, dial_at or now, taker) if enters else None
+    return change(case, changed, dial_at, IMPORT, now, hold)
 
 
 def _unless_as_printed(firm: Firm, given: datetime, stored: datetime | None) -> datetime:

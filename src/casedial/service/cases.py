@@ -9,7 +9,6 @@ from datetime import datetime
 from casedial.domain.cases import Case, Firm, Note, StatusChange
 from casedial.domain.dialing import (
     CaseFilter,
-    Move,
     OperatorChange,
     StatusPeriod,
     concerns,
@@ -17,6 +16,7 @@ from casedial.domain.dialing import (
     periods,
 )
 from casedial.domain.errors import CaseNotFound
+from casedial.service.claims import adopt_cases
 from casedial.storage import cases, notes
 from casedial.storage.engine import Transaction
 
@@ -54,14 +54,13 @@ async def change_cases(
     tx: Transaction, firm: Firm, case_ids: Sequence[int], wanted: OperatorChange, by: str, now: datetime
 ) -> int:
     """Do an operator's change to those of these cases that it concerns; return how many."""
-    held = [case for case in (await cases.lock(tx, firm, case_ids)).values() if concerns(wanted, case)]
-    earlier: dict[int, list[StatusChange]] = {}
-    if wanted.move is Move.BACK_FROM_DIALER:
-        earlier = dict(await cases.history(tx, firm, [case.case_id for case in held]))
+    held = await adopt_cases(tx, firm, await cases.lock(tx, firm, case_ids), now)
     changed: list[Case] = []
     history: list[StatusChange] = []
-    for case in held:
-        after, recorded = operate(firm, case, wanted, earlier.get(case.case_id, []), by, now)
+    for case in held.values():
+        if not concerns(wanted, case):
+            continue
+        after, recorded = operate(firm, case, wanted, by, now)
         changed.append(after)
         history.extend(recorded)
     await cases.save_statuses(tx, firm, changed)

@@ -2,78 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID, uuid4
 
 from casedial.domain import dialing
-from casedial.domain.cases import Caller, Case, Note, StatusChange, StatusType
+from casedial.domain.cases import Caller, Case, Note, Role, StatusChange, StatusType, fold
+from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
-from casedial.domain.errors import CasedialError, CaseNotFound, PhoneNotFound
-from casedial.storage import cases, claims, notes
+from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, PhoneNotFound
+from casedial.service.claims import lost
+from casedial.storage import cases, claims, leases, notes
+from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Transaction
 
 Outcomes = list[CasedialError | None]
 
 
-async def get_cases_to_dial(tx: Transaction, caller: Caller, query: DialQuery, now: datetime) -> list[Case]:
+async def get_cases_to_dial(
+    tx: Transaction, caller: Caller, query: DialQuery, now: datetime
+) -> tuple[list[Case], Claim | None]:
     """Return the cases due now, oldest first; with ``auto_change`` they are claimed in the same step.
 
-    They are returned as they were found ("To Dial", the original time) [specification: GetCasesToDial].
+    They are returned as they were found ("To Dial", the original time) [specification: GetCasesToDial]. The claim is
+    None where nothing was claimed. Raises CampaignNotAllowed.
     """
-    campaign = None
+    campaign_ids = tuple(sorted(caller.campaigns)) if caller.campaigns is not None else None
     if query.campaign:
         campaign = caller.firm.statuses.find(StatusType.CAMPAIGN, query.campaign)
         if campaign is None:
-            return []
+            return [], None
+        if not caller.may_dial(campaign.id):
+            raise CampaignNotAllowed("This key may not be used for this campaign.")
+        campaign_ids = (campaign.id,)
+    wanted = DueFilter(campaign_ids, query.case_group, query.records)
     if query.auto_change:
-        return await claims.claim(tx, caller.firm, campaign, query.case_group, query.records, now, caller.vendor)
-    return await claims.due(tx, caller.firm, campaign, query.case_group, query.records, now)
+        return await claims.claim(tx, caller.firm, wanted, now, caller.vendor, caller.key_id)
+    return await claims.due(tx, caller.firm, wanted, now), None
 
 
 async def get_case_info(tx: Transaction, caller: Caller, case_id: int) -> Case:
-    """Return one case [specification: GetCaseInfo]. Raises CaseNotFound."""
+    """Return one case [specification: GetCaseInfo]. Raises CaseNotFound or CampaignNotAllowed."""
     case = await cases.fetch(tx, caller.firm, case_id)
     if case is None:
         raise _not_found(case_id)
+    if not caller.may_dial(case.campaign_id):
+        raise _outside(case_id)
     return case
 
 
 async def update_case_status(
-    tx: Transaction, caller: Caller, items: Sequence[CaseUpdate | CasedialError], now: datetime
-) -> Outcomes:
+    tx: Transaction,
+    caller: Caller,
+    items: Sequence[CaseUpdate | CasedialError],
+    now: datetime,
+    fence: UUID | None = None,
+) -> tuple[Outcomes, list[Claim]]:
     """Apply updates in request order, each whole or not at all [specification: UpdateCaseStatus].
 
-    Return the outcome of each item. An item that is an error already keeps it.
+    With ``fence``, the id of a claim, an item fails with ClaimLost whose case that claim does not hold, unless it
+    already made the very change; with CampaignNotAllowed one whose case is outside of the caller's campaigns, unless
+    the vendor holds it: an operator may have moved it meanwhile. Return the outcome of each item and the claims that
+    were opened. An item that is an error already keeps it.
     """
-    held = await cases.lock(tx, caller.firm, [item.case_id for item in items if isinstance(item, CaseUpdate)])
-    changed: dict[int, Case] = {}
-    history: list[StatusChange] = []
+    desk = await _open_desk(tx, caller, [item for item in items if isinstance(item, CaseUpdate)], now, fence)
     outcomes: Outcomes = []
     for item in items:
         if isinstance(item, CasedialError):
             outcomes.append(item)
-        elif item.case_id not in held:
-            outcomes.append(_not_found(item.case_id))
+            continue
+        try:
+            desk.update(item)
+        except CasedialError as error:
+            outcomes.append(error)
         else:
-            try:
-                case, recorded = dialing.update(caller.firm, held[item.case_id], item, caller.vendor, now)
-            except CasedialError as error:
-                outcomes.append(error)
-                continue
-            if recorded:
-                held[item.case_id] = changed[item.case_id] = case
-                history.extend(recorded)
             outcomes.append(None)
-    await cases.save_statuses(tx, caller.firm, changed.values())
-    await cases.record(tx, caller.firm, history)
-    return outcomes
+    await cases.save_statuses(tx, caller.firm, desk.changed.values())
+    await cases.record(tx, caller.firm, desk.history)
+    await claims.add(tx, caller.firm, desk.opened)
+    return outcomes, desk.opened
+
+
+async def _open_desk(
+    tx: Transaction, caller: Caller, items: Sequence[CaseUpdate], now: datetime, fence: UUID | None
+) -> _Desk:
+    """Lock the cases, and read what only some updates need: who holds them, the clock, what a lost claim did."""
+    held = await cases.lock(tx, caller.firm, [item.case_id for item in items])
+    desk = _Desk(caller, now, held, fence)
+    in_the_dialer = caller.firm.statuses.with_role(Role.IN_THE_DIALER)
+    outside = [case for case in held.values() if not caller.may_dial(case.campaign_id)]
+    if fence or outside or any(item.status and fold(item.status) == fold(in_the_dialer.name) for item in items):
+        claim_ids = {case.hold.claim_id for case in held.values() if case.hold} | ({fence} if fence else set())
+        desk.holders = {id: claim.vendor for id, claim in (await leases.find(tx, caller.firm, claim_ids)).items()}
+        desk.clock = await tx.clock()
+    desk.outside = {case.case_id for case in outside if not desk.holds(case, None)}
+    if fence:
+        lost_ids = [case.case_id for case in held.values() if not desk.holds(case, fence)]
+        desk.earlier = await cases.history(tx, caller.firm, lost_ids) if lost_ids else {}
+    return desk
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What the items of one UpdateCaseStatus work on: the locked cases, who holds them, and what became of them."""
+
+    caller: Caller
+    now: datetime
+    held: dict[int, Case]
+    fence: UUID | None
+    clock: datetime | None = None
+    holders: dict[UUID, str] = field(default_factory=dict)  # the vendors of the claims that hold the cases
+    outside: set[int] = field(default_factory=set)  # not in the caller's campaigns, nor held by the vendor
+    earlier: Mapping[int, Sequence[StatusChange]] = field(default_factory=dict)
+    changed: dict[int, Case] = field(default_factory=dict)
+    history: list[StatusChange] = field(default_factory=list)
+    opened: list[Claim] = field(default_factory=list)
+
+    def holds(self, case: Case, claim_id: UUID | None) -> bool:
+        """Tell whether the caller's vendor holds the case, by this claim or, for None, by any."""
+        held_by = case.hold.claim_id if case.hold else None
+        by_vendor = held_by is not None and self.holders.get(held_by) == self.caller.vendor
+        return by_vendor and claim_id in (None, held_by)
+
+    def update(self, item: CaseUpdate) -> None:
+        """Apply one item; what was already done by the same claim is a success without effect."""
+        case = self.held.get(item.case_id)
+        if case is None:
+            raise _not_found(item.case_id)
+        is_lost = self.fence is not None and not self.holds(case, self.fence)
+        if is_lost and self._did_already(item):
+            return
+        if item.case_id in self.outside:
+            raise _outside(item.case_id)
+        if is_lost:
+            raise lost()
+        taker = Taker(uuid4(), self.clock or self.now, self.holds(case, None))
+        after, recorded = dialing.update(self.caller.firm, case, item, self.caller.vendor, self.now, taker)
+        if not recorded:
+            return
+        self.held[item.case_id] = self.changed[item.case_id] = after
+        self.history.extend(recorded)
+        claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now)
+        if claim:
+            self.opened.append(claim)
+            self.holders[claim.id] = claim.vendor
+
+    def _did_already(self, item: CaseUpdate) -> bool:
+        recorded = [*self.earlier.get(item.case_id, ()), *(h for h in self.history if h.case_id == item.case_id)]
+        return self.fence is not None and dialing.did_already(
+            self.caller.firm, item, recorded, self.fence, self.caller.vendor
+        )
 
 
 async def add_case_note(
     tx: Transaction, caller: Caller, items: Sequence[CaseNote | CasedialError], now: datetime
 ) -> Outcomes:
-    """Add a note to each case; return the outcome of each item [specification: AddCaseNote]."""
-    found = await cases.existing(tx, caller.firm, [item.case_id for item in items if isinstance(item, CaseNote)])
+    """Add a note to each case; return the outcome of each item [specification: AddCaseNote].
+
+    Campaigns limit it as they limit update_case_status.
+    """
+    wanted = [item.case_id for item in items if isinstance(item, CaseNote)]
+    found = await cases.whereabouts(tx, caller.firm, wanted)
+    outside = {case_id: claim_id for case_id, (campaign, claim_id) in found.items() if not caller.may_dial(campaign)}
+    holders = await leases.find(tx, caller.firm, [claim_id for claim_id in outside.values() if claim_id])
     outcomes: Outcomes = []
     added: list[Note] = []
     for item in items:
@@ -81,6 +173,8 @@ async def add_case_note(
             outcomes.append(item)
         elif item.case_id not in found:
             outcomes.append(_not_found(item.case_id))
+        elif item.case_id in outside and not _is_of(caller, holders, outside[item.case_id]):
+            outcomes.append(_outside(item.case_id))
         else:
             added.append(Note(item.case_id, item.text, caller.vendor, now))
             outcomes.append(None)
@@ -91,14 +185,27 @@ async def add_case_note(
 async def add_case_note_by_phone(tx: Transaction, caller: Caller, number: str, text: str, now: datetime) -> list[int]:
     """Add a note to all open cases with this number, or to all closed ones if none is open.
 
-    Return their CaseIDs [specification: AddCaseNoteByPhone]. Raises PhoneNotFound.
+    Only cases in the caller's campaigns count. Return their CaseIDs [specification: AddCaseNoteByPhone]. Raises
+    PhoneNotFound.
     """
-    recipients = dialing.note_recipients(await cases.with_number(tx, caller.firm, number))
+    found = await cases.with_number(tx, caller.firm, number)
+    recipients = dialing.note_recipients([case for case in found if caller.may_dial(case.campaign_id)])
     if not recipients:
-        raise PhoneNotFound("No case of this firm has a phone with this number.")
+        whose = "of this firm" if caller.campaigns is None else "in the campaigns of this key"
+        raise PhoneNotFound(f"No case {whose} has a phone with this number.")
     await notes.add(tx, caller.firm, [Note(case.case_id, text, caller.vendor, now) for case in recipients])
     return [case.case_id for case in recipients]
 
 
 def _not_found(case_id: int) -> CaseNotFound:
     return CaseNotFound(f"There is no case {case_id}.")
+
+
+def _outside(case_id: int) -> CampaignNotAllowed:
+    return CampaignNotAllowed(f"Case {case_id} is in no campaign that this key may be used for.")
+
+
+def _is_of(caller: Caller, holders: Mapping[UUID, Claim], claim_id: UUID | None) -> bool:
+    """Tell whether a claim is the caller's vendor's."""
+    claim = holders.get(claim_id) if claim_id else None
+    return claim is not None and claim.vendor == caller.vendor

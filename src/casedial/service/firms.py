@@ -12,6 +12,7 @@ from casedial.storage import firms, statuses
 from casedial.storage.engine import Transaction
 
 DEFAULT_RECORDS = 100
+MAX_CLAIM_TIMEOUT = 365 * 24 * 60 * 60
 
 
 def checked_name(name: str, what: str) -> str:
@@ -37,6 +38,13 @@ def _checked_records(records: int) -> int:
     return records
 
 
+def checked_timeout(seconds: int) -> int:
+    """Return a claim timeout, 0 for never. Raises InvalidSetting."""
+    if not 0 <= seconds <= MAX_CLAIM_TIMEOUT:
+        raise InvalidSetting(f"A claim timeout is 0 (never) to {MAX_CLAIM_TIMEOUT} seconds.")
+    return seconds
+
+
 async def add_firm(
     tx: Transaction, name: str, time_zone: str, now: datetime, default_records: int = DEFAULT_RECORDS
 ) -> Firm:
@@ -52,13 +60,24 @@ async def add_firm(
     return (await firms.load(tx, firm_id))[1]
 
 
-async def set_firm(tx: Transaction, firm: Firm, time_zone: str | None, default_records: int | None) -> Firm:
-    """Change a firm's settings; None leaves one as it is. Raises InvalidSetting."""
-    values: dict[str, str | int] = {}
+async def set_firm(
+    tx: Transaction,
+    firm: Firm,
+    time_zone: str | None = None,
+    default_records: int | None = None,
+    claim_timeout: int | None = None,
+    retention_days: int | None = None,
+) -> Firm:
+    """Change a firm's settings; None leaves one as it is, a retention of 0 keeps for ever. Raises InvalidSetting."""
+    values: dict[str, str | int | None] = {}
     if time_zone is not None:
         values["time_zone"] = _checked_zone(time_zone)
     if default_records is not None:
         values["default_records"] = _checked_records(default_records)
+    if claim_timeout is not None:
+        values["claim_timeout"] = checked_timeout(claim_timeout)
+    if retention_days is not None:
+        values["retention_days"] = retention_days or None
     await firms.change(tx, firm.id, **values)
     return (await firms.load(tx, firm.id))[1]
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import uuid4
 
 from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType, is_count
+from casedial.domain.claims import Taker, opened
 from casedial.domain.importing import (
+    IMPORT,
     BadRow,
     CaseRow,
     find_status,
@@ -16,7 +19,7 @@ from casedial.domain.importing import (
 )
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses
-from casedial.storage import cases
+from casedial.storage import cases, claims
 from casedial.storage.engine import Transaction
 
 
@@ -52,9 +55,11 @@ async def import_rows(
     stored = await cases.lock(tx, firm, [row.case_id for row in rows])
     latest: dict[int, Case] = dict(stored)
     history: list[StatusChange] = []
+    clock = await tx.clock()
     for index, row in enumerate(rows):
         try:
-            case, recorded = _merge(firm, latest.get(row.case_id), row, options, report, now)
+            taker = Taker(uuid4(), clock)
+            case, recorded = _merge(firm, latest.get(row.case_id), row, options, report, now, taker)
         except BadRow as error:
             report.bad.append((index, error))
             continue
@@ -69,15 +74,23 @@ async def import_rows(
     await cases.add(tx, firm, [case for case_id, case in latest.items() if case_id not in stored])
     await cases.save(tx, firm, [(old, latest[old.case_id]) for old in stored.values() if latest[old.case_id] != old])
     await cases.record(tx, firm, history)
+    taken = (opened(stored.get(case.case_id), case, IMPORT, None, now) for case in latest.values())
+    await claims.add(tx, firm, [claim for claim in taken if claim])
     return report
 
 
 def _merge(
-    firm: Firm, there: Case | None, row: CaseRow, options: ImportOptions, report: BatchReport, now: datetime
+    firm: Firm,
+    there: Case | None,
+    row: CaseRow,
+    options: ImportOptions,
+    report: BatchReport,
+    now: datetime,
+    taker: Taker,
 ) -> tuple[Case, list[StatusChange]]:
     """Apply a row to its case, new or there, and note in the report where statuses stay as they are."""
     case = merge_facts(there or Case(row.case_id), row)
-    after, history = merge_statuses(firm, case, row, there is None, now)
+    after, history = merge_statuses(firm, case, row, there is None, now, taker)
     if there is None or not history:
         return after, history
     if there.role is Role.IN_THE_DIALER and options.set_statuses:

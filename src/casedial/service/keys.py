@@ -1,4 +1,4 @@
-"""ClientKeys: mint, import, check, revoke. A key belongs to one vendor and one firm [specification: Header]."""
+"""ClientKeys: mint, import, limit, roll, revoke. A key belongs to one vendor and one firm [specification: Header]."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import re
 import secrets
 import string
 import zlib
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from hashlib import sha256
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from casedial.domain.cases import Firm
-from casedial.domain.errors import InvalidSetting, KeyExists, KeyMissing, KeyMistyped, KeyNotFound
+from casedial.domain.cases import Firm, StatusType
+from casedial.domain.errors import (
+    InvalidSetting,
+    KeyExists,
+    KeyExpired,
+    KeyMissing,
+    KeyMistyped,
+    KeyNotFound,
+    KeyRevoked,
+)
+from casedial.domain.keys import ALL_SCOPES, KeyLimits, Scope
 from casedial.service.firms import checked_name
-from casedial.storage import keys
+from casedial.storage import firms, keys
 from casedial.storage.engine import Transaction
 
 _PREFIX = "cdk_"
@@ -22,6 +33,9 @@ _RANDOM_LENGTH = 32  # 190 bits
 _CHECKSUM_LENGTH = 6
 _MINTED_LENGTH = len(_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 _FOREIGN = re.compile(r"[\x21-\x7e]{16,256}")
+MAX_RATE_LIMIT = 1_000_000  # requests a minute
+MAX_OVERLAP = timedelta(days=365)
+UNLIMITED = KeyLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,25 @@ class NewKey:
     key: str
     id: int
     vendor: str
+    limits: KeyLimits
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """What an operator wants of a key's limits: None leaves one as it is, nothing in it or 0 takes it off.
+
+    ``campaigns`` are names, ``expires_at`` an instant; ``never_expires`` takes it off.
+    """
+
+    scopes: Sequence[Scope] | None = None
+    campaigns: Sequence[str] | None = None
+    addresses: Sequence[str] | None = None
+    expires_at: datetime | None = None
+    never_expires: bool = False
+    rate_limit: int | None = None
+
+
+NO_CHANGE = LimitChange()
 
 
 def _checksum(text: str) -> str:
@@ -65,12 +98,46 @@ def digest(sent: str) -> bytes:
     return sha256(sent.encode()).digest()
 
 
-async def add_key(tx: Transaction, firm: Firm, vendor: str, now: datetime, key: str | None = None) -> NewKey:
-    """Store a key for a vendor, a new one unless ``key`` brings one from elsewhere.
+def _changed(firm: Firm, limits: KeyLimits, change: LimitChange, now: datetime) -> KeyLimits:
+    """Return a key's limits after a change. Raises StatusNotFound or InvalidSetting."""
+    if change.scopes is not None:
+        limits = replace(limits, scopes=frozenset(change.scopes) or ALL_SCOPES)
+    if change.campaigns is not None:
+        named = frozenset(firm.statuses.named(StatusType.CAMPAIGN, name).id for name in change.campaigns)
+        limits = replace(limits, campaigns=named or None)
+    if change.addresses is not None:
+        limits = replace(limits, addresses=tuple(map(_network, change.addresses)) or None)
+    if change.expires_at or change.never_expires:
+        if change.expires_at and change.expires_at <= now:
+            raise InvalidSetting("This time has passed; to refuse a key from now on, revoke it.")
+        limits = replace(limits, expires_at=change.expires_at)
+    if change.rate_limit is not None:
+        if not 0 <= change.rate_limit <= MAX_RATE_LIMIT:
+            raise InvalidSetting(f"A rate limit is 1 to {MAX_RATE_LIMIT} requests a minute.")
+        limits = replace(limits, rate_limit=change.rate_limit or None)
+    return limits
 
-    Raises KeyExists, or InvalidSetting for a key or a vendor's name that cannot be used.
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text.strip())
+    except ValueError as error:
+        raise InvalidSetting(f"{error}: give an address, or a network such as 192.0.2.0/24.") from None
+
+
+async def add_key(
+    tx: Transaction, firm: Firm, vendor: str, now: datetime, key: str | None = None, change: LimitChange = NO_CHANGE
+) -> NewKey:
+    """Store a key for a vendor, a new one unless ``key`` brings one from elsewhere; ``change`` limits it.
+
+    Raises KeyExists, StatusNotFound, or InvalidSetting for a key, a vendor's name or a limit that cannot be used.
     """
-    vendor = checked_name(vendor, "A vendor's name")
+    return await _add(
+        tx, firm, checked_name(vendor, "A vendor's name"), now, key, _changed(firm, UNLIMITED, change, now)
+    )
+
+
+async def _add(tx: Transaction, firm: Firm, vendor: str, now: datetime, key: str | None, limits: KeyLimits) -> NewKey:
     whole = mint() if key is None else key
     try:
         stored = digest(whole)
@@ -78,11 +145,57 @@ async def add_key(tx: Transaction, firm: Firm, vendor: str, now: datetime, key: 
         raise InvalidSetting(f"This key cannot be imported. {error.detail}") from None
     if await keys.find(tx, stored):
         raise KeyExists("This key is known already; a key belongs to one vendor of one firm.")
-    key_id = await keys.add(tx, firm.id, vendor, stored, f"{whole[:6]}…", now)
-    return NewKey(whole, key_id, vendor)
+    key_id = await keys.add(tx, firm.id, vendor, stored, f"{whole[:6]}…", limits, now)
+    return NewKey(whole, key_id, vendor, limits)
+
+
+async def open_key(tx: Transaction, key_id: int) -> tuple[keys.KeyRecord, Firm]:
+    """Return a key, held against other operators, and its firm. Raises KeyNotFound."""
+    key = await keys.lock(tx, key_id)
+    if key is None:
+        raise _not_found(key_id)
+    return key, (await firms.load(tx, key.firm_id))[1]
+
+
+async def limit_key(tx: Transaction, key: keys.KeyRecord, firm: Firm, change: LimitChange, now: datetime) -> KeyLimits:
+    """Change the limits of an opened key; every server knows them from the commit on.
+
+    Raises StatusNotFound or InvalidSetting.
+    """
+    limits = _changed(firm, key.limits, change, now)
+    await keys.limit(tx, key.id, limits)
+    return limits
+
+
+async def roll_key(
+    tx: Transaction,
+    key: keys.KeyRecord,
+    firm: Firm,
+    overlap: timedelta,
+    now: datetime,
+    change: LimitChange = NO_CHANGE,
+) -> tuple[NewKey, datetime]:
+    """Make a key of the same vendor, scopes and limits; the opened one expires ``overlap`` from now, if not before.
+
+    Return the new one, and when the old one expires. Raises KeyRevoked, KeyExpired, StatusNotFound or InvalidSetting.
+    """
+    if key.revoked_at:
+        raise KeyRevoked(f"Key {key.id} is revoked and cannot be rolled; make a new one with casedial key add.")
+    if key.limits.has_expired(now):
+        raise KeyExpired(f"Key {key.id} has expired and cannot be rolled; make a new one with casedial key add.")
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise InvalidSetting(f"An overlap is 0 to {MAX_OVERLAP.days} days.")
+    new = await _add(tx, firm, key.vendor, now, None, _changed(firm, key.limits, change, now))
+    ends = min(now + overlap, key.limits.expires_at or now + overlap)
+    await keys.limit(tx, key.id, replace(key.limits, expires_at=ends))
+    return new, ends
 
 
 async def revoke_key(tx: Transaction, key_id: int, now: datetime) -> None:
     """Revoke a key; every server refuses it from the commit on. Raises KeyNotFound."""
     if not await keys.revoke(tx, key_id, now):
-        raise KeyNotFound(f"There is no key {key_id}; casedial key list shows those there are.")
+        raise _not_found(key_id)
+
+
+def _not_found(key_id: int) -> KeyNotFound:
+    return KeyNotFound(f"There is no key {key_id}; casedial key list shows those there are.")

@@ -41,13 +41,8 @@ async def write(store: Store, target: Path) -> int:
 async def _copy_sqlite(store: Store, target: Path) -> None:
     if not store.path or not store.path.exists():
         raise InvalidSetting(f"There is no database {store.path}.")
-    engine = store.engine.execution_options(isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:  # outside a transaction, as VACUUM wants it
-            raw = (await connection.get_raw_connection()).driver_connection
-            await raw.execute("VACUUM INTO ?", (str(target),))  # type: ignore[union-attr]
-    except sa.exc.DBAPIError as error:
-        raise StorageUnavailable("The copy failed.") from error
+    async with store.outside() as connection:
+        await connection.execute("VACUUM INTO ?", (str(target),))
 
 
 async def _dump_postgresql(store: Store, target: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Case, Firm, Phone, Status, StatusChange, Statuses, StatusType, fold
+from casedial.domain.cases import Case, Firm, Hold, Phone, Status, StatusChange, Statuses, StatusType, fold
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.phones import is_fax, match_key
 from casedial.storage.engine import Transaction
@@ -40,12 +41,23 @@ def case_from(row: Any, statuses: Statuses) -> Case:
         statuses=held,
         dial_at=row.dial_at,
         changed_at=row.changed_at,
+        hold=Hold(row.claim_id, row.held_until, row.redial_at, row.answered_at) if row.claim_id else None,
     )
 
 
 def _status_values(case: Case) -> dict[str, object]:
     ids = {column: status.id if (status := case.statuses.get(kind)) else None for kind, column in _STATUS_COLUMNS}
-    return {**ids, "dialer_role": case.role, "dial_at": case.dial_at, "changed_at": case.changed_at}
+    hold = case.hold
+    return {
+        **ids,
+        "dialer_role": case.role,
+        "dial_at": case.dial_at,
+        "changed_at": case.changed_at,
+        "claim_id": hold.claim_id if hold else None,
+        "held_until": hold.until if hold else None,
+        "redial_at": hold.redial_at if hold else None,
+        "answered_at": hold.answered_at if hold else None,
+    }
 
 
 def _values(case: Case) -> dict[str, object]:
@@ -94,14 +106,27 @@ async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> dict[int
     return {row.case_id: case_from(row, firm.statuses) for row in await tx.execute(query)}
 
 
-async def existing(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> set[int]:
-    """Return which of these cases the firm has."""
-    query = sa.select(cases.c.case_id).where(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(set(case_ids))))
-    return set((await tx.execute(query)).scalars())
+async def whereabouts(
+    tx: Transaction, firm: Firm, case_ids: Iterable[int]
+) -> dict[int, tuple[int | None, UUID | None]]:
+    """Return which of these cases the firm has, each with the ids of its campaign and of the claim that holds it.
+
+    None of them is deleted before the end of the transaction.
+    """
+    query = (
+        sa.select(cases.c.case_id, cases.c.campaign_id, cases.c.claim_id)
+        .where(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(set(case_ids))))
+        .order_by(cases.c.case_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return {row.case_id: (row.campaign_id, row.claim_id) for row in await tx.execute(query)}
 
 
 async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
-    """Return the firm's cases one of whose phones, faxes aside, has these ten digits, in CaseID order."""
+    """Return the firm's cases one of whose phones, faxes aside, has these ten digits, in CaseID order.
+
+    None of them is deleted before the end of the transaction.
+    """
     query = (
         cases.select()
         .join(
@@ -110,6 +135,7 @@ async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
         )
         .where(phone_numbers.c.firm_id == firm.id, phone_numbers.c.number == number)
         .order_by(cases.c.case_id)
+        .with_for_update(read=True, key_share=True, of=cases)
     )
     return [case_from(row, firm.statuses) for row in await tx.execute(query)]
 
@@ -193,6 +219,8 @@ async def record(tx: Transaction, firm: Firm, history: Iterable[StatusChange]) -
             "dial_at": change.dial_at,
             "changed_at": change.changed_at,
             "changed_by": change.changed_by,
+            "claim_id": change.claim_id,
+            "reason": change.reason,
         }
         for change in history
     ]
@@ -211,6 +239,15 @@ async def history(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> Mappi
     for row in await tx.execute(query):
         status = firm.statuses.by_id(row.status_id)
         found[row.case_id].append(
-            StatusChange(row.case_id, StatusType(row.type), status, row.dial_at, row.changed_at, row.changed_by)
+            StatusChange(
+                row.case_id,
+                StatusType(row.type),
+                status,
+                row.dial_at,
+                row.changed_at,
+                row.changed_by,
+                row.claim_id,
+                row.reason,
+            )
         )
     return found

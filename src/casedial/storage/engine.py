@@ -5,37 +5,34 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import aiosqlite
 import asyncpg
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
-
-try:  # carries a newer SQLite than most systems, see wal_is_safe
-    import pysqlite3.dbapi2 as sqlite
-except ImportError:  # no wheel for this platform
-    import sqlite3 as sqlite
+from casedial.storage import sqlite
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 10.0  # how long SQLite waits for another process's write
+QUEUE_SECONDS = 30.0  # how long a write waits for the writes before it, and a request for a connection
+CONNECT_SECONDS = 10.0
 _RETRIES = 5  # of a transaction that PostgreSQL ended to break a deadlock
 
 # SQLSTATE classes of a server that is away, starting, stopping, full, out of connections, or closed to us.
 _UNAVAILABLE = ("08", "25006", "28", "3D", "3F", "42501", "53", "57", "58")
 _RETRYABLE = ("40001", "40P01")
+
+_CLOCK = sa.select(sa.func.clock_timestamp())
 
 
 class Database(StrEnum):
@@ -56,6 +53,13 @@ class Transaction:
         """Run a statement, once or for a list of parameter sets."""
         return await self.connection.execute(statement, rows)
 
+    async def clock(self) -> datetime:
+        """Return the database's time, by which leases run: servers that share it may differ about the hour."""
+        if self.database is Database.SQLITE:
+            return datetime.now(UTC)
+        now: datetime = (await self.execute(_CLOCK)).scalar_one()
+        return now
+
 
 class TransactionEnded(Exception):
     """PostgreSQL ended a transaction that may simply be run again."""
@@ -64,18 +68,22 @@ class TransactionEnded(Exception):
 class Store:
     """A database. ``read`` and ``write`` open one transaction; ``transact`` runs one again when it must."""
 
-    def __init__(self, url: str, pool_size: int = 4) -> None:
-        """Raise InvalidSetting for a URL that names no database casedial knows."""
+    def __init__(self, url: str, pool_size: int = 4, patience: float | None = None) -> None:
+        """Raise InvalidSetting for a URL that names no database casedial knows.
+
+        ``patience`` is after how many seconds a transaction that PostgreSQL does not end is given up.
+        """
         self.url = url
+        self._patience = patience
         scheme = url.partition("://")[0].partition("+")[0].lower()
         if scheme == "sqlite":
             self.database = Database.SQLITE
-            self.path: Path | None = sqlite_path(url)
-            self.engine = _sqlite_engine(self.path, pool_size)
+            self.path: Path | None = sqlite.file_of(url)
+            self.engine = sqlite.make_engine(self.path, **_pool(pool_size))
         elif scheme in ("postgresql", "postgres"):
             self.database = Database.POSTGRESQL
             self.path = None
-            self.engine = _postgresql_engine(url, pool_size)
+            self.engine = _postgresql_engine(url, patience, **_pool(pool_size))
         else:
             raise InvalidSetting("The database URL must start with sqlite:/// or postgresql://.")
         # Writers of one process queue here in order, not in SQLite's unfair busy loop.
@@ -97,11 +105,35 @@ class Store:
         Raises StorageUnavailable, and TransactionEnded where ``transact`` would try again.
         """
         if self.database is Database.SQLITE:
-            async with self._writer, self._transaction(writes=True) as tx:
+            async with self._turn(), self._transaction(writes=True) as tx:
                 yield tx
         else:
             async with self._transaction(writes=True) as tx:
                 yield tx
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Transaction]:
+        """Open a connection whose transactions the caller begins and ends himself. Raises StorageUnavailable."""
+        connection = await self._connect()
+        try:
+            yield Transaction(connection, self.database)
+        except sa.exc.DBAPIError as error:
+            raise _our_own(error) from error
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[aiosqlite.Connection]:
+        """Open a connection of SQLite's own, outside any transaction, as VACUUM wants it. Raises StorageUnavailable."""
+        connection = await self._connect()
+        try:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            yield raw
+        except sqlite.Error as error:
+            raise _unavailable() from error
+        finally:
+            await connection.invalidate()  # whatever was set on it is not for others
+            await connection.close()
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run ``work`` in a transaction of its own, again when PostgreSQL ended it to break a deadlock.
@@ -116,22 +148,80 @@ class Store:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
         raise StorageUnavailable("The database is too busy; try again.")
 
-    @asynccontextmanager
-    async def _transaction(self, writes: bool) -> AsyncIterator[Transaction]:
+    async def _connect(self) -> AsyncConnection:
         try:
-            connection = await self.engine.connect()
+            return await self.engine.connect()
         except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, sqlite.Error, OSError, ValueError) as error:
             raise _unavailable() from error
+
+    @asynccontextmanager
+    async def _transaction(self, writes: bool) -> AsyncIterator[Transaction]:
+        connection = await self._connect()
+        committing = False
         try:
             connection = await connection.execution_options(casedial_writes=writes)
             if not writes and self.database is Database.POSTGRESQL:
                 connection = await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
+            async with self._given_up_in_time(connection), connection.begin():
                 yield Transaction(connection, self.database)
+                committing = writes
+            if writes and self.path and not await sqlite.settle(self.path):
+                raise _in_doubt()
         except sa.exc.DBAPIError as error:
+            if committing:
+                await self._make_sure_it_failed(connection, error)
+            if self.path and "readonly" in str(error.orig):
+                await connection.invalidate()  # SQLite opens a file for reading where it must, and leaves it so
             raise _our_own(error) from error
         finally:
             await connection.close()
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for the writes before this one. Raises StorageUnavailable."""
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS):
+                await self._writer.acquire()
+        except TimeoutError:
+            raise StorageUnavailable("The database is too busy; try again.") from None
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    @asynccontextmanager
+    async def _given_up_in_time(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        """Cut the connection to a PostgreSQL that does not answer: whatever waits for it then fails."""
+        if self.database is Database.SQLITE or self._patience is None:
+            yield
+            return
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        end = asyncio.get_running_loop().call_later(self._patience, raw.terminate)
+        try:
+            yield
+        finally:
+            end.cancel()
+
+    async def _make_sure_it_failed(self, connection: AsyncConnection, error: sa.exc.DBAPIError) -> None:
+        """Return when nothing is left of a write whose COMMIT failed. Raise StorageUnavailable when something may be.
+
+        PostgreSQL may have got the COMMIT before the connection was lost. SQLite has the whole write in its log, a
+        COMMIT included, when the last step failed, the sync: nobody sees it, but after a crash SQLite would find it
+        and take it for committed. Any other write goes over it.
+        """
+        if self.database is Database.SQLITE and sqlite.WAL:
+            try:
+                async with connection.begin():
+                    await connection.exec_driver_sql("PRAGMA user_version = 0")  # as it was, but written
+            except sa.exc.DBAPIError:
+                raise _in_doubt() from error
+        elif self.database is Database.POSTGRESQL and error.connection_invalidated:
+            raise _in_doubt() from error
+
+    @property
+    def caution(self) -> str | None:
+        """Say what an administrator should know before this database is served, or None."""
+        return sqlite.CAUTION if self.database is Database.SQLITE and not sqlite.WAL else None
 
     def make_file(self) -> None:
         """Make an empty SQLite file, for its owner's eyes only, where there is none. Raises InvalidSetting.
@@ -153,6 +243,12 @@ def _unavailable() -> StorageUnavailable:
     return StorageUnavailable("The database cannot answer now; try again in a moment.")
 
 
+def _in_doubt() -> StorageUnavailable:
+    return StorageUnavailable(
+        "The database failed while it kept the changes: they may be there or not. Repeat with the same Idempotency-Key."
+    )
+
+
 def _our_own(error: sa.exc.DBAPIError) -> Exception:
     """Turn a driver's error into StorageUnavailable or TransactionEnded; a fault of ours stays as it is."""
     state = getattr(error.orig, "sqlstate", None) or ""
@@ -167,97 +263,47 @@ def _our_own(error: sa.exc.DBAPIError) -> Exception:
     return _unavailable() if away else error
 
 
-def sqlite_path(url: str) -> Path:
-    """Return the file that a ``sqlite:///path`` URL names. Raises InvalidSetting where it names none."""
-    path = sa.make_url(url).database
-    if not path or path == ":memory:":
-        raise InvalidSetting("A SQLite database is a file: sqlite:///relative/path or sqlite:////absolute/path.")
-    return Path(path)
+# Ends on the server, too, what is given up here, so that it keeps no locks; a value that somebody has set stands.
+_END_IN_TIME = """SELECT set_config(name, $1, false) FROM pg_settings
+WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout') AND setting = '0'"""
 
 
-def wal_is_safe(version: tuple[int, ...]) -> bool:
-    """Tell whether this SQLite is free of the WAL-reset bug, which can corrupt a database.
-
-    It was in 3.7.0 to 3.51.2 and is mended in 3.51.3, 3.50.7 and 3.44.6 [sqlite.org, release notes].
-    """
-    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
-
-
-def _sqlite_engine(path: Path, pool_size: int) -> AsyncEngine:
-    if not path.parent.is_dir():
-        raise InvalidSetting(f"There is no folder {path.parent} to keep the database in.")
-    dbapi = AsyncAdapt_aiosqlite_dbapi(aiosqlite, sqlite)
-    for name in (
-        "DatabaseError",
-        "Error",
-        "IntegrityError",
-        "NotSupportedError",
-        "OperationalError",
-        "ProgrammingError",
-        "sqlite_version",
-        "sqlite_version_info",
-    ):
-        setattr(dbapi, name, getattr(sqlite, name))  # not those of the standard module that aiosqlite names
-
-    async def connect() -> aiosqlite.Connection:
-        connection = aiosqlite.Connection(lambda: _sqlite_connect(path), 64)
-        connection._thread.daemon = True  # as SQLAlchemy does: a forgotten connection never holds up an exit
-        return await connection
-
-    engine = create_async_engine(
-        "sqlite+aiosqlite://",
-        module=dbapi,
-        async_creator=connect,
-        poolclass=sa.AsyncAdaptedQueuePool,
-        pool_size=pool_size,
-        max_overflow=0,
-        hide_parameters=True,
-        **_json_codec(),
-    )
-
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # A write takes the lock at once: a read that turns into a write fails when another got in between.
-        writes = connection.get_execution_options().get("casedial_writes", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _sqlite_connect(path: Path) -> sqlite3.Connection:
-    connection: sqlite3.Connection = sqlite.connect(
-        f"file:{quote(str(path))}?mode=rw",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    journal = "WAL" if wal_is_safe(sqlite.sqlite_version_info) else "DELETE"
-    for pragma in (f"journal_mode={journal}", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
-    return connection
-
-
-def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
+def _postgresql_engine(url: str, patience: float | None, **options: Any) -> AsyncEngine:
     # asyncpg reads libpq's URLs itself: sslmode, sockets, several hosts
     dsn = "postgresql://" + url.partition("://")[2]
 
     async def connect() -> Any:
-        return await asyncpg.connect(dsn, timeout=10)
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+        if patience is not None:
+            try:
+                await connection.execute(_END_IN_TIME, f"{patience * 1000:.0f}ms", timeout=CONNECT_SECONDS)
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
-        pool_size=pool_size,
-        max_overflow=0,
         pool_use_lifo=True,
-        hide_parameters=True,
-        **_json_codec(),
+        **options,
     )
 
+    @sa.event.listens_for(engine.sync_engine, "checkout")
+    def checkout(connection: Any, record: object, fairy: object) -> None:
+        if connection.driver_connection.is_closed():  # by a server that was started anew, perhaps
+            raise sa.exc.DisconnectionError  # the pool makes another
 
-def _json_codec() -> dict[str, Any]:
+    return engine
+
+
+def _pool(size: int) -> dict[str, Any]:
+    """Return what the engines of both databases have in common."""
     return {
+        "pool_size": size,
+        "max_overflow": 0,
+        "pool_timeout": QUEUE_SECONDS,
+        "hide_parameters": True,
         "json_serializer": lambda value: msgspec.json.encode(value).decode(),
         "json_deserializer": msgspec.json.decode,
     }

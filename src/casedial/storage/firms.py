@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
+from casedial.storage import campaigns
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import cases, firms, statuses
 
@@ -44,16 +47,29 @@ async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
         Status(row.id, StatusType(row.type), row.name, Role(row.role) if row.role else None, row.retired)
         for row in rows
     )
-    return firm.version, Firm(firm.id, firm.name, firm.time_zone, firm.default_records, listed)
+    return firm.version, _firm(firm, listed, await campaigns.timeouts(tx, firm_id))
+
+
+def _firm(row: Any, listed: Statuses, timeouts: Mapping[int, int]) -> Firm:
+    return Firm(
+        row.id,
+        row.name,
+        row.time_zone,
+        row.default_records,
+        listed,
+        row.claim_timeout,
+        timeouts,
+        row.retention_days,
+    )
 
 
 async def every(tx: Transaction) -> list[tuple[Firm, int]]:
     """Return all firms by name, each with its number of cases; their statuses are left out."""
     counted = sa.select(sa.func.count()).where(cases.c.firm_id == firms.c.id).scalar_subquery()
     rows = await tx.execute(sa.select(firms, counted.label("cases")).order_by(firms.c.name_folded))
-    return [(Firm(row.id, row.name, row.time_zone, row.default_records, Statuses(())), row.cases) for row in rows]
+    return [(_firm(row, Statuses(()), {}), row.cases) for row in rows]
 
 
-async def change(tx: Transaction, firm_id: int, **values: str | int) -> None:
+async def change(tx: Transaction, firm_id: int, **values: str | int | None) -> None:
     """Change columns of a firm, if any, and its version, so that every server reads it anew."""
     await tx.execute(firms.update().where(firms.c.id == firm_id).values(**values, version=firms.c.version + 1))

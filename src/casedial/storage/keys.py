@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_network
+from typing import Any
 
 import sqlalchemy as sa
 
+from casedial.domain.keys import KeyLimits, Scope
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import firms, keys
 
@@ -26,8 +29,10 @@ class KeyRecord:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    limits: KeyLimits
 
 
+_LIMITS = (keys.c.scopes, keys.c.campaigns, keys.c.addresses, keys.c.expires_at, keys.c.rate_limit)
 _SELECT = sa.select(
     keys.c.id,
     keys.c.firm_id,
@@ -38,26 +43,67 @@ _SELECT = sa.select(
     keys.c.created_at,
     keys.c.last_used_at,
     keys.c.revoked_at,
+    *_LIMITS,
 ).join_from(keys, firms)
 _BY_DIGEST = _SELECT.where(keys.c.digest == sa.bindparam("digest"))
 
 
-async def add(tx: Transaction, firm_id: int, vendor: str, digest: bytes, hint: str, now: datetime) -> int:
+def _limits_from(row: Any) -> KeyLimits:
+    return KeyLimits(
+        frozenset(map(Scope, row.scopes.split())),
+        None if row.campaigns is None else frozenset(row.campaigns),
+        None if row.addresses is None else tuple(map(ip_network, row.addresses)),
+        row.expires_at,
+        row.rate_limit,
+    )
+
+
+def _limit_values(limits: KeyLimits) -> dict[str, object]:
+    return {
+        "scopes": " ".join(scope for scope in Scope if scope in limits.scopes),
+        "campaigns": None if limits.campaigns is None else sorted(limits.campaigns),
+        "addresses": None if limits.addresses is None else list(map(str, limits.addresses)),
+        "expires_at": limits.expires_at,
+        "rate_limit": limits.rate_limit,
+    }
+
+
+def _key_from(row: Any) -> KeyRecord:
+    limits = {column.name for column in _LIMITS}
+    return KeyRecord(**{k: v for k, v in row._mapping.items() if k not in limits}, limits=_limits_from(row))
+
+
+async def add(
+    tx: Transaction, firm_id: int, vendor: str, digest: bytes, hint: str, limits: KeyLimits, now: datetime
+) -> int:
     """Store a key; return its id. The caller has checked that it is not there."""
     values = {"firm_id": firm_id, "vendor": vendor, "digest": digest, "hint": hint, "created_at": now}
-    return int((await tx.execute(keys.insert().values(values).returning(keys.c.id))).scalar_one())
+    row = {**values, **_limit_values(limits)}
+    return int((await tx.execute(keys.insert().values(row).returning(keys.c.id))).scalar_one())
 
 
 async def find(tx: Transaction, digest: bytes) -> KeyRecord | None:
     """Return the key with this digest, revoked or not, or None."""
     row = (await tx.execute(_BY_DIGEST, {"digest": digest})).one_or_none()
-    return KeyRecord(**row._mapping) if row else None
+    return _key_from(row) if row else None
+
+
+async def lock(tx: Transaction, key_id: int) -> KeyRecord | None:
+    """Return the key with this id, held until the end of the transaction, or None."""
+    query = _SELECT.where(keys.c.id == key_id).with_for_update(of=keys)
+    row = (await tx.execute(query)).one_or_none()
+    return _key_from(row) if row else None
 
 
 async def every(tx: Transaction, firm_id: int | None = None) -> list[KeyRecord]:
     """Return all keys, or those of one firm, oldest first."""
     query = _SELECT if firm_id is None else _SELECT.where(keys.c.firm_id == firm_id)
-    return [KeyRecord(**row._mapping) for row in await tx.execute(query.order_by(keys.c.id))]
+    return [_key_from(row) for row in await tx.execute(query.order_by(keys.c.id))]
+
+
+async def limit(tx: Transaction, key_id: int, limits: KeyLimits) -> None:
+    """Set what a key is limited to, at once for every server."""
+    await tx.execute(keys.update().where(keys.c.id == key_id).values(_limit_values(limits)))
 
 
 async def revoke(tx: Transaction, key_id: int, now: datetime) -> bool:

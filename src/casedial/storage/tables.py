@@ -59,6 +59,8 @@ firms = sa.Table(
     # Grows with every change of the firm or its statuses, so that a server's cached copy is known to be stale.
     Column("version", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("claim_timeout", Integer, nullable=False, server_default="86400"),  # seconds; 0: claims never run out
+    Column("retention_days", Integer),  # how long purge keeps what is over; null: for ever
 )
 
 keys = sa.Table(
@@ -72,6 +74,20 @@ keys = sa.Table(
     Column("created_at", Instant, nullable=False),
     Column("last_used_at", Instant),
     Column("revoked_at", Instant),
+    Column("scopes", Text, nullable=False, server_default="dial update note read"),
+    Column("campaigns", sa.JSON(none_as_null=True)),  # ids of the statuses it is limited to; null: all
+    Column("addresses", sa.JSON(none_as_null=True)),  # networks it may call from; null: any
+    Column("expires_at", Instant),
+    Column("rate_limit", Integer),  # requests a minute
+)
+
+# How often a key that has a rate limit was used in the minute that goes on.
+key_minutes = sa.Table(
+    "key_minutes",
+    metadata,
+    Column("key_id", ForeignKey("keys.id"), primary_key=True, autoincrement=False),
+    Column("minute", BigInteger, nullable=False),  # since 1970
+    Column("requests", Integer, nullable=False),
 )
 
 statuses = sa.Table(
@@ -88,6 +104,14 @@ statuses = sa.Table(
     sa.UniqueConstraint("firm_id", "type", "name_folded"),
     sa.UniqueConstraint("firm_id", "role"),
     CheckConstraint("role IS NULL OR (type = 1 AND NOT retired)", name="role_kept"),
+)
+
+# What a firm decided for one campaign; a campaign without a row goes by the firm's own.
+campaigns = sa.Table(
+    "campaigns",
+    metadata,
+    Column("status_id", ForeignKey("statuses.id"), primary_key=True, autoincrement=False),
+    Column("claim_timeout", Integer),
 )
 
 cases = sa.Table(
@@ -112,6 +136,11 @@ cases = sa.Table(
     Column("disposition_id", BigInteger),
     Column("attempts_id", BigInteger),
     Column("changed_at", Instant),
+    # The hold of a case that is In the Dialer; all null otherwise.
+    Column("claim_id", sa.Uuid),
+    Column("held_until", Instant),  # null: it does not run out
+    Column("redial_at", Instant),  # the dial time it goes back to
+    Column("answered_at", Instant),
     sa.PrimaryKeyConstraint("firm_id", "case_id"),
     CheckConstraint("dialer_role <> 1 OR dial_at IS NOT NULL", name="to_dial_has_time"),
 )
@@ -130,6 +159,14 @@ for _name, _columns in {
         postgresql_where=TO_DIAL,
         sqlite_where=TO_DIAL,
     )
+
+# The answered, which no lease returns, and those that came into the dialer without a claim (written by an older
+# casedial or by hand): both few, so that these indexes cost next to nothing.
+for _name, _where in {
+    "ix_cases_answered": "answered_at IS NOT NULL",
+    "ix_cases_unclaimed": "dialer_role = 2 AND claim_id IS NULL",
+}.items():
+    Index(_name, cases.c.firm_id, cases.c.case_id, postgresql_where=sa.text(_where), sqlite_where=sa.text(_where))
 
 phone_numbers = sa.Table(
     "phone_numbers",
@@ -155,6 +192,8 @@ status_history = sa.Table(
     Column("dial_at", Instant),
     Column("changed_at", Instant, nullable=False),
     Column("changed_by", Text, nullable=False),
+    Column("claim_id", sa.Uuid),  # the claim that this change opened, or under which it was made
+    Column("reason", Text),  # why, where nobody asked for it
     Index("ix_status_history_case", "firm_id", "case_id", "id"),
 )
 
@@ -169,4 +208,39 @@ notes = sa.Table(
     Column("created_at", Instant, nullable=False),
     sa.ForeignKeyConstraint(["firm_id", "case_id"], ["cases.firm_id", "cases.case_id"]),
     Index("ix_notes_case", "firm_id", "case_id", "id"),
+)
+
+# One row for each opening of a claim. Who holds a case now stands on the case; here is what was promised, and when.
+claims = sa.Table(
+    "claims",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("firm_id", BigInteger, nullable=False),
+    Column("vendor", Text, nullable=False),
+    Column("key_id", BigInteger),  # null: not by a key but by an import
+    Column("case_ids", sa.JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),  # as first promised; null: never
+    Column("check_at", Instant),  # not after the end of the first lease that may still run out; null: none may
+    Index(
+        "ix_claims_check",
+        "check_at",
+        postgresql_where=sa.text("check_at IS NOT NULL"),
+        sqlite_where=sa.text("check_at IS NOT NULL"),
+    ),
+)
+
+# Replies to writes that were sent with an Idempotency-Key, to be given again.
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    Column("key_id", BigInteger, nullable=False),
+    Column("digest", sa.LargeBinary, nullable=False),  # of the Idempotency-Key
+    Column("fingerprint", sa.LargeBinary, nullable=False),  # of the request
+    Column("created_at", Instant, nullable=False),
+    Column("status", SmallInteger),  # null with headers and body only until the transaction ends
+    Column("headers", sa.JSON(none_as_null=True)),
+    Column("body", sa.LargeBinary),
+    sa.PrimaryKeyConstraint("key_id", "digest"),
+    Index("ix_idempotency_created_at", "created_at"),
 )

@@ -1,131 +1,185 @@
-"""The five methods over HTTP: read with wire, open a transaction, ask service, render, commit, answer."""
+"""The methods over HTTP: read with wire, open a transaction, ask service, render, commit, answer."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from litestar import HttpMethod, Request, Response, route
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.handlers import HTTPRouteHandler
 
 from casedial.domain.cases import Caller, StatusesStale
-from casedial.domain.errors import CasedialError, MalformedDocument, MethodNotAllowed, PathNotFound
-from casedial.service import dialing
+from casedial.domain.claims import Claim
+from casedial.domain.errors import (
+    BodyTooSlow,
+    CasedialError,
+    MalformedDocument,
+    MethodNotAllowed,
+    PathNotFound,
+    ScopeNotAllowed,
+)
+from casedial.domain.keys import Scope
+from casedial.service import claims, dialing
 from casedial.storage.engine import Store, Transaction
 from casedial.web.auth import Authenticator
-from casedial.web.observe import PARTIAL, RequestRecord
-from casedial.web.problems import ignored_names, problem
-from casedial.wire import requests
+from casedial.web.exchange import Call, Reply
+from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
+from casedial.web.problems import problem, respond
+from casedial.web.replay import Replays
+from casedial.wire import requests, values
 from casedial.wire.documents import Document, read_document
-from casedial.wire.replies import WriteReply, case_reply, encode, write_reply
-
-T = TypeVar("T")
+from casedial.wire.replies import case_reply, encode, write_reply
 
 READ = ("GET", "POST")
 WRITE = ("POST", "PUT")
 
-
-@dataclass(slots=True)
-class Reply:
-    """An answer rendered inside its transaction; ``failure`` is the first error of a write that wholly failed."""
-
-    body: bytes
-    cases: int
-    claimed: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
-    partial: bool = False
-    failure: CasedialError | None = None
-    write: WriteReply | None = None
+BODY_SECONDS = 30  # in which a body must have arrived
 
 
 Work = Callable[[Transaction], Awaitable[Reply]]
-Perform = Callable[[Caller, Document, datetime], tuple[bool, Work]]
+Perform = Callable[[Call], tuple[bool, Work]]  # whether it writes, and how it is done
 
 
-def _get_cases_to_dial(caller: Caller, document: Document, now: datetime) -> tuple[bool, Work]:
-    query, cut = requests.dial_query(document, caller.firm)
+def _get_cases_to_dial(call: Call) -> tuple[bool, Work]:
+    query, cut = requests.dial_query(call.document, call.caller.firm)
+    if query.auto_change:
+        _require(call.caller, Scope.DIAL)
 
     async def work(tx: Transaction) -> Reply:
-        cases = await dialing.get_cases_to_dial(tx, caller, query, now)
-        body = encode([case_reply(case, caller.firm.zone) for case in cases])
+        cases, claim = await dialing.get_cases_to_dial(tx, call.caller, query, call.now)
+        body = encode([case_reply(case, call.caller.firm.zone) for case in cases])
         headers = {"X-Records-Limit": str(query.records)} if cut else {}
-        return Reply(body, len(cases), len(cases) if query.auto_change else 0, headers)
+        if claim:
+            headers |= _claim_headers(claim)
+        return Reply(body, headers=headers, cases=len(cases), claimed=len(cases) if claim else 0)
 
     return query.auto_change, work
 
 
-def _get_case_info(caller: Caller, document: Document, now: datetime) -> tuple[bool, Work]:
-    case_id = requests.case_info(document)
+def _claim_headers(claim: Claim) -> dict[str, str]:
+    return {"X-Claim-Id": str(claim.id), **_expires(claim.expires_at)}
+
+
+def _expires(at: datetime | None) -> dict[str, str]:
+    return {"X-Claim-Expires": values.show_instant(at)} if at else {}
+
+
+def _get_case_info(call: Call) -> tuple[bool, Work]:
+    case_id = requests.case_info(call.document)
 
     async def work(tx: Transaction) -> Reply:
-        case = await dialing.get_case_info(tx, caller, case_id)
-        return Reply(encode(case_reply(case, caller.firm.zone)), 1)
+        case = await dialing.get_case_info(tx, call.caller, case_id)
+        return Reply(encode(case_reply(case, call.caller.firm.zone)), cases=1)
 
     return False, work
 
 
-def _update_case_status(caller: Caller, document: Document, now: datetime) -> tuple[bool, Work]:
-    batch = requests.case_updates(document, caller.firm.zone)
+def _update_case_status(call: Call) -> tuple[bool, Work]:
+    fence = call.claim_id
+    batch = requests.case_updates(call.document, call.caller.firm.zone)
 
     async def work(tx: Transaction) -> Reply:
-        outcomes = await dialing.update_case_status(tx, caller, batch.items, now)
-        return _write(batch.echoes, outcomes)
+        outcomes, opened = await dialing.update_case_status(tx, call.caller, batch.items, call.now, fence)
+        headers = _claim_headers(opened[0]) if len(opened) == 1 else {}
+        return _results(call, batch.echoes, outcomes, headers)
 
     return True, work
 
 
-def _add_case_note(caller: Caller, document: Document, now: datetime) -> tuple[bool, Work]:
-    batch = requests.case_notes(document)
+def _add_case_note(call: Call) -> tuple[bool, Work]:
+    batch = requests.case_notes(call.document)
 
     async def work(tx: Transaction) -> Reply:
-        outcomes = await dialing.add_case_note(tx, caller, batch.items, now)
-        return _write(batch.echoes, outcomes)
+        outcomes = await dialing.add_case_note(tx, call.caller, batch.items, call.now)
+        return _results(call, batch.echoes, outcomes)
 
     return True, work
 
 
-def _add_case_note_by_phone(caller: Caller, document: Document, now: datetime) -> tuple[bool, Work]:
-    number, text = requests.note_by_phone(document)
+def _add_case_note_by_phone(call: Call) -> tuple[bool, Work]:
+    number, text = requests.note_by_phone(call.document)
 
     async def work(tx: Transaction) -> Reply:
-        case_ids = await dialing.add_case_note_by_phone(tx, caller, number, text, now)
-        return _write(case_ids, [None] * len(case_ids))
+        case_ids = await dialing.add_case_note_by_phone(tx, call.caller, number, text, call.now)
+        return _results(call, case_ids, [None] * len(case_ids))
 
     return True, work
 
 
-def _write(echoes: Sequence[object], outcomes: dialing.Outcomes) -> Reply:
+def _extend_claim(call: Call) -> tuple[bool, Work]:
+    request, echoes = requests.claim_request(call.document, call.claim_id, extends=True)
+
+    async def work(tx: Transaction) -> Reply:
+        outcome = await claims.extend_claim(tx, call.caller, request)
+        return _results(call, echoes or outcome.case_ids, outcome.outcomes, _expires(outcome.expires_at))
+
+    return True, work
+
+
+def _release_claim(call: Call) -> tuple[bool, Work]:
+    request, echoes = requests.claim_request(call.document, call.claim_id, extends=False)
+
+    async def work(tx: Transaction) -> Reply:
+        outcome = await claims.release_claim(tx, call.caller, request, call.now)
+        return _results(call, echoes or outcome.case_ids, outcome.outcomes)
+
+    return True, work
+
+
+def _results(
+    call: Call, echoes: Sequence[object], outcomes: dialing.Outcomes, headers: dict[str, str] | None = None
+) -> Reply:
+    """Render what became of each item of a write; when every item failed, as a problem document."""
     write = write_reply(echoes, outcomes)
-    reply = Reply(encode(write), write.Succeeded, partial=write.Failed > 0)
-    if write.Succeeded == 0:
-        failures = [error for error in outcomes if error]
-        first = failures[0]
-        detail = first.detail if len(failures) == 1 else f"All {len(failures)} items failed, the first: {first.detail}"
-        reply.failure = type(first)(detail, [bad for error in failures for bad in error.fields])
-        reply.write = write
-    return reply
+    failures = [error for error in outcomes if error]
+    if write.Succeeded or not failures:
+        outcome = PARTIAL if failures else SUCCESS
+        return Reply(encode(write), headers=headers or {}, cases=write.Succeeded, outcome=outcome)
+    first = failures[0]
+    detail = first.detail if len(failures) == 1 else f"All {len(failures)} items failed, the first: {first.detail}"
+    whole = type(first)(detail, [bad for error in failures for bad in error.fields])
+    return problem(whole, call.request_id, write=write)
 
 
-# Each method of the specification: its verbs, and how it is performed.
-METHODS: dict[str, tuple[tuple[str, ...], Perform]] = {
-    "GetCasesToDial": (READ, _get_cases_to_dial),
-    "GetCaseInfo": (READ, _get_case_info),
-    "UpdateCaseStatus": (WRITE, _update_case_status),
-    "AddCaseNote": (WRITE, _add_case_note),
-    "AddCaseNoteByPhone": (WRITE, _add_case_note_by_phone),
+@dataclass(frozen=True, slots=True)
+class Method:
+    """Its verbs, the scopes of which a caller needs one, and how it is performed."""
+
+    verbs: tuple[str, ...]
+    scopes: tuple[Scope, ...]
+    perform: Perform
+
+
+# Each method of the specification, and the two that we added.
+METHODS: dict[str, Method] = {
+    "GetCasesToDial": Method(READ, (Scope.DIAL, Scope.READ), _get_cases_to_dial),
+    "GetCaseInfo": Method(READ, (Scope.READ,), _get_case_info),
+    "UpdateCaseStatus": Method(WRITE, (Scope.UPDATE,), _update_case_status),
+    "AddCaseNote": Method(WRITE, (Scope.NOTE,), _add_case_note),
+    "AddCaseNoteByPhone": Method(WRITE, (Scope.NOTE,), _add_case_note_by_phone),
+    "ExtendClaim": Method(WRITE, (Scope.DIAL,), _extend_claim),
+    "ReleaseClaim": Method(WRITE, (Scope.DIAL,), _release_claim),
 }
 
 
+def _require(caller: Caller, *scopes: Scope) -> None:
+    """Raise ScopeNotAllowed for a caller who has none of these."""
+    if caller.scopes.isdisjoint(scopes):
+        raise ScopeNotAllowed(f"This needs a key with the scope {' or '.join(scopes)}; ask the firm for it.")
+
+
 class Api:
-    """Answers the five methods from one store."""
+    """Answers the methods from one store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._authenticator = Authenticator(store)
+        self._replays = Replays(store)
 
     async def close(self) -> None:
         """Finish what goes on behind requests, and close the database."""
@@ -134,9 +188,9 @@ class Api:
 
     def routes(self, base: str) -> list[HTTPRouteHandler]:
         """Return a route for each method. Every verb leads here, so that the wrong ones are told what is right."""
-        return [self._route(base, name, perform) for name, (_, perform) in METHODS.items()]
+        return [self._route(base, name, method) for name, method in METHODS.items()]
 
-    def _route(self, base: str, name: str, perform: Perform) -> HTTPRouteHandler:
+    def _route(self, base: str, name: str, method: Method) -> HTTPRouteHandler:
         async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
             record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
             if record.method != name:  # the framework is more generous with slashes than we are
@@ -144,53 +198,59 @@ class Api:
             if request.method not in record.verbs:
                 await _drain(request)
                 raise MethodNotAllowed(f"{name} takes {' or '.join(record.verbs)}, not {request.method}.")
-            return self._respond(record, await self._perform(request, record, perform))
+            return respond(record, await self._perform(request, record, method))
 
         return route(f"{base}/{name}", http_method=list(HttpMethod))(answer)
 
-    async def _perform(self, request: Request[Any, Any, Any], record: RequestRecord, perform: Perform) -> Reply:
+    async def _perform(self, request: Request[Any, Any, Any], record: RequestRecord, method: Method) -> Reply:
         now = datetime.now(UTC)
         try:
             caller = await self._authenticator.identify(request, now)
+            record.firm, record.key = caller.firm.id, caller.key_id
+            _require(caller, *method.scopes)
         except CasedialError:
             await _drain(request)
             raise
-        record.firm, record.key = caller.firm.id, caller.key_id
         document = await _read(request)
         record.ignored = document.ignored
-        writes, work = perform(caller, document, now)
+        call = Call(caller, document, now, record.request_id, _sent(request, b"x-claim-id"))
         try:
-            return await self._run(writes, work)
+            return await self._run(request, record, call, method.perform)
         except StatusesStale:  # a status was added between reading the firm and reading the case
-            _, work = perform(await self._authenticator.identify(request, now), document, now)
-            return await self._run(writes, work)
+            call = replace(call, caller=await self._authenticator.identify(request, now, again=True))
+            return await self._run(request, record, call, method.perform)
 
-    async def _run(self, writes: bool, work: Work) -> Reply:
-        if writes:
+    async def _run(self, request: Request[Any, Any, Any], record: RequestRecord, call: Call, perform: Perform) -> Reply:
+        writes, work = perform(call)
+        if not writes:
+            async with self._store.read() as tx:
+                return await work(tx)
+        key = requests.header("Idempotency-Key", _sent(request, b"idempotency-key"), values.idempotency_key)
+        if key is None:
             return await self._store.transact(work)
-        async with self._store.read() as tx:
-            return await work(tx)
+        fingerprint = call.document.fingerprint(record.method, *call.claim_header)
+        return await self._replays.once(call, key, fingerprint, work)
 
-    def _respond(self, record: RequestRecord, reply: Reply) -> Response[bytes]:
-        record.cases, record.claimed = reply.cases, reply.claimed
-        if reply.partial:
-            record.outcome = PARTIAL
-        if reply.failure:
-            return problem(record, reply.failure, reply.headers, reply.write)
-        headers = {**reply.headers, **ignored_names(record)}
-        return Response(reply.body, status_code=200, headers=headers, media_type="application/json")
+
+def _sent(request: Request[Any, Any, Any], name: bytes) -> tuple[str, ...]:
+    """Return the values of a header, as often as it was sent."""
+    return tuple(value.decode("latin-1") for sent, value in request.scope["headers"] if sent.lower() == name)
 
 
 async def _drain(request: Request[Any, Any, Any]) -> None:
     """Read a body that does not matter any more: left unread, it would end the client's connection."""
-    with suppress(HTTPException):
-        await request.body()
+    with suppress(HTTPException, TimeoutError):
+        async with asyncio.timeout(BODY_SECONDS):
+            await request.body()
 
 
 async def _read(request: Request[Any, Any, Any]) -> Document:
-    """Read a request. Raises MalformedDocument, also for a body that ends before its time."""
+    """Read a request. Raises MalformedDocument, also for a body that ends before its time, and BodyTooSlow."""
     try:
-        body = await request.body()
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await request.body()
+    except TimeoutError:
+        raise BodyTooSlow(f"The body must arrive within {BODY_SECONDS} seconds.") from None
     except InternalServerException:  # so the framework calls a client that went away
         raise MalformedDocument("The body ended before it was whole, or its chunks are garbled.") from None
     return read_document(request.scope["query_string"], body, request.headers.get("content-type", ""))

@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from litestar import Litestar
+from litestar.types import ASGIApp
 
 from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.storage.engine import Store
@@ -15,27 +17,40 @@ from casedial.web.edge import Edge
 from casedial.web.observe import configure_logging
 from casedial.web.pages import pages
 from casedial.web.problems import on_exception
+from casedial.web.upkeep import Upkeep
 
 MAX_BODY_BYTES = 1024 * 1024
+PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that does not answer
 
 
 def create_app(settings: Settings | None = None) -> Edge:
     """Build the ASGI application; the database is opened with the first request and closed at shutdown."""
     settings = settings or settings_from()
     configure_logging(settings.log_level)
-    store = Store(settings.database_url, settings.pool_size)
+    store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS)
 
-    api = Api(store)
+    api, upkeep = Api(store), Upkeep(store)
     app = Litestar(
         route_handlers=[*api.routes(settings.base), *pages(store, settings.base)],
-        on_startup=[_follow_supervisor],
-        on_shutdown=[api.close],
+        on_startup=[_follow_supervisor, upkeep.start],
+        on_shutdown=[upkeep.stop, api.close],
         exception_handlers={Exception: on_exception},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
         logging_config=None,
     )
-    return Edge(app, settings.base, {name: verbs for name, (verbs, _) in METHODS.items()}, api.close)
+    verbs = {name: method.verbs for name, method in METHODS.items()}
+    return Edge(_behind_proxies(app, settings), settings.base, verbs, api.close)
+
+
+def _behind_proxies(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Have the client's address read from X-Forwarded-For where a trusted proxy sent it."""
+    if not settings.proxies:
+        return app
+    trusted = [str(network) for network in settings.proxies]
+    mapped = [f"::ffff:{n.network_address}/{96 + n.prefixlen}" for n in settings.proxies if n.version == 4]
+    wrapped: ASGIApp = wrap_asgi_with_proxy_headers(app, [*trusted, *mapped])
+    return wrapped
 
 
 def _follow_supervisor(app: Litestar) -> None:

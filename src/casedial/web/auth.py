@@ -1,8 +1,10 @@
-"""X-ApiKey to caller. The key alone selects the firm [specification: Header]."""
+"""X-ApiKey to caller. The key alone selects the firm, and may be limited [specification: Header]."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -10,9 +12,9 @@ from typing import Any
 from litestar import Request
 
 from casedial.domain.cases import Caller, Firm
-from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, StorageUnavailable
+from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, RateLimited, StorageUnavailable
 from casedial.service.keys import digest
-from casedial.storage import firms, keys
+from casedial.storage import firms, keys, rates
 from casedial.storage.engine import Store, Transaction
 
 
@@ -27,24 +29,33 @@ class Authenticator:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._firms: dict[int, tuple[int, Firm]] = {}
+        self._rates = Rates(store)
         self._noted: dict[int, datetime] = {}
         self._notes: set[asyncio.Task[None]] = set()
 
-    async def identify(self, request: Request[Any, Any, Any], now: datetime) -> Caller:
-        """Return the caller. Raises KeyMissing, KeyMistyped, KeyUnknown or KeyRevoked."""
+    async def identify(self, request: Request[Any, Any, Any], now: datetime, again: bool = False) -> Caller:
+        """Return the caller; ``again`` for the second time within one request, which counts once.
+
+        Raises KeyMissing, KeyMistyped, KeyUnknown, KeyRevoked, KeyExpired, AddressNotAllowed or RateLimited.
+        """
         sent = {value.decode("latin-1") for name, value in request.scope["headers"] if name.lower() == b"x-apikey"}
         if len(sent) > 1:
             raise KeyMistyped("X-ApiKey was sent more than once, with different values.")
         wanted = digest(next(iter(sent), ""))
+        self._rates.check(wanted)
         async with self._store.read() as tx:
             key = await keys.find(tx, wanted)
             if key is None:
                 raise KeyUnknown("No firm of this server knows this key.")
             if key.revoked_at:
                 raise KeyRevoked("This key was revoked; ask the firm for a new one.")
+            client = request.scope["client"]
+            key.limits.admit(client[0] if client else None, now)
             firm = await self._firm(tx, key.firm_id, key.firm_version)
+        if key.limits.rate_limit and not again:
+            await self._rates.count(wanted, key.id, key.limits.rate_limit)
         self._note_use(key, now)
-        return Caller(firm, key.vendor, key.id)
+        return Caller(firm, key.vendor, key.id, key.limits.scopes, key.limits.campaigns)
 
     def _note_use(self, key: keys.KeyRecord, now: datetime) -> None:
         """Note the use of a key about once a minute, behind the request: no reader waits for this write."""
@@ -68,3 +79,36 @@ class Authenticator:
         if cached is None or cached[0] != version:
             cached = self._firms[firm_id] = await firms.load(tx, firm_id)
         return cached[1]
+
+
+class Rates:
+    """Counts the requests of keys that have a rate limit, over all servers of the database.
+
+    A minute that is used up is remembered here: what comes within it is refused without asking the database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._used_up: dict[bytes, float] = {}  # the digest of a key, until when by the monotonic clock
+
+    def check(self, key: bytes) -> None:
+        """Raise RateLimited for a key whose minute is known to be used up."""
+        until = self._used_up.get(key)
+        if until is None:
+            return
+        left = until - time.monotonic()
+        if left > 0:
+            raise _limited(left)
+        del self._used_up[key]
+
+    async def count(self, key: bytes, key_id: int, limit: int) -> None:
+        """Count a request. Raises RateLimited for one more than the limit of this minute."""
+        requests, left = await self._store.transact(lambda tx: rates.count(tx, key_id))
+        if requests > limit:
+            self._used_up[key] = time.monotonic() + left
+            raise _limited(left)
+
+
+def _limited(seconds: float) -> RateLimited:
+    wait = max(1, math.ceil(seconds))
+    return RateLimited(f"This key has used up its requests of this minute; try again in {wait} s.", wait)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: the specification's five methods, with its own examples, and every reply they can give."""
+"""The OpenAPI document: the specification's five methods with its own examples, the two for claims, every reply."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import msgspec
 
 from casedial import __version__
 from casedial.domain import errors
+from casedial.domain.claims import MAX_EXTENSION
 from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS
+from casedial.web.links import linked
 from casedial.web.problems import PROBLEM, status_of
 from casedial.wire.replies import CaseReply, ProblemReply, WriteReply
 
 Schema = dict[str, Any]
 
 _DESCRIPTION = """\
-The Predictive Dialer API: hand cases to a dialer, hear what became of them.
+The Predictive Dialer API: hand cases to a dialer, hear what became of them. ExtendClaim, ReleaseClaim and the
+headers `Idempotency-Key` and `X-Claim-Id` go beyond it; a client that does not use them never meets them.
 
 Names of parameters are compared without regard to case, `-`, `_` and blanks. Times are local to the firm
 (`2026-05-06T09:00:00`); with `Z` or an offset they are converted. A parameter that nothing asks for is ignored
@@ -64,13 +67,14 @@ _CASE_ID: Schema = {
     "description": "SmartAdvocate case id: a whole number or a string of digits.",
     "oneOf": [
         {"type": "integer", "minimum": 1, "maximum": 9223372036854775807},
-        {"type": "string", "pattern": "^[0-9]{1,19}$"},
+        {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
     ],
 }
 _NOTE: Schema = {"type": "string", "minLength": 1, "description": "Text of the note; at most 64 KiB of UTF-8."}
 _PHONE: Schema = {
     "type": "string",
     "maxLength": 64,
+    "pattern": "^\\+?[ ().-]*(1[ ().-]*)?([0-9][ ().-]*){10}$",
     "description": "Plaintiff's phone number: ten digits, however punctuated; `PhoneNumber` is an alias.",
 }
 _DIAL: dict[str, Schema] = {
@@ -97,6 +101,7 @@ _ITEM: dict[str, Schema] = {
     },
     "NextCall": {
         "type": "string",
+        "pattern": r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,30})?(Z|[+-]\d\d:?\d\d)?)?$",
         "examples": ["2020-05-06T09:00:00"],
         "description": "Date/time of the next call. Absent with a Status: now.",
     },
@@ -107,6 +112,35 @@ _ITEM: dict[str, Schema] = {
     "Disposition": {"type": "string", "description": "New Last Dialer Disposition."},
 }
 _BY_PHONE: dict[str, Schema] = {"Phone": _PHONE, "Note": _NOTE}
+_MANY_CASE_IDS: Schema = {
+    **_CASE_ID,
+    "oneOf": [*_CASE_ID["oneOf"], {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _CASE_ID}],
+}
+_RELEASE: dict[str, Schema] = {
+    "ClaimID": {"type": "string", "format": "uuid", "description": "The claim, unless X-Claim-Id names it."},
+    "CaseID": {**_MANY_CASE_IDS, "description": "Cases of the claim. Absent: all that it holds."},
+}
+_EXTEND: dict[str, Schema] = {
+    **_RELEASE,
+    "Seconds": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_EXTENSION,
+        "description": "For how long, from now. Absent: the claim timeout. No lease gets shorter.",
+    },
+}
+
+# Headers that a request may have, by the name of the parameter.
+_REQUEST_HEADERS: dict[str, Schema] = {
+    "Idempotency-Key": {
+        "description": "A name for this write, new for each: a repeat with it gets the first reply and has no effect.",
+        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    },
+    "X-Claim-Id": {
+        "description": "The claim under which this is written: a case that it does not hold any more is left alone.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
+}
 
 # What any method may answer beside its own replies.
 _COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
@@ -117,8 +151,14 @@ _COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
     errors.KeyMistyped,
     errors.KeyUnknown,
     errors.KeyRevoked,
+    errors.KeyExpired,
+    errors.ScopeNotAllowed,
+    errors.CampaignNotAllowed,
+    errors.AddressNotAllowed,
+    errors.RateLimited,
     errors.MethodNotAllowed,
     errors.BodyTooLarge,
+    errors.BodyTooSlow,
     errors.UnsupportedContentType,
     errors.StorageUnavailable,
     errors.InternalError,
@@ -147,6 +187,10 @@ def _query(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> lis
     ]
 
 
+def _request_headers(*names: str) -> list[Schema]:
+    return [{"$ref": f"#/components/parameters/{name}"} for name in names]
+
+
 def _body(schema: Schema, example: Schema, form: Schema) -> Schema:
     """Describe a body; it is not required, for the plain parameters may stand in the query string."""
     json = {"schema": schema, "example": example}
@@ -157,15 +201,18 @@ def _headers(*names: str) -> Schema:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _responses(success: Schema, example: Any, own: tuple[type[errors.CasedialError], ...]) -> Schema:
+def _responses(
+    success: Schema, example: Any, own: tuple[type[errors.CasedialError], ...], headers: tuple[str, ...] = ()
+) -> Schema:
     by_status: dict[int, list[type[errors.CasedialError]]] = {}
     for error in (*own, *_COMMON_ERRORS):
         by_status.setdefault(status_of(error), []).append(error)
-    extra = {405: ("Allow",), 503: ("Retry-After",)}
+    retry = ("Retry-After",)
+    extra = {401: ("WWW-Authenticate",), 405: ("Allow",), 409: retry, 429: retry, 503: retry}
     found: Schema = {
         "200": {
             "description": "Done.",
-            "headers": _headers("X-Request-Id", "X-Ignored-Parameters"),
+            "headers": _headers("X-Request-Id", "X-Ignored-Parameters", *headers),
             "content": {"application/json": {"schema": success, "example": example}},
         }
     }
@@ -182,18 +229,31 @@ def _operation(method: str, verb: str, summary: str, parts: Schema) -> Schema:
     return {"operationId": f"{method}_{verb}", "tags": [method], "summary": summary, **parts}
 
 
-def _read(method: str, summary: str, properties: dict[str, Schema], required: tuple[str, ...], reply: Schema) -> Schema:
+def _read(
+    method: str,
+    summary: str,
+    properties: dict[str, Schema],
+    required: tuple[str, ...],
+    reply: Schema,
+    headers: tuple[str, ...] = (),
+) -> Schema:
     example: Schema = dict.fromkeys(required, 7) or {"Campaign": "Intake follow-up", "Records": 25, "Auto-change": True}
     whole = _object(properties, required)
+    also = _request_headers(*headers)
+    queried = {"parameters": [*_query(properties, required), *also], "responses": reply}
+    posted = {"parameters": also, "requestBody": _body(whole, example, whole), "responses": reply}
     return {
-        "get": _operation(method, "get", summary, {"parameters": _query(properties, required), "responses": reply}),
-        "post": _operation(method, "post", summary, {"requestBody": _body(whole, example, whole), "responses": reply}),
+        "get": _operation(method, "get", summary, queried),
+        "post": _operation(method, "post", summary, posted),
     }
 
 
-def _write(method: str, summary: str, plain: dict[str, Schema], body: Schema, reply: Schema) -> Schema:
+def _write(
+    method: str, summary: str, plain: dict[str, Schema], body: Schema, reply: Schema, headers: tuple[str, ...] = ()
+) -> Schema:
     """Describe a write; its plain parameters may come in the query string instead of the body."""
-    parts = {"parameters": _query(plain), "requestBody": body, "responses": reply}
+    parameters = [*_query(plain), *_request_headers("Idempotency-Key", *headers)]
+    parts = {"parameters": parameters, "requestBody": body, "responses": reply}
     return {verb: _operation(method, verb, summary, parts) for verb in ("post", "put")}
 
 
@@ -205,7 +265,8 @@ def _reads(base: str) -> Schema:
             "Gets a list of cases for dialer to dial",
             _DIAL,
             (),
-            _responses({"type": "array", "items": case}, [_CASE], ()),
+            _responses({"type": "array", "items": case}, [_CASE], _REPEATED, ("X-Records-Limit", *_CLAIM)),
+            ("Idempotency-Key",),
         ),
         f"{base}/GetCaseInfo": _read(
             "GetCaseInfo",
@@ -217,54 +278,71 @@ def _reads(base: str) -> Schema:
     }
 
 
-def _writes(base: str) -> Schema:
-    write: Schema = {"$ref": "#/components/schemas/WriteReply"}
-    done = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 7, "Success": True}]}
+# What a write that is repeated with its Idempotency-Key may be answered, and the headers of a claim.
+_REPEATED = (errors.RequestStillRunning, errors.IdempotencyKeyReused)
+_CLAIM = ("X-Claim-Id", "X-Claim-Expires")
+_WRITE: Schema = {"$ref": "#/components/schemas/WriteReply"}
+_DONE: Schema = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 7, "Success": True}]}
+
+
+def _update(base: str) -> Schema:
+    item = _object(_ITEM, ("CaseID",))
+    several: Schema = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": item}
+    own = (errors.MissingParameter, errors.TooManyItems, errors.CaseNotFound, errors.ClaimLost)
+    statuses = (errors.UnknownStatus, errors.RetiredStatus, errors.NotToDial)
     updated = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 515512, "Success": True}]}
-    note = _object({"CaseID": _CASE_ID, "Note": _NOTE}, ("CaseID", "Note"))
-    notes = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _CASE_ID}
-    many = {**_CASE_ID, "oneOf": [*_CASE_ID["oneOf"], notes]}
-    one_or_many = _object({"CaseID": many, "Note": _NOTE}, ("CaseID", "Note"))
-    update = _object(_ITEM, ("CaseID",))
-    by_phone = _object(_BY_PHONE, ("Phone", "Note"))
-    write_errors = (errors.MissingParameter, errors.TooManyItems, errors.CaseNotFound)
     return {
         f"{base}/UpdateCaseStatus": _write(
             "UpdateCaseStatus",
             "Updates status for one or more cases",
             _ITEM,
-            _body(
-                {
-                    "anyOf": [
-                        _batch(update),
-                        {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": update},
-                        update,
-                    ]
-                },
-                _UPDATE,
-                update,
-            ),
-            _responses(write, updated, (*write_errors, errors.UnknownStatus, errors.RetiredStatus, errors.NotToDial)),
-        ),
+            _body({"anyOf": [_batch(item), several, item]}, _UPDATE, item),
+            _responses(_WRITE, updated, (*own, *statuses, *_REPEATED), _CLAIM),
+            ("X-Claim-Id",),
+        )
+    }
+
+
+def _notes(base: str) -> Schema:
+    note = _object({"CaseID": _CASE_ID, "Note": _NOTE}, ("CaseID", "Note"))
+    one_or_many = _object({"CaseID": _MANY_CASE_IDS, "Note": _NOTE}, ("CaseID", "Note"))
+    by_phone = _object(_BY_PHONE, ("Phone", "Note"))
+    own = (errors.MissingParameter, errors.NoteTooLong)
+    return {
         f"{base}/AddCaseNote": _write(
             "AddCaseNote",
             "Adds a note to one or more cases",
-            {"CaseID": many, "Note": _NOTE},
+            {"CaseID": _MANY_CASE_IDS, "Note": _NOTE},
             _body({"anyOf": [one_or_many, _batch(note)]}, {"CaseID": 7, "Note": "Asked to be called back."}, note),
-            _responses(write, done, (*write_errors, errors.NoteTooLong)),
+            _responses(_WRITE, _DONE, (*own, errors.TooManyItems, errors.CaseNotFound, *_REPEATED)),
         ),
         f"{base}/AddCaseNoteByPhone": _write(
             "AddCaseNoteByPhone",
             "Adds a note to cases found by phone number",
             _BY_PHONE,
             _body(by_phone, {"Phone": "(402) 320-5759", "Note": "Left a message."}, by_phone),
-            _responses(write, done, (errors.MissingParameter, errors.PhoneNotFound, errors.NoteTooLong)),
+            _responses(_WRITE, _DONE, (*own, errors.PhoneNotFound, *_REPEATED)),
         ),
     }
 
 
-def _header(description: str) -> Schema:
-    return {"description": description, "schema": {"type": "string"}}
+def _claims(base: str) -> Schema:
+    own = (errors.MissingParameter, errors.TooManyItems, errors.CaseNotFound, errors.ClaimLost, *_REPEATED)
+    claim = {"ClaimID": "3f2b8c1e-5d7a-4e0b-9c4d-2a6f1b7e8d90", "CaseID": [7]}
+    found: Schema = {}
+    for method, summary, plain, headers in (
+        ("ExtendClaim", "Keeps cases of a claim for longer", _EXTEND, ("X-Claim-Expires",)),
+        ("ReleaseClaim", "Gives cases of a claim back, undialed", _RELEASE, ()),
+    ):
+        body = _body(_object(plain), claim, _object(plain))
+        reply = _responses(_WRITE, _DONE, own, headers)
+        found[f"{base}/{method}"] = _write(method, summary, plain, body, reply, ("X-Claim-Id",))
+    return found
+
+
+def _header(description: str, always: bool = False) -> Schema:
+    """Describe a header; one that is ``always`` there belongs to every reply that names it."""
+    return {"description": description, "required": always, "schema": {"type": "string"}}
 
 
 def document(base: str) -> Schema:
@@ -282,15 +360,22 @@ def document(base: str) -> Schema:
         },
         "servers": [{"url": "/"}],
         "security": [{"ClientKey": []}],
-        "paths": {**_reads(base), **_writes(base)},
+        "paths": linked({**_reads(base), **_update(base), **_notes(base), **_claims(base)}),
         "components": {
             "schemas": schemas,
             "headers": {
-                "X-Request-Id": _header("Names this request in the server's log."),
+                "X-Request-Id": _header("Names this request in the server's log.", always=True),
                 "X-Ignored-Parameters": _header("Parameters that nothing asked for, percent-encoded."),
                 "X-Records-Limit": _header("The maximum to which Records was cut."),
-                "Allow": _header("The HTTP methods this path takes."),
+                "X-Claim-Id": _header("The claim that holds the cases of this reply."),
+                "X-Claim-Expires": _header("When it runs out, unless extended; absent when it does not."),
+                "Allow": _header("The HTTP methods this path takes.", always=True),
                 "Retry-After": _header("Seconds after which to try again."),
+                "WWW-Authenticate": _header("Says that a ClientKey is asked for.", always=True),
+            },
+            "parameters": {
+                name: {"name": name, "in": "header", "required": False, **parameter}
+                for name, parameter in _REQUEST_HEADERS.items()
             },
             "securitySchemes": {
                 "ClientKey": {

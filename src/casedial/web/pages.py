@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from html import escape
+from pathlib import Path
 
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.response import Redirect
-from litestar.router import Router
-from litestar.static_files import create_static_files_router
+from litestar.params import FromPath
+from litestar.response import File, Redirect
 from swagger_ui_bundle import swagger_ui_path
 
-from casedial.domain.errors import OperatorError, SchemaBehind, every_error
-from casedial.storage import schema
+from casedial.domain.errors import (
+    CasedialError,
+    OperatorError,
+    PathNotFound,
+    SchemaBehind,
+    StorageUnavailable,
+    every_error,
+)
+from casedial.storage import health, schema
 from casedial.storage.engine import Store
 from casedial.web.observe import metrics
 from casedial.web.openapi import document
 from casedial.web.problems import status_of
 from casedial.wire.replies import encode
+
+READY_SECONDS = 5.0
 
 # Swagger UI styles its elements in place; everything else comes from this server's own files.
 _POLICY = {
@@ -49,12 +60,12 @@ _START = """SwaggerUIBundle({
 """
 
 
-def pages(store: Store, base: str) -> list[HTTPRouteHandler | Router]:
+def pages(store: Store, base: str) -> list[HTTPRouteHandler]:
     """Return the routes beside the API."""
     return [*_reference(base), *_health(store)]
 
 
-def _reference(base: str) -> list[HTTPRouteHandler | Router]:
+def _reference(base: str) -> list[HTTPRouteHandler]:
     openapi = encode(document(base))
     errors = _errors_page()
 
@@ -78,8 +89,15 @@ def _reference(base: str) -> list[HTTPRouteHandler | Router]:
     async def schema_document() -> Response[bytes]:
         return Response(openapi, media_type="application/json")
 
-    assets = create_static_files_router("/docs/assets", directories=[swagger_ui_path])
-    return [root, reference, start, error_reference, schema_document, assets]
+    files = {file.name: file for file in Path(swagger_ui_path).iterdir()}
+
+    @get("/docs/assets/{name:str}")
+    async def asset(name: FromPath[str]) -> File:
+        if name not in files:  # so that no path of a client's making reaches the file system
+            raise PathNotFound("There is nothing at this path; /docs lists what there is.")
+        return File(files[name], filename=name, content_disposition_type="inline")
+
+    return [root, reference, start, error_reference, schema_document, asset]
 
 
 def _health(store: Store) -> list[HTTPRouteHandler]:
@@ -89,15 +107,25 @@ def _health(store: Store) -> list[HTTPRouteHandler]:
 
     @get("/readyz")
     async def readyz() -> dict[str, str]:
-        async with store.read() as tx:
-            found = await schema.state(tx)
+        try:
+            async with asyncio.timeout(READY_SECONDS), store.read() as tx:
+                found = await schema.state(tx)
+        except TimeoutError:
+            raise StorageUnavailable(f"The database did not answer within {READY_SECONDS:.0f} s.") from None
+        ready = {"status": "ready", "database": store.database, "revision": str(found.current)}
+        if found.is_newer:  # not a reason to refuse: every server of before would fall out in the middle of an upgrade
+            return {**ready, "detail": "A newer casedial migrated the database. This server goes on; replace it soon."}
         if not found.at_head:
             raise SchemaBehind(f"The database is at revision {found.current}, not {found.head}: run casedial migrate.")
-        return {"status": "ready", "database": store.database, "revision": found.head}
+        return ready
 
     @get("/metrics")
     async def show_metrics() -> Response[bytes]:
-        body, media_type = metrics()
+        answered: dict[int, int] | None = None
+        with suppress(CasedialError):  # the counters are worth showing while the database is away
+            async with store.read() as tx:
+                answered = {stuck.firm_id: stuck.count for stuck in await health.answered(tx)}
+        body, media_type = metrics(answered)
         return Response(body, media_type=media_type)
 
     return [healthz, readyz, show_metrics]

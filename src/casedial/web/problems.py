@@ -13,6 +13,7 @@ from litestar.exceptions import (
 )
 
 from casedial.domain import errors
+from casedial.web.exchange import Reply
 from casedial.web.observe import RequestRecord, note_fault
 from casedial.wire.documents import ignored_header
 from casedial.wire.replies import WriteReply, encode, problem_reply
@@ -23,10 +24,15 @@ PROBLEM = "application/problem+json"
 STATUS_OF: dict[type[errors.CasedialError], int] = {
     errors.RequestError: 400,
     errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.BodyTooSlow: 408,
+    errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.UnsupportedContentType: 415,
+    errors.IdempotencyKeyReused: 422,
+    errors.RateLimited: 429,
     errors.StorageUnavailable: 503,
     errors.SchemaBehind: 503,
     errors.CasedialError: 500,
@@ -39,25 +45,30 @@ def status_of(error: type[errors.CasedialError]) -> int:
 
 
 def problem(
-    record: RequestRecord,
-    error: errors.CasedialError,
-    headers: dict[str, str] | None = None,
-    write: WriteReply | None = None,
-) -> Response[bytes]:
-    """Answer with a problem document, and note its code as the request's outcome."""
-    record.outcome = error.code
+    error: errors.CasedialError, request_id: str, verbs: tuple[str, ...] = (), write: WriteReply | None = None
+) -> Reply:
+    """Render an error as a problem document; ``verbs`` are those the path takes."""
     status = status_of(type(error))
-    headers = {**(headers or {}), **ignored_names(record)}
-    if status == 413:
+    headers: dict[str, str] = {}
+    if status in (408, 413):
         headers["Connection"] = "close"  # the rest of the body stays unread
     if status == 405:
-        headers["Allow"] = ", ".join(record.verbs)
-    if status == 503:
+        headers["Allow"] = ", ".join(verbs)
+    if isinstance(error, errors.RateLimited):
+        headers["Retry-After"] = str(error.retry_after)
+    elif status == 503 or isinstance(error, errors.RequestStillRunning):
         headers["Retry-After"] = "1"
     if status == 401:
         headers["WWW-Authenticate"] = 'ApiKey realm="casedial"'
-    body = encode(problem_reply(error, status, record.request_id, write))
-    return Response(body, status_code=status, headers=headers, media_type=PROBLEM)
+    body = encode(problem_reply(error, status, request_id, write))
+    return Reply(body, status, PROBLEM, headers, error.code)
+
+
+def respond(record: RequestRecord, reply: Reply) -> Response[bytes]:
+    """Send a reply, and note what it says as the request's outcome."""
+    record.outcome, record.cases, record.claimed = reply.outcome, reply.cases, reply.claimed
+    headers = {**reply.headers, **ignored_names(record)}
+    return Response(reply.body, status_code=reply.status, headers=headers, media_type=reply.media_type)
 
 
 def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -67,7 +78,7 @@ def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[
         isinstance(error, HTTPException) and error.status_code >= 500
     ):
         note_fault(record, error)
-    return problem(record, _our_own(error, record))
+    return respond(record, problem(_our_own(error, record), record.request_id, record.verbs))
 
 
 def ignored_names(record: RequestRecord) -> dict[str, str]:

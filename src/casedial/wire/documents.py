@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import TypeVar, cast
 from urllib.parse import parse_qsl, quote
 
@@ -55,6 +56,18 @@ class Document:
         if not isinstance(self.body, JsonObject):
             raise InvalidParameter("The body must be a JSON object.", [FieldError("#", "must be a JSON object")])
         return [*self.query, *self.body]
+
+    def fingerprint(self, *also: str) -> bytes:
+        """Return what tells this request from another: the same for any spelling, spacing and order of parameters.
+
+        Raises MalformedDocument.
+        """
+        whole = [*self.query, *self.body] if isinstance(self.body, JsonObject) else [*self.query, ("", self.body)]
+        try:
+            text = json.dumps([*also, _comparable(JsonObject(whole))])
+        except RecursionError:
+            raise MalformedDocument("The JSON is nested too deeply.") from None
+        return sha256(text.encode()).digest()
 
 
 def read_document(query: bytes, body: bytes, content_type: str) -> Document:
@@ -117,6 +130,14 @@ def read_json(raw: bytes, what: str = "body") -> object:
     if "\\u" in text or numbers.unreadable:
         _refuse_unstorable_in(value)
     return value
+
+
+def _comparable(value: object) -> object:
+    """Return a JSON value with names in canonical form and order, and without what counts as absent."""
+    if isinstance(value, JsonObject):
+        given = [(canonical(name), _comparable(child)) for name, child in value if child is not None and child != ""]
+        return {"": sorted(given, key=lambda pair: pair[0])}
+    return [_comparable(child) for child in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)

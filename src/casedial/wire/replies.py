@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -95,6 +95,16 @@ def case_reply(case: Case, zone: ZoneInfo) -> CaseReply:
         show_time(case.dial_at, zone) if case.dial_at else None,
         case.zip_code,
     )
+
+
+def case_mark(case_id: int) -> bytes:
+    """Return the bytes with which a case begins in a list of cases as it was sent."""
+    return b'{"CaseID":%d,"Phones":' % case_id
+
+
+def without_cases(body: bytes, case_ids: Set[int]) -> bytes:
+    """Return a list of cases as it was sent, without these."""
+    return encode([case for case in msgspec.json.decode(body) if case["CaseID"] not in case_ids])
 
 
 def write_reply(echoes: Iterable[object], outcomes: Sequence[CasedialError | None]) -> WriteReply:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from casedial.domain.cases import Firm
+from casedial.domain.claims import ClaimRequest
 from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS, CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import (
     CasedialError,
@@ -39,7 +41,7 @@ class Batch(Generic[T]):
 
     def add(self, echo: object, read: Callable[[], T]) -> None:
         """Add one item, or the reason why it cannot be read; what is too large ends the whole request."""
-        self.echoes.append(echo if isinstance(echo, str | int | float) else None)
+        self.echoes.append(echo if isinstance(echo, str | int | float) and not isinstance(echo, bool) else None)
         try:
             self.items.append(read())
         except TooLarge:
@@ -106,35 +108,74 @@ def case_notes(document: Document) -> Batch[CaseNote]:
             _add_item(batch, item, f"{prefix}/{index}", document.ignored, _case_note)
         return batch
     parameters = Parameters(_without_cases(document.pairs), document.ignored)
-    case_ids: list[object] = []
-    for value in parameters.every("CaseID"):
-        case_ids.extend(value if isinstance(value, list) and not isinstance(value, JsonObject) else [value])
-    if len(case_ids) > MAX_ITEMS:
-        raise _too_many(len(case_ids), "#/CaseID")
-    if not case_ids:
+    sent = _sent_case_ids(parameters)
+    if not sent:
         parameters.refuse(MissingParameter("CaseID is required.", [FieldError("#/CaseID", "is required")]))
     text = parameters.required("Note", values.note)
     parameters.finish()
-    seen: set[int] = set()
-    for sent in case_ids:
-        _add_listed_note(batch, sent, text, seen)
+    listed = _listed_case_ids(sent)
+    batch.echoes = listed.echoes
+    batch.items = [item if isinstance(item, CasedialError) else CaseNote(item, text) for item in listed.items]
     return batch
 
 
-def _add_listed_note(batch: Batch[CaseNote], sent: object, text: str, seen: set[int]) -> None:
-    def read() -> CaseNote:
-        parameters = Parameters([("CaseID", sent)], [])
-        case_id = parameters.required("CaseID", values.case_id)
-        parameters.finish()
-        return CaseNote(case_id, text)
+def _sent_case_ids(parameters: Parameters) -> list[object]:
+    """Return what was sent as CaseID: one, a list of them, or several."""
+    sent: list[object] = []
+    for value in parameters.every("CaseID"):
+        sent.extend(value if isinstance(value, list) and not isinstance(value, JsonObject) else [value])
+    if len(sent) > MAX_ITEMS:
+        raise _too_many(len(sent), "#/CaseID")
+    return sent
 
-    batch.add(sent, read)
-    item = batch.items[-1]
-    if isinstance(item, CaseNote):
-        if item.case_id in seen:
+
+def _listed_case_ids(sent: list[object]) -> Batch[int]:
+    """Read CaseIDs one by one; each counts once."""
+    batch: Batch[int] = Batch()
+    for value in sent:
+        given = Parameters([("CaseID", value)], [])
+
+        def read(given: Parameters = given) -> int:
+            case_id = given.required("CaseID", values.case_id)
+            given.finish()
+            return case_id
+
+        batch.add(value, read)
+        if isinstance(batch.items[-1], int) and batch.items[-1] in batch.items[:-1]:
             batch.items.pop()
             batch.echoes.pop()
-        seen.add(item.case_id)
+    return batch
+
+
+def claim_request(document: Document, header: UUID | None, extends: bool) -> tuple[ClaimRequest, list[object] | None]:
+    """Read ExtendClaim or ReleaseClaim, and the CaseIDs as they were sent (None: all).
+
+    The claim is named by ClaimID or by the header X-Claim-Id.
+    """
+    parameters = Parameters(document.pairs, document.ignored)
+    claim_id = parameters.optional("ClaimID", values.claim_id)
+    if claim_id and header and claim_id != header:
+        parameters.refuse(conflict("ClaimID", "#"))
+    elif not (claim_id or header) and not parameters.every("ClaimID"):
+        detail = "is required, or the header X-Claim-Id"
+        parameters.refuse(MissingParameter(f"ClaimID {detail}.", [FieldError("#/ClaimID", detail)]))
+    seconds = parameters.optional("Seconds", values.seconds) if extends else None
+    sent = _sent_case_ids(parameters)
+    parameters.finish()
+    listed = _listed_case_ids(sent) if sent else None
+    named = cast(UUID, claim_id or header)
+    return ClaimRequest(named, listed.items if listed else None, seconds), listed.echoes if listed else None
+
+
+def header(name: str, sent: Iterable[str], read: Callable[[object], T]) -> T | None:
+    """Read a header that may come once; absent and blank are the same.
+
+    Raises InvalidParameter or ConflictingParameter.
+    """
+    parameters = Parameters([(name, value.strip()) for value in sent], [], "header")
+    value = parameters.optional(name, read)
+    parameters.finish()
+    return value
 
 
 def _case_note(parameters: Parameters) -> CaseNote:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from casedial.domain.claims import MAX_EXTENSION
 from casedial.domain.dialing import MAX_NOTE_BYTES
 from casedial.domain.errors import NoteTooLong
 from casedial.domain.phones import PHONE_LIMIT, match_key
 
 MAX_CASE_ID = 2**63 - 1
 _EXACT_FLOAT = 2.0**53  # above it, a double no longer tells neighbouring whole numbers apart
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 _DIGITS = re.compile(r"[0-9]+")
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,30}))?(?:([Zz])|([+-])([01]\d|2[0-3]):?([0-5]\d))?", re.ASCII
@@ -60,6 +64,28 @@ def attempts(value: object) -> str:
     if number < 0:
         raise ValueError("must be 0 or more")
     return str(number)
+
+
+def seconds(value: object) -> int:
+    """Read for how long a claim is extended: 1 second to 7 days."""
+    number = whole_number(value)
+    if not 1 <= number <= MAX_EXTENSION:
+        raise ValueError(f"must be a whole number from 1 to {MAX_EXTENSION}")
+    return number
+
+
+def claim_id(value: object) -> UUID:
+    """Read a claim's id, as X-Claim-Id brought it."""
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        raise ValueError("must be a claim's id, as X-Claim-Id brought it")
+    return UUID(value)
+
+
+def idempotency_key(value: object) -> str:
+    """Read an Idempotency-Key: 1 to 255 visible ASCII characters, whatever they mean to the client."""
+    if not isinstance(value, str) or not _VISIBLE.fullmatch(value):
+        raise ValueError("must be 1 to 255 visible ASCII characters")
+    return value
 
 
 def boolean(value: object) -> bool:
@@ -138,3 +164,8 @@ def local_time(value: object, zone: ZoneInfo) -> datetime:
 def show_time(moment: datetime, zone: ZoneInfo) -> str:
     """Write an instant as the specification does: local to the firm, to the second, no zone."""
     return moment.astimezone(zone).replace(tzinfo=None, microsecond=0).isoformat()
+
+
+def show_instant(moment: datetime) -> str:
+    """Write an instant as RFC 3339 does, in UTC, cut to the millisecond so that no lease is shown too long."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,8 +1,14 @@
-"""Alembic's entry: runs inside the transaction that storage/schema.py opened."""
+"""Alembic's entry: runs on the connection that storage/schema.py opened, inside its transaction if it has one."""
 
 from alembic import context
 
 from casedial.storage.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)
-context.run_migrations()
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+    transaction_per_migration=True,  # an index made concurrently stands outside every transaction
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,103 @@
+"""Claims and leases: who holds a case that is In the Dialer, until when, and what ends that.
+
+A lease runs by the database's clock, ``clock`` here, so that servers whose clocks differ agree on its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from casedial.domain.cases import Case, Firm, Hold, Role, StatusType
+from casedial.domain.errors import CasedialError
+
+MAX_EXTENSION = 7 * 24 * 60 * 60  # seconds that one ExtendClaim may ask for
+
+# Why a case went back to To Dial, in its history.
+RAN_OUT = "claim ran out unanswered"
+RELEASED = "released by the dialer"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The opening of a claim: which cases, by whom, when, and until when as it was first promised (None: for ever).
+
+    ``key_id`` is None where no key did it but an import.
+    """
+
+    id: UUID
+    vendor: str
+    key_id: int | None
+    case_ids: tuple[int, ...]
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """ExtendClaim or ReleaseClaim: a claim, and which of its cases (errors stand for CaseIDs that cannot be read).
+
+    ``case_ids`` None means all that it holds. ``seconds`` None means the claim timeout.
+    """
+
+    claim_id: UUID
+    case_ids: Sequence[int | CasedialError] | None
+    seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who would hold a case that a change moves into the dialer: by a new claim, unless they hold it already."""
+
+    claim_id: UUID
+    clock: datetime
+    holds: bool = False
+
+
+def lease_end(firm: Firm, case: Case, clock: datetime, seconds: int | None = None) -> datetime | None:
+    """Return when a lease that starts now ends: after ``seconds``, by default the claim timeout; None for never."""
+    if seconds is None:
+        seconds = firm.claim_timeout_of(case.statuses.get(StatusType.CAMPAIGN))
+    return clock + timedelta(seconds=seconds) if seconds else None
+
+
+def renew(firm: Firm, case: Case, hold: Hold, clock: datetime, seconds: int | None = None) -> Hold:
+    """Return the hold with its lease begun anew; it never gets shorter, and that of an answered case never ends."""
+    end = lease_end(firm, case, clock, seconds)
+    if hold.until is None or end is None:
+        return replace(hold, until=None)
+    return replace(hold, until=max(hold.until, end))
+
+
+def enter(firm: Firm, case: Case, dial_at: datetime, taker: Taker) -> Hold:
+    """Return the hold of a case that moves into the dialer, or is set there again by who holds it: a heartbeat.
+
+    ``dial_at`` is the time of the new status, to which a case goes back that was not To Dial before.
+    """
+    if case.hold and taker.holds:
+        return renew(firm, case, case.hold, taker.clock)
+    if case.hold:
+        redial_at = case.hold.redial_at
+    else:
+        redial_at = case.dial_at if case.role is Role.TO_DIAL and case.dial_at else dial_at
+    return Hold(taker.claim_id, lease_end(firm, case, taker.clock), redial_at)
+
+
+def answer(hold: Hold, at: datetime) -> Hold:
+    """Return the hold of a case whose person was dialed: its lease does not run out any more."""
+    return replace(hold, until=None, answered_at=hold.answered_at or at)
+
+
+def has_run_out(hold: Hold, clock: datetime) -> bool:
+    """Tell whether a lease is over."""
+    return hold.until is not None and hold.until <= clock
+
+
+def opened(before: Case | None, after: Case, vendor: str, key_id: int | None, now: datetime) -> Claim | None:
+    """Return the claim that a change of a case opened, or None."""
+    had = before.hold if before else None
+    if after.hold is None or (had and had.claim_id == after.hold.claim_id):
+        return None
+    return Claim(after.hold.claim_id, vendor, key_id, (after.case_id,), now, after.hold.until)

@@ -1,0 +1,57 @@
+"""What a ClientKey may do: its scopes, and the limits that a firm may set on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from casedial.domain.errors import AddressNotAllowed, KeyExpired
+
+
+class Scope(StrEnum):
+    """One kind of work that a key may do. Values are stored."""
+
+    DIAL = "dial"
+    UPDATE = "update"
+    NOTE = "note"
+    READ = "read"
+
+
+ALL_SCOPES = frozenset(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What a key is limited to; None does not limit.
+
+    ``campaigns`` are the ids of Campaign statuses, ``addresses`` the networks it may be used from, ``rate_limit``
+    is in requests a minute.
+    """
+
+    scopes: frozenset[Scope] = ALL_SCOPES
+    campaigns: frozenset[int] | None = None
+    addresses: tuple[IPv4Network | IPv6Network, ...] | None = None
+    expires_at: datetime | None = None
+    rate_limit: int | None = None
+
+    def admit(self, address: str | None, now: datetime) -> None:
+        """Raise KeyExpired or AddressNotAllowed for a request that comes from ``address`` (None: nobody knows)."""
+        if self.has_expired(now):
+            raise KeyExpired("This key has expired; ask the firm for a new one.")
+        if self.addresses is not None and not self._covers(address):
+            raise AddressNotAllowed("This key may not be used from the address that this request came from.")
+
+    def has_expired(self, now: datetime) -> bool:
+        """Tell whether the key is over."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    def _covers(self, address: str | None) -> bool:
+        try:
+            found = ip_address(address or "")
+        except ValueError:
+            return False
+        if isinstance(found, IPv6Address) and found.ipv4_mapped:  # so a socket for both families shows IPv4
+            found = found.ipv4_mapped
+        return any(found in network for network in self.addresses or ())

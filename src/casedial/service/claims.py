@@ -1,0 +1,211 @@
+"""Claims after their opening: extend, release, and return what ran out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from casedial.domain.cases import Caller, Case, Firm, Role, StatusChange, StatusType
+from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker, enter, has_run_out, renew
+from casedial.domain.claims import opened as claim_opened
+from casedial.domain.dialing import give_back, last_dial_time
+from casedial.domain.errors import CasedialError, CaseNotFound, ClaimLost
+from casedial.storage import cases, claims, firms, leases
+from casedial.storage.engine import Transaction
+
+CASEDIAL = "casedial"  # who returned a case whose claim ran out
+_CASES_AT_ONCE = 5000  # of the claims that one transaction looks at
+_CLAIMS_AT_ONCE = 1000
+
+
+# A CaseID that was asked for, and its case if the claim holds it, why not, or None where nothing is left to do.
+Found = tuple[int | None, Case | CasedialError | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOutcome:
+    """What became of each case, in the order asked for, and when the first of the leases ends now."""
+
+    found: list[Found]
+    expires_at: datetime | None = None
+
+    @property
+    def case_ids(self) -> list[int | None]:
+        """Return the CaseIDs."""
+        return [case_id for case_id, _ in self.found]
+
+    @property
+    def outcomes(self) -> list[CasedialError | None]:
+        """Return the outcome of each case: None is success."""
+        return [case if isinstance(case, CasedialError) else None for _, case in self.found]
+
+
+def lost() -> ClaimLost:
+    """Return the refusal of a claim that is not the vendor's, or holds the case no longer: nobody is told which."""
+    return ClaimLost("This claim does not hold the case: it ran out, was released, or the case was moved.")
+
+
+async def claim_of(tx: Transaction, caller: Caller, claim_id: UUID) -> Claim | None:
+    """Return a claim of the caller's vendor, whichever of its keys made it, or None."""
+    found = (await leases.find(tx, caller.firm, [claim_id])).get(claim_id)
+    return found if found and found.vendor == caller.vendor else None
+
+
+async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -> ClaimOutcome:
+    """Begin the leases of a claim's cases anew, to end after ``seconds``; none gets shorter.
+
+    Raises ClaimLost when all were meant and the claim holds none.
+    """
+    held = await _held(tx, caller, request)
+    if request.case_ids is None and not held:
+        raise ClaimLost("This claim holds no case any more.")
+    clock = await tx.clock()
+    renewed = [
+        replace(case, hold=renew(caller.firm, case, case.hold, clock, request.seconds))
+        for _, case in held
+        if isinstance(case, Case) and case.hold
+    ]
+    await cases.save_statuses(tx, caller.firm, renewed)
+    ends = [case.hold.until for case in renewed if case.hold and case.hold.until]
+    return ClaimOutcome(held, min(ends, default=None))
+
+
+async def release_claim(tx: Transaction, caller: Caller, request: ClaimRequest, now: datetime) -> ClaimOutcome:
+    """Give cases of a claim back, To Dial at their old time; when all are meant, those that nobody answered.
+
+    What this claim released already counts as done. Raises ClaimLost when all were meant and there is no such claim.
+    """
+    held = await _held(tx, caller, request)
+    if request.case_ids is None:
+        if await claim_of(tx, caller, request.claim_id) is None:
+            raise lost()
+        held = [(case_id, case) for case_id, case in held if isinstance(case, Case) and not _is_answered(case)]
+    elif lost_ids := [case_id for case_id, case in held if case_id and isinstance(case, ClaimLost)]:
+        earlier = await cases.history(tx, caller.firm, lost_ids)
+        done = {case_id for case_id in lost_ids if _was_released(earlier[case_id], request.claim_id, caller.vendor)}
+        held = [(case_id, None if case_id in done else case) for case_id, case in held]
+    given = [give_back(caller.firm, case, caller.vendor, now, RELEASED) for _, case in held if isinstance(case, Case)]
+    await cases.save_statuses(tx, caller.firm, [case for case, _ in given])
+    await cases.record(tx, caller.firm, [change for _, changes in given for change in changes])
+    return ClaimOutcome(held)
+
+
+def _is_answered(case: Case) -> bool:
+    return case.hold is not None and case.hold.answered_at is not None
+
+
+def _was_released(history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
+    return any((row.claim_id, row.changed_by, row.reason) == (claim_id, vendor, RELEASED) for row in history)
+
+
+async def _held(tx: Transaction, caller: Caller, request: ClaimRequest) -> list[Found]:
+    """Return the cases asked for, locked, each with why not where the claim does not hold it."""
+    claim = await claim_of(tx, caller, request.claim_id)
+    wanted: Sequence[int | CasedialError] = claim.case_ids if claim else ()
+    if request.case_ids is not None:
+        wanted = request.case_ids
+    there = await cases.lock(tx, caller.firm, [case_id for case_id in wanted if isinstance(case_id, int)])
+
+    def judge(case_id: int | CasedialError) -> Found:
+        if isinstance(case_id, CasedialError):
+            return None, case_id
+        case = there.get(case_id)
+        if case is None:
+            return case_id, CaseNotFound(f"There is no case {case_id}.")
+        holds = claim is not None and case.hold is not None and case.hold.claim_id == claim.id
+        return case_id, case if holds else lost()
+
+    found = [judge(case_id) for case_id in wanted]
+    return found if request.case_ids is not None else [item for item in found if isinstance(item[1], Case)]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What one look at the leases did: cases returned to To Dial by firm, and how many claims it looked at."""
+
+    cases: dict[int, int]
+    looked_at: int
+
+
+async def return_lapsed(tx: Transaction, now: datetime) -> Returned:
+    """Return cases whose leases are over to To Dial, at their old time; an answered case has no lease.
+
+    Each is returned once, by whichever server looks first: claims that another one looks at are passed over.
+    """
+    clock = await tx.clock()
+    checked = await leases.to_check(tx, clock, _CLAIMS_AT_ONCE)
+    by_firm: dict[int, list[Claim]] = {}
+    for firm_id, claim in checked:
+        by_firm.setdefault(firm_id, []).append(claim)
+    counts: dict[int, int] = {}
+    for firm_id, looked_at in sorted(by_firm.items()):
+        firm = (await firms.load(tx, firm_id))[1]
+        counts[firm_id] = await _return_lapsed_of(tx, firm, looked_at, clock, now)
+    return Returned(counts, len(checked))
+
+
+async def _return_lapsed_of(
+    tx: Transaction, firm: Firm, looked_at: Sequence[Claim], clock: datetime, now: datetime
+) -> int:
+    """Return what these claims of one firm hold no longer, and say when to look at the rest."""
+    claim_ids = {claim.id for claim in looked_at}
+    case_ids = sorted({case_id for claim in looked_at for case_id in claim.case_ids})
+    again: dict[UUID, datetime | None] = dict.fromkeys(claim_ids)
+    returned = 0
+
+    def look_again(claim_id: UUID, at: datetime) -> None:
+        again[claim_id] = min(again[claim_id] or at, at)
+
+    for start in range(0, len(case_ids), _CASES_AT_ONCE):
+        over: list[int] = []
+        for case_id, claim_id, end in await leases.ends(tx, firm, case_ids[start : start + _CASES_AT_ONCE]):
+            if claim_id in claim_ids and end <= clock:
+                over.append(case_id)
+            elif claim_id in claim_ids:
+                look_again(claim_id, end)
+        given = []
+        for case in (await cases.lock(tx, firm, over)).values() if over else ():
+            if case.hold and case.hold.claim_id in claim_ids and has_run_out(case.hold, clock):
+                given.append(give_back(firm, case, CASEDIAL, now, RAN_OUT))
+            elif case.hold and case.hold.claim_id in claim_ids and case.hold.until:  # extended meanwhile
+                look_again(case.hold.claim_id, case.hold.until)
+        await cases.save_statuses(tx, firm, [case for case, _ in given])
+        await cases.record(tx, firm, [change for _, changes in given for change in changes])
+        returned += len(given)
+    await leases.check_again(tx, again)
+    return returned
+
+
+async def adopt(tx: Transaction, now: datetime) -> int:
+    """Open claims for cases that an older casedial, or somebody by hand, put In the Dialer; return how many.
+
+    They belong to whoever put them there, so that the holder can go on, and run out like all others.
+    """
+    found = await leases.unclaimed(tx, _CLAIMS_AT_ONCE)
+    for firm_id, case_ids in sorted(found.items()):
+        firm = (await firms.load(tx, firm_id))[1]
+        await adopt_cases(tx, firm, await cases.lock(tx, firm, case_ids), now)
+    return sum(map(len, found.values()))
+
+
+async def adopt_cases(tx: Transaction, firm: Firm, held: Mapping[int, Case], now: datetime) -> dict[int, Case]:
+    """Open a claim for each of these locked cases that is In the Dialer without one; return them all."""
+    lone = [case for case in held.values() if case.role is Role.IN_THE_DIALER and case.hold is None]
+    if not lone:
+        return dict(held)
+    clock = await tx.clock()
+    earlier = await cases.history(tx, firm, [case.case_id for case in lone])
+    opened: list[Claim] = []
+    adopted: dict[int, Case] = {}
+    for case in lone:
+        history = earlier[case.case_id]
+        dial_at = last_dial_time(history) or now
+        case = replace(case, hold=enter(firm, case, dial_at, Taker(uuid4(), clock)))
+        vendor = next((row.changed_by for row in reversed(history) if row.type is StatusType.DIALER), CASEDIAL)
+        adopted[case.case_id] = case
+        opened.extend(found for found in [claim_opened(None, case, vendor, None, now)] if found)
+    await cases.save_statuses(tx, firm, adopted.values())
+    await claims.add(tx, firm, opened)
+    return {**held, **adopted}

@@ -1,0 +1,174 @@
+"""Look a database over: what is wrong, what will be, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from pathlib import Path
+
+from casedial.domain.errors import CasedialError
+from casedial.storage import health, schema
+from casedial.storage.engine import Database, Store, Transaction
+
+_SKEW_WARNS, _SKEW_FAILS = timedelta(seconds=2), timedelta(seconds=30)
+_SNAPSHOT_AGE = timedelta(minutes=5)
+_GRACE = timedelta(seconds=5)  # in which a server returns what ran out
+_ANSWERED_FOR = timedelta(hours=1)  # as long as a call may go on
+_HELD_FOR = timedelta(hours=24)
+_FREE_BYTES = 256 * 1024 * 1024
+_WAL_BYTES = 256 * 1024 * 1024
+
+
+class Level(IntEnum):
+    """How bad a finding is; the worst is the exit code, as monitors want it."""
+
+    OK = 0
+    WARNING = 1
+    FAILURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, what was found, and what to do."""
+
+    check: str
+    level: Level
+    found: str
+    advice: str = ""
+
+
+async def examine(store: Store) -> list[Finding]:
+    """Look at everything; never raises for a database that is away, behind or somebody else's."""
+    findings = list(_files(store.path)) if store.path else []
+    try:
+        async with store.read() as tx:
+            findings += await _database(tx)
+            state = await schema.state(tx)
+            findings.append(_schema(state))
+            if not state.at_head:
+                return findings
+            findings += [await _clock(tx), *await _claims(tx), *await _snapshots(tx)]
+    except CasedialError as error:
+        cause = str(error.__cause__ or error.detail).splitlines()[0]
+        findings.append(Finding("database", Level.FAILURE, cause, "See that it runs and that the URL is right."))
+    return findings
+
+
+def _files(path: Path) -> list[Finding]:
+    """Look at the file of a SQLite database: who can read it, whether it can grow."""
+    if not path.exists():
+        return [Finding("files", Level.FAILURE, f"There is no file {path}.", "casedial serve makes an empty one.")]
+    findings = []
+    if path.stat().st_mode & 0o077:
+        advice = f"It holds names and phone numbers: chmod 600 {path}"
+        findings.append(Finding("files", Level.WARNING, f"{path} is open to other users.", advice))
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        advice = "SQLite also writes beside its file: give the server's user both."
+        findings.append(Finding("files", Level.FAILURE, f"{path} or its folder cannot be written.", advice))
+    free = shutil.disk_usage(path).free
+    if free < _FREE_BYTES:
+        findings.append(
+            Finding("files", Level.WARNING, f"{free // 1024 // 1024} MiB are free on the disk.", "Make room.")
+        )
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size > _WAL_BYTES:
+        advice = "Something reads for very long; end it, and the file shrinks at the next write."
+        findings.append(Finding("snapshots", Level.WARNING, f"{wal} is {wal.stat().st_size >> 20} MiB large.", advice))
+    return findings or [Finding("files", Level.OK, f"{path} is the server's own, and can grow.")]
+
+
+async def _database(tx: Transaction) -> list[Finding]:
+    found, good = await health.version(tx)
+    if good:
+        return [Finding("database", Level.OK, found)]
+    if tx.database is Database.SQLITE:
+        advice = (
+            "This version can corrupt a database in WAL mode, so that is not used: install pysqlite3 (Linux x86-64)."
+        )
+        return [Finding("database", Level.WARNING, found, advice)]
+    return [Finding("database", Level.WARNING, found, "PostgreSQL 14 or newer is supported.")]
+
+
+def _schema(state: schema.SchemaState) -> Finding:
+    if state.at_head:
+        return Finding("schema", Level.OK, f"revision {state.current}")
+    found = f"The database is at revision {state.current or 'none'}, this casedial is at {state.head}."
+    return Finding("schema", Level.FAILURE, found, "Run casedial migrate, or the casedial that made it.")
+
+
+async def _clock(tx: Transaction) -> Finding:
+    """Compare the database's clock, by which leases run, with this machine's."""
+    before = datetime.now(UTC)
+    database = await tx.clock()
+    after = datetime.now(UTC)
+    skew = max(before - database, database - after, timedelta(0))
+    seconds = f"The database's clock and this machine's differ by {skew.total_seconds():.1f} s."
+    level = Level.FAILURE if skew > _SKEW_FAILS else Level.WARNING if skew > _SKEW_WARNS else Level.OK
+    return Finding("clock", level, seconds, "Let both follow a time server." if level else "")
+
+
+_BACK = "casedial cases set CASEID... --firm NAME --back-from-dialer --yes"
+
+
+async def _claims(tx: Transaction) -> list[Finding]:
+    """Look for cases that are In the Dialer and will stay there."""
+    clock = await tx.clock()
+    answered = await health.answered(tx)
+    return [
+        *_stuck(
+            "overdue claims",
+            Level.FAILURE,
+            await health.overdue(tx, clock - _GRACE),
+            "are still In the Dialer after their claim ran out",
+            "No server does its upkeep: see that one runs, and read its log.",
+        ),
+        *_stuck(
+            "unclaimed cases",
+            Level.WARNING,
+            await health.unclaimed(tx),
+            "are In the Dialer without a claim",
+            "A running server gives each a claim within ten seconds.",
+        ),
+        *_stuck(
+            "answered cases",
+            max((_level_of_answered(stuck, clock) for stuck in answered), default=Level.OK),
+            answered,
+            "were dialed, and nobody has said what comes next",
+            f"Ask the dialer's vendor to send a Status with the Disposition; then {_BACK}",
+        ),
+        *_stuck(
+            "endless claims",
+            Level.WARNING,
+            await health.endless(tx, clock - _HELD_FOR),
+            "are In the Dialer for more than a day by claims that never run out",
+            f"Ask the dialer's vendor; then {_BACK}. A claim timeout (casedial firm set) ends such claims by itself.",
+        ),
+    ]
+
+
+def _level_of_answered(stuck: health.Stuck, clock: datetime) -> Level:
+    lately = stuck.since is not None and clock - stuck.since < _ANSWERED_FOR
+    return Level.OK if lately else Level.WARNING  # lately: the call may go on
+
+
+def _stuck(check: str, level: Level, stuck: Sequence[health.Stuck], what: str, advice: str) -> list[Finding]:
+    return [Finding(check, level, _words(found, what), advice) for found in stuck] or [Finding(check, Level.OK, "none")]
+
+
+def _words(stuck: health.Stuck, what: str) -> str:
+    named = ", ".join(map(str, stuck.case_ids)) + (", …" if stuck.count > len(stuck.case_ids) else "")
+    since = f", the oldest since {stuck.since:%Y-%m-%d %H:%M} UTC" if stuck.since else ""
+    return f"{stuck.firm}: {stuck.count} that {what}{since} (CaseID {named})."
+
+
+async def _snapshots(tx: Transaction) -> Sequence[Finding]:
+    old = await health.old_snapshots(tx, _SNAPSHOT_AGE)
+    advice = "While it lasts, every claim gets slower: end it, or set idle_in_transaction_session_timeout."
+    return [
+        Finding("snapshots", Level.WARNING, f"{snapshot.what} has a transaction open for {snapshot.age}.", advice)
+        for snapshot in old
+    ] or [Finding("snapshots", Level.OK, "none held open for long")]

@@ -1,0 +1,109 @@
+"""What a database says of its own state, and what of ours in it needs a person's eye."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from casedial.domain.cases import Role
+from casedial.storage.engine import Database, Transaction
+from casedial.storage.sqlite import wal_is_safe
+from casedial.storage.tables import cases, firms
+
+_SHOWN = 5  # CaseIDs named of many
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """Cases of one firm in a state that no server ends: how many, since when the oldest, and some of their CaseIDs."""
+
+    firm_id: int
+    firm: str
+    count: int
+    since: datetime | None
+    case_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Something that keeps PostgreSQL from clearing away old rows: what it is, and since when."""
+
+    what: str
+    age: timedelta
+
+
+async def version(tx: Transaction) -> tuple[str, bool]:
+    """Return the database's version in words, and whether it is free of what casedial warns of."""
+    if tx.database is Database.SQLITE:
+        mode = (await tx.execute(sa.text("PRAGMA journal_mode"))).scalar_one()
+        number = str((await tx.execute(sa.text("SELECT sqlite_version()"))).scalar_one())
+        return f"SQLite {number}, journal mode {mode}", wal_is_safe(tuple(map(int, number.split("."))))
+    number = (await tx.execute(sa.text("SHOW server_version"))).scalar_one()
+    return f"PostgreSQL {number}", int(str(number).partition(".")[0]) >= 14
+
+
+async def answered(tx: Transaction) -> list[Stuck]:
+    """Return the answered cases of each firm: somebody was dialed, and nobody has said what comes next."""
+    return await _stuck(tx, cases.c.answered_at.is_not(None), cases.c.answered_at)
+
+
+async def overdue(tx: Transaction, clock: datetime) -> list[Stuck]:
+    """Return cases whose lease ended before ``clock`` and that nobody has returned."""
+    return await _stuck(tx, sa.and_(_IN_THE_DIALER, cases.c.held_until < clock), cases.c.held_until)
+
+
+async def endless(tx: Transaction, before: datetime) -> list[Stuck]:
+    """Return cases in the dialer since ``before`` whose lease has no end and that nobody answered."""
+    held = sa.and_(cases.c.held_until.is_(None), cases.c.answered_at.is_(None), cases.c.dial_at < before)
+    return await _stuck(tx, sa.and_(_IN_THE_DIALER, held), cases.c.dial_at)
+
+
+async def unclaimed(tx: Transaction) -> list[Stuck]:
+    """Return cases in the dialer without a claim."""
+    # As it stands in the index's condition.
+    return await _stuck(tx, sa.text("dialer_role = 2 AND claim_id IS NULL"), cases.c.dial_at)
+
+
+_IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)
+
+
+async def _stuck(
+    tx: Transaction, which: sa.ColumnElement[bool] | sa.TextClause, since: sa.ColumnElement[datetime | None]
+) -> list[Stuck]:
+    counted = (
+        sa.select(cases.c.firm_id, firms.c.name, sa.func.count().label("count"), sa.func.min(since).label("since"))
+        .join_from(cases, firms)
+        .where(which)
+        .group_by(cases.c.firm_id, firms.c.name)
+        .order_by(cases.c.firm_id)
+    )
+    found = []
+    for row in (await tx.execute(counted)).all():
+        some = sa.select(cases.c.case_id).where(which, cases.c.firm_id == row.firm_id).order_by(since).limit(_SHOWN)
+        case_ids = list((await tx.execute(some)).scalars())
+        found.append(Stuck(row.firm_id, row.name, row._mapping["count"], row.since, case_ids))
+    return found
+
+
+_SNAPSHOTS = sa.text("""
+SELECT 'process ' || pid || ' of ' || coalesce(nullif(application_name, ''), usename, backend_type)
+       || ' (' || coalesce(state, backend_type) || ')' AS what, clock_timestamp() - xact_start AS age
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND xact_start < clock_timestamp() - make_interval(secs => :seconds)
+   AND pid <> pg_backend_pid()
+UNION ALL
+SELECT 'prepared transaction ' || gid, clock_timestamp() - prepared FROM pg_prepared_xacts
+ WHERE database = current_database() AND prepared < clock_timestamp() - make_interval(secs => :seconds)
+ ORDER BY age DESC
+""")
+
+
+async def old_snapshots(tx: Transaction, older_than: timedelta) -> list[Snapshot]:
+    """Return what has held a transaction open for longer; none in SQLite, where no reader keeps rows of others."""
+    if tx.database is Database.SQLITE:
+        return []
+    rows = await tx.execute(_SNAPSHOTS, {"seconds": older_than.total_seconds()})
+    return [Snapshot(row.what, row.age) for row in rows]

@@ -1,0 +1,110 @@
+"""Replies to writes sent with an Idempotency-Key, kept to be given again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from casedial.domain.errors import RequestStillRunning
+from casedial.storage.engine import Database, Transaction
+from casedial.storage.tables import idempotency
+
+KEPT_FOR = timedelta(hours=24)
+_LOCK_NOT_AVAILABLE = "55P03"
+_THIS_ROW = sa.and_(
+    idempotency.c.key_id == sa.bindparam("the_key", type_=sa.BigInteger),
+    idempotency.c.digest == sa.bindparam("the_digest", type_=sa.LargeBinary),
+)
+_FIND = idempotency.select().where(_THIS_ROW)
+_KEEP = (
+    idempotency.update().where(_THIS_ROW).values({name: sa.bindparam(name) for name in ("status", "headers", "body")})
+)
+_WAIT = sa.text("SELECT set_config('lock_timeout', :milliseconds, true)")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReply:
+    """A reply as it was given the first time; ``fingerprint`` tells which request it answered."""
+
+    fingerprint: bytes
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def _begin(database: Database) -> Any:
+    """Build the first insert of a write: it takes the key, also one whose time is over, or waits for who has it."""
+    insert = (sqlite if database is Database.SQLITE else postgresql).insert(idempotency)
+    anew = {"fingerprint": insert.excluded.fingerprint, "created_at": insert.excluded.created_at}
+    return insert.on_conflict_do_update(
+        index_elements=["key_id", "digest"],
+        set_={**anew, "status": None, "headers": None, "body": None},
+        where=idempotency.c.created_at <= sa.bindparam("cutoff", type_=idempotency.c.created_at.type),
+    ).returning(idempotency.c.key_id)
+
+
+_BEGIN = {database: _begin(database) for database in Database}
+
+
+def digest(key: str) -> bytes:
+    """Return what an Idempotency-Key is stored by."""
+    return sha256(key.encode()).digest()
+
+
+async def begin(
+    tx: Transaction, key_id: int, key: bytes, fingerprint: bytes, now: datetime, patience: float
+) -> KeptReply | None:
+    """Take a key for the write that begins here, or return the reply that the first request with it was given.
+
+    Raises RequestStillRunning when the first goes on for ``patience`` seconds more.
+    """
+    row = {"key_id": key_id, "digest": key, "fingerprint": fingerprint, "created_at": now, "cutoff": now - KEPT_FOR}
+    waits = tx.database is Database.POSTGRESQL
+    if waits:
+        await tx.execute(_WAIT, {"milliseconds": str(max(1, int(patience * 1000)))})
+    try:
+        taken = (await tx.execute(_BEGIN[tx.database], row)).one_or_none()
+    except sa.exc.DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise still_running() from None
+    if waits:
+        await tx.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
+    if taken:
+        return None
+    kept = (await tx.execute(_FIND, {"the_key": key_id, "the_digest": key})).one()
+    return KeptReply(kept.fingerprint, kept.status, kept.headers, kept.body)
+
+
+def still_running() -> RequestStillRunning:
+    """Return the refusal of a repeat that would not wait longer."""
+    return RequestStillRunning("The first request with this Idempotency-Key is still running; repeat it in a moment.")
+
+
+async def keep(tx: Transaction, key_id: int, key: bytes, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Keep the reply of the write that took the key in this transaction."""
+    row = {"the_key": key_id, "the_digest": key, "status": status, "headers": headers, "body": body}
+    await tx.execute(_KEEP, row)
+
+
+async def forget(tx: Transaction, key_id: int, key: bytes) -> None:
+    """Give back a key taken in this transaction: its reply is not one to be kept."""
+    await tx.execute(idempotency.delete().where(_THIS_ROW), {"the_key": key_id, "the_digest": key})
+
+
+async def count_old(tx: Transaction, now: datetime) -> int:
+    """Return how many replies there are whose time is over."""
+    query = sa.select(sa.func.count()).select_from(idempotency).where(idempotency.c.created_at <= now - KEPT_FOR)
+    return int((await tx.execute(query)).scalar_one())
+
+
+async def purge(tx: Transaction, now: datetime, limit: int) -> int:
+    """Delete replies whose time is over, at most ``limit``; return how many."""
+    old = sa.select(idempotency.c.key_id, idempotency.c.digest).where(idempotency.c.created_at <= now - KEPT_FOR)
+    these = sa.tuple_(idempotency.c.key_id, idempotency.c.digest).in_(old.limit(limit))
+    return int((await tx.execute(idempotency.delete().where(these))).rowcount)

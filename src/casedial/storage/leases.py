@@ -1,0 +1,77 @@
+"""Claims after their opening: who made one, whose leases may be over, cases without a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from casedial.domain.cases import Firm
+from casedial.domain.claims import Claim
+from casedial.storage.engine import Transaction
+from casedial.storage.tables import cases, claims
+
+_NEXT = sa.select(sa.func.min(claims.c.check_at))
+_TO_CHECK = (
+    claims.select()
+    .where(claims.c.check_at <= sa.bindparam("clock", type_=claims.c.check_at.type))
+    .order_by(claims.c.check_at)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_CHECK_AGAIN = (
+    claims.update().where(claims.c.id == sa.bindparam("this_claim")).values(check_at=sa.bindparam("check_at"))
+)
+
+
+def _claim_from(row: Any) -> Claim:
+    return Claim(row.id, row.vendor, row.key_id, tuple(row.case_ids), row.created_at, row.expires_at)
+
+
+async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[UUID, Claim]:
+    """Return those of these claims that are the firm's."""
+    wanted = sorted(set(claim_ids))
+    if not wanted:
+        return {}
+    rows = await tx.execute(claims.select().where(claims.c.firm_id == firm.id, claims.c.id.in_(wanted)))
+    return {row.id: _claim_from(row) for row in rows}
+
+
+async def next_check(tx: Transaction) -> datetime | None:
+    """Return when the next lease may end, by the database's clock; None when none will."""
+    found: datetime | None = (await tx.execute(_NEXT)).scalar_one()
+    return found
+
+
+async def to_check(tx: Transaction, clock: datetime, limit: int) -> list[tuple[int, Claim]]:
+    """Return claims one of whose leases may be over, each with its firm's id, passing over those another server has."""
+    rows = await tx.execute(_TO_CHECK, {"clock": clock, "limit": limit})
+    return [(row.firm_id, _claim_from(row)) for row in rows]
+
+
+async def check_again(tx: Transaction, times: Mapping[UUID, datetime | None]) -> None:
+    """Say when each of these claims is to be looked at next; None for never."""
+    rows = [{"this_claim": claim_id, "check_at": at} for claim_id, at in times.items()]
+    if rows:
+        await tx.execute(_CHECK_AGAIN, rows)
+
+
+async def ends(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> list[tuple[int, UUID, datetime]]:
+    """Return which of these cases have a lease that runs out: the case, its claim, its end. Nothing is held."""
+    query = sa.select(cases.c.case_id, cases.c.claim_id, cases.c.held_until).where(
+        cases.c.firm_id == firm.id, cases.c.case_id.in_(case_ids), cases.c.held_until.is_not(None)
+    )
+    return [(row.case_id, row.claim_id, row.held_until) for row in await tx.execute(query)]
+
+
+async def unclaimed(tx: Transaction, limit: int) -> dict[int, list[int]]:
+    """Return cases that are In the Dialer without a claim, by the id of their firm."""
+    # The condition as it stands in the index, which is empty but after a migration.
+    query = sa.select(cases.c.firm_id, cases.c.case_id).where(sa.text("dialer_role = 2 AND claim_id IS NULL"))
+    found: dict[int, list[int]] = {}
+    for row in await tx.execute(query.limit(limit)):
+        found.setdefault(row.firm_id, []).append(row.case_id)
+    return found

@@ -1,0 +1,149 @@
+"""SQLite: which one, its connections, and how its file is kept safe."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiosqlite
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from casedial.domain.errors import InvalidSetting
+
+try:  # carries a newer SQLite than most systems, see wal_is_safe
+    import pysqlite3.dbapi2 as dbapi
+except ImportError:  # no wheel for this platform
+    import sqlite3 as dbapi
+
+Error, OperationalError = dbapi.Error, dbapi.OperationalError
+BUSY_SECONDS = 10.0  # how long SQLite waits for another process's write
+
+
+def wal_is_safe(version: tuple[int, ...]) -> bool:
+    """Tell whether this SQLite is free of the WAL-reset bug, which can corrupt a database.
+
+    It was in 3.7.0 to 3.51.2 and is mended in 3.51.3, 3.50.7 and 3.44.6 [sqlite.org, release notes].
+    """
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
+
+
+WAL = wal_is_safe(dbapi.sqlite_version_info)
+_WHY_NO_WAL = (
+    f"SQLite {dbapi.sqlite_version} has the WAL-reset bug of 3.7.0 to 3.51.2, which can corrupt a database in WAL mode"
+)
+CAUTION = (
+    f"{_WHY_NO_WAL}. casedial does without WAL: nothing is lost, but readers and writers wait for each other. "
+    "To have WAL, install the package pysqlite3, or take a Python that brings SQLite 3.51.3 or newer."
+)
+
+
+def file_of(url: str) -> Path:
+    """Return the file that a ``sqlite:///path`` URL names. Raises InvalidSetting where it names none."""
+    path = sa.make_url(url).database
+    if not path or path == ":memory:":
+        raise InvalidSetting("A SQLite database is a file: sqlite:///relative/path or sqlite:////absolute/path.")
+    return Path(path)
+
+
+def make_engine(path: Path, **options: Any) -> AsyncEngine:
+    """Make an engine for a file that need not be there yet. Raises InvalidSetting where its folder is missing."""
+    if not path.parent.is_dir():
+        raise InvalidSetting(f"There is no folder {path.parent} to keep the database in.")
+    adapted = AsyncAdapt_aiosqlite_dbapi(aiosqlite, dbapi)
+    for name in (
+        "DatabaseError",
+        "Error",
+        "IntegrityError",
+        "NotSupportedError",
+        "OperationalError",
+        "ProgrammingError",
+        "sqlite_version",
+        "sqlite_version_info",
+    ):
+        setattr(adapted, name, getattr(dbapi, name))  # not those of the standard module that aiosqlite names
+
+    async def connect() -> aiosqlite.Connection:
+        connection = aiosqlite.Connection(lambda: _connect(path), 64)
+        connection._thread.daemon = True  # as SQLAlchemy does: a forgotten connection never holds up an exit
+        return await connection
+
+    engine = create_async_engine(
+        "sqlite+aiosqlite://",
+        module=adapted,
+        async_creator=connect,
+        poolclass=sa.AsyncAdaptedQueuePool,
+        **options,
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A write takes the lock at once: a read that turns into a write fails when another got in between.
+        writes = connection.get_execution_options().get("casedial_writes", True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection: sqlite3.Connection = dbapi.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        _choose_journal(connection, path)
+        # Overwrites what is deleted: a stolen file is not to tell what its firm has purged.
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _choose_journal(connection: sqlite3.Connection, path: Path) -> None:
+    if WAL:
+        for pragma in ("journal_mode=WAL", "wal_checkpoint(NOOP)"):  # which fails on a log opened read-only
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return
+    try:
+        connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+    except OperationalError as error:
+        if connection.execute("PRAGMA journal_mode").fetchall() != [("wal",)]:
+            raise
+        raise OperationalError(
+            f"{_WHY_NO_WAL}; {path} is in WAL mode, and cannot be brought out of it while another program has it open. "
+            "Stop that program, or take a newer SQLite."
+        ) from error
+
+
+async def settle(path: Path) -> bool:
+    """Sync the folder of a file from which a COMMIT has just removed the journal; tell whether that went well.
+
+    SQLite leaves it out. After a power cut the journal could be there again, and undo what was answered.
+    """
+    if WAL:
+        return True
+    for _ in range(2):
+        try:
+            await asyncio.to_thread(_sync, path.parent)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

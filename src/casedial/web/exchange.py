@@ -1,0 +1,41 @@
+"""One request as it was read, and its reply as it is before its transaction ends: rendered, so that it can be kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from casedial.domain.cases import Caller
+from casedial.web.observe import SUCCESS
+from casedial.wire import requests, values
+from casedial.wire.documents import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who asks, for what, and when. ``claim_header`` is X-Claim-Id, as often as it was sent."""
+
+    caller: Caller
+    document: Document
+    now: datetime
+    request_id: str
+    claim_header: tuple[str, ...] = ()
+
+    @property
+    def claim_id(self) -> UUID | None:
+        """Return the claim under which the caller writes. Raises InvalidParameter or ConflictingParameter."""
+        return requests.header("X-Claim-Id", self.claim_header, values.claim_id)
+
+
+@dataclass(slots=True)
+class Reply:
+    """What goes to the client, and what the log and the metrics say of it."""
+
+    body: bytes
+    status: int = 200
+    media_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    outcome: str = SUCCESS
+    cases: int = 0
+    claimed: int = 0

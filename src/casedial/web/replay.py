@@ -1,0 +1,82 @@
+"""Writes sent with an Idempotency-Key: done once, and the reply given again to every repeat."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from casedial.domain.errors import Conflict, IdempotencyKeyReused, NotFound
+from casedial.storage import idempotency
+from casedial.storage.engine import Store, Transaction
+from casedial.web.exchange import Call, Reply
+from casedial.web.observe import REPLAYED
+from casedial.web.problems import problem
+
+PATIENCE = 10.0  # seconds that a repeat waits for the first request to end
+_CONTENT_TYPE = "Content-Type"
+
+
+class Replays:
+    """Runs writes once for each key of each caller."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._running: WeakValueDictionary[tuple[int, bytes], asyncio.Lock] = WeakValueDictionary()
+
+    async def once(
+        self, call: Call, key: str, fingerprint: bytes, work: Callable[[Transaction], Awaitable[Reply]]
+    ) -> Reply:
+        """Do a write and keep its reply in the same transaction, or give the reply that was kept.
+
+        Raises IdempotencyKeyReused for another request with the same key, RequestStillRunning.
+        """
+        key_id, digest = call.caller.key_id, idempotency.digest(key)
+        give_up = time.monotonic() + PATIENCE
+
+        async def kept(tx: Transaction) -> Reply:
+            patience = give_up - time.monotonic()
+            earlier = await idempotency.begin(tx, key_id, digest, fingerprint, call.now, patience)
+            if earlier:
+                return _again(earlier, fingerprint)
+            try:
+                reply = await work(tx)
+            except (NotFound, Conflict) as error:  # raised before anything was written; an answer like others
+                reply = problem(error, call.request_id)
+            if _is_final(reply.status):
+                headers = {**reply.headers, _CONTENT_TYPE: reply.media_type}
+                await idempotency.keep(tx, key_id, digest, reply.status, headers, reply.body)
+            else:
+                await idempotency.forget(tx, key_id, digest)
+            return reply
+
+        async with self._alone((key_id, digest)):
+            return await self._store.transact(kept)
+
+    @asynccontextmanager
+    async def _alone(self, name: tuple[int, bytes]) -> AsyncIterator[None]:
+        """Let repeats wait here, where they hold no database connection; those in other processes wait there."""
+        lock = self._running.setdefault(name, asyncio.Lock())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await lock.acquire()
+        except TimeoutError:
+            raise idempotency.still_running() from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _again(earlier: idempotency.KeptReply, fingerprint: bytes) -> Reply:
+    if earlier.fingerprint != fingerprint:
+        raise IdempotencyKeyReused("This Idempotency-Key came with another request before; take a new one for each.")
+    headers = dict(earlier.headers)
+    return Reply(earlier.body, earlier.status, headers.pop(_CONTENT_TYPE), headers, REPLAYED)
+
+
+def _is_final(status: int) -> bool:
+    """Tell whether a repeat is to get this reply, rather than to try again what may do better then."""
+    return status < 500 and status not in (401, 403, 413, 429)

@@ -1,0 +1,98 @@
+"""What a server does without being asked: return what ran out, find cases without a claim, drop old replies."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from casedial.domain.cases import StatusesStale
+from casedial.domain.errors import StorageUnavailable
+from casedial.service import claims
+from casedial.storage import idempotency, leases
+from casedial.storage.engine import Store, Transaction
+from casedial.web.observe import note_adopted, note_returned, note_upkeep_fault
+
+# Half a second at most between two looks: with the time that the work takes, a lease is over within a second.
+_LOOK_SECONDS = 0.5
+_REPLIES_AT_ONCE = 1000
+
+
+@dataclass
+class _Chore:
+    """Something done every so often; ``work`` returns whether there is more to do at once."""
+
+    seconds: float
+    work: Callable[[Transaction, datetime], Awaitable[bool]]
+    due_at: float = 0.0
+
+
+class Upkeep:
+    """Runs in every server of a database; whoever comes first does the work, and the others find it done."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._task: asyncio.Task[None] | None = None
+        self._chores = [_Chore(10, _adopt), _Chore(60, _drop_old_replies)]
+
+    def start(self) -> None:
+        """Begin, in the running loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """End, and leave nothing half done: an open transaction is rolled back."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                pause = await self.look()
+                await self._do_chores()
+            except StorageUnavailable:  # requests say so; here there is nobody to tell
+                pause = 1.0
+            except StatusesStale:  # a status was added meanwhile: the next look reads it
+                pause = 0.0
+            except Exception as error:
+                note_upkeep_fault(error)
+                pause = 1.0
+            await asyncio.sleep(pause)
+
+    async def look(self) -> float:
+        """Return what ran out to To Dial; return for how many seconds nothing more can be due."""
+        while True:
+            async with self._store.read() as tx:
+                clock, next_check = await tx.clock(), await leases.next_check(tx)
+            if next_check is None or next_check > clock:
+                break
+            returned = await self._store.transact(lambda tx: claims.return_lapsed(tx, datetime.now(UTC)))
+            for count in returned.cases.values():
+                note_returned(count)
+            if not returned.looked_at:  # another server has them
+                return 0.05
+        if next_check is None:
+            return _LOOK_SECONDS
+        return min(_LOOK_SECONDS, (next_check - clock).total_seconds())
+
+    async def _do_chores(self) -> None:
+        for chore in self._chores:
+            while time.monotonic() >= chore.due_at:
+                more = await self._store.transact(lambda tx, work=chore.work: work(tx, datetime.now(UTC)))  # type: ignore[misc]
+                if not more:
+                    chore.due_at = time.monotonic() + chore.seconds
+
+
+async def _adopt(tx: Transaction, now: datetime) -> bool:
+    adopted = await claims.adopt(tx, now)
+    if adopted:
+        note_adopted(adopted)
+    return adopted > 0
+
+
+async def _drop_old_replies(tx: Transaction, now: datetime) -> bool:
+    return await idempotency.purge(tx, now, _REPLIES_AT_ONCE) == _REPLIES_AT_ONCE
