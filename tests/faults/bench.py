@@ -1,0 +1,158 @@
+"""A server on a SQLite file whose disk fails when told to, and what the test knows of that file by itself."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from casedial.domain.cases import Phone
+from casedial.service.keys import add_key
+from casedial.storage import schema
+from casedial.storage.engine import Store
+from tests.conftest import NOW, Office, make_office
+from tests.faults.disk import Disk
+from tests.servers import Server
+
+try:  # as the server does, for the same reason
+    import pysqlite3.dbapi2 as sqlite
+except ImportError:
+    import sqlite3 as sqlite
+
+AFFECTED = str(Path(__file__).with_name("affected"))
+FAR_FUTURE = "2099-01-01 00:00:00.000000"
+
+Dump = dict[str, list[tuple[Any, ...]]]
+
+
+async def fill(file: Path, fresh_keys: int = 0) -> tuple[str, list[str]]:
+    """Make a database with a firm and 8 due cases; return its key, and as many more that were never used."""
+    store = Store(f"sqlite:///{file}")
+    await schema.migrate(store)
+    office: Office = await make_office(store)
+    for case_id in range(1, 9):
+        await office.add(case_id, phones=(Phone("Cell", f"402555{case_id:04}", True, True),))
+    firm = await office.firm()
+    async with store.write() as tx:
+        fresh = [(await add_key(tx, firm, f"Vendor {n}", NOW)).key for n in range(fresh_keys)]
+    await store.close()
+    return office.key, fresh
+
+
+class Look:
+    """A connection of the test's own: what is in the file, and the way back to how it was."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.connection = sqlite.connect(str(file), isolation_level=None, timeout=10)
+        for pragma in ("wal_autocheckpoint=0", "synchronous=OFF"):  # the server alone is to do that
+            self.connection.execute(f"PRAGMA {pragma}").fetchall()
+        # Noted as used for good, so that the server writes nothing behind the requests that are looked at.
+        self.connection.execute("UPDATE keys SET last_used_at = ? WHERE vendor = 'Acme Dialer'", [FAR_FUTURE])
+        self.connection.execute("CREATE TABLE scratch (id INTEGER PRIMARY KEY, filling BLOB)")
+        self.connection.execute("INSERT INTO scratch SELECT value, zeroblob(3000) FROM json_each('[1,2,3,4,5,6,7,8]')")
+        self.baseline = self.dump()
+
+    def dump(self) -> Dump:
+        return _dump(self.connection)
+
+    def after_a_crash(self, room: Path) -> Dump:
+        """What SQLite would find if the server and the machine's memory of it were gone at this moment."""
+        shutil.rmtree(room, ignore_errors=True)
+        room.mkdir()
+        for ending in ("", "-wal", "-journal"):
+            part = self.file.with_name(self.file.name + ending)
+            if part.exists():
+                shutil.copyfile(part, room / part.name)
+        copy = sqlite.connect(str(room / self.file.name), isolation_level=None)
+        copy.execute("PRAGMA synchronous=OFF")
+        try:
+            assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            return _dump(copy)
+        finally:
+            copy.close()
+
+    def check(self) -> None:
+        assert self.connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+    def reset(self) -> None:
+        """Bring every table back to the baseline."""
+        now = self.dump()
+        self.connection.execute("BEGIN IMMEDIATE")
+        for table, rows in self.baseline.items():
+            if now[table] != rows:
+                self.connection.execute(f"DELETE FROM {table}")
+                if rows:
+                    marks = ",".join("?" * len(rows[0]))
+                    self.connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        self.connection.execute("COMMIT")
+
+    def fill_log(self) -> None:
+        """Leave more pages in the write-ahead log than the server lets stand: its next commit is a checkpoint, too."""
+        for _ in range(130):
+            self.connection.execute("UPDATE scratch SET filling = randomblob(3000)")
+
+    def renew_log(self) -> None:
+        """Leave a log that was checkpointed whole: the server's next write begins it anew."""
+        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _dump(connection: Any) -> Dump:
+    connection.execute("BEGIN")
+    names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'scratch'").fetchall()
+    found = {name: connection.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall() for (name,) in sorted(names)}
+    connection.execute("COMMIT")
+    return found
+
+
+class Bench:
+    """A running server on a database in this journal mode, a disk under it, and a look at the file."""
+
+    def __init__(self, journal: str, key: str, database: Path, room: Path) -> None:
+        self.journal = journal
+        self.disk = Disk(database, room)
+        settings = {"CASEDIAL_POOL_SIZE": "2", **self.disk.environment}
+        if journal == "DELETE":
+            settings["PYTHONPATH"] = AFFECTED
+        self.server = Server(f"sqlite:///{database}", **settings)
+        self.key = key
+        self.http = httpx.Client(timeout=20)
+        self.crashed = room / "crashed"
+
+    def __enter__(self) -> Bench:
+        self.server.__enter__()
+        self.workers = self._workers()
+        self.look = Look(self.disk.database)
+        journal = self.look.connection.execute("PRAGMA journal_mode").fetchall()[0][0]
+        assert journal.upper() == self.journal
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.look.connection.close()
+        self.http.close()
+        self.server.__exit__(kind, error, trace)
+
+    def _workers(self) -> str:
+        listed = ["ps", "-o", "pid=", "--ppid", str(self.server.process.pid)]
+        return subprocess.run(listed, capture_output=True, text=True, check=True).stdout
+
+    def same_process(self) -> bool:
+        """Tell whether the server is still the very process that was started."""
+        return self.server.process.poll() is None and self._workers() == self.workers
+
+    def post(self, method: str, body: dict[str, Any], again: httpx.Response | None = None) -> httpx.Response:
+        """Send a write under an Idempotency-Key of its own, or under that of the reply ``again``."""
+        once = again.request.headers["Idempotency-Key"] if again else str(uuid.uuid4())
+        headers = {"X-ApiKey": self.key, "Idempotency-Key": once}
+        return self.http.post(f"{self.server.base}/{method}", json=body, headers=headers)
+
+    def info(self, case_id: int, key: str | None = None) -> httpx.Response:
+        headers = {"X-ApiKey": key or self.key}
+        return self.http.get(f"{self.server.base}/GetCaseInfo", params={"CaseID": case_id}, headers=headers)
