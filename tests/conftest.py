@@ -11,20 +11,22 @@ import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from casedial.domain.cases import Case, Firm, Note, Phone, Role, StatusType
-from casedial.service.firms import add_firm, open_firm
+from casedial.domain.cases import Case, Firm, Note, Phone, Role, StatusChange, StatusType
+from casedial.domain.claims import Claim, Taker, enter, opened
+from casedial.service.firms import add_firm, open_firm, set_firm
 from casedial.service.keys import add_key
 from casedial.service.statuses import add_statuses
 from casedial.settings import Settings
-from casedial.storage import cases, notes, schema
+from casedial.storage import cases, claims, leases, notes, schema
 from casedial.storage.engine import Store
 from casedial.web.app import create_app
 from tests.postgres import PostgresServer
@@ -124,9 +126,25 @@ class Office:
         facts.setdefault("phones", (Phone("Cell", f"402555{case_id % 10000:04}", True, True),))
         statuses = {kind: firm.statuses.named(kind, name) for kind, name in named.items() if name}
         case = Case(case_id=case_id, statuses=statuses, **facts)
+        if case.role is Role.IN_THE_DIALER:
+            assert case.dial_at
+            case = replace(case, hold=enter(firm, case, case.dial_at, Taker(uuid4(), datetime.now(UTC))))
         async with self.store.write() as tx:
             await cases.add(tx, firm, [case])
+            held_by = opened(None, case, "Acme Dialer", None, NOW)
+            await claims.add(tx, firm, [held_by] if held_by else [])
         return case
+
+    async def claim(self, claim_id: UUID) -> Claim:
+        """A claim as it was recorded."""
+        firm = await self.firm()
+        async with self.store.read() as tx:
+            return (await leases.find(tx, firm, [claim_id]))[claim_id]
+
+    async def set(self, **settings: Any) -> None:
+        """Change the firm's settings."""
+        async with self.store.write() as tx:
+            await set_firm(tx, await open_firm(tx, self.name, lock=True), **settings)
 
     async def case(self, case_id: int) -> Case:
         """A case as it is now."""
@@ -139,11 +157,15 @@ class Office:
     async def role(self, case_id: int) -> Role | None:
         return (await self.case(case_id)).role
 
-    async def history(self, case_id: int) -> list[tuple[str, str | None, str]]:
-        """A case's history as (type, status, by), oldest first."""
+    async def changes(self, case_id: int) -> list[StatusChange]:
+        """A case's history, oldest first."""
         firm = await self.firm()
         async with self.store.read() as tx:
-            recorded = (await cases.history(tx, firm, [case_id]))[case_id]
+            return (await cases.history(tx, firm, [case_id]))[case_id]
+
+    async def history(self, case_id: int) -> list[tuple[str, str | None, str]]:
+        """A case's history as (type, status, by), oldest first."""
+        recorded = await self.changes(case_id)
         return [(c.type.label, c.status.name if c.status else None, c.changed_by) for c in recorded]
 
     async def notes(self, case_id: int) -> list[Note]:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -41,9 +42,12 @@ def _from_wheel(room: Path) -> Path:
 
 
 class PostgresServer:
-    """One server in a temporary folder, listening on loopback; ``stop`` ends it and removes the folder."""
+    """One server in a temporary folder, listening on loopback; ``stop`` ends it and removes the folder.
 
-    def __init__(self) -> None:
+    ``halt`` and ``start`` end it and bring it back with the same databases; ``freeze`` and ``thaw`` hold it still.
+    """
+
+    def __init__(self, **options: object) -> None:
         self.room = Path(tempfile.mkdtemp(prefix="casedial-pg-", dir="/tmp"))
         self.room.chmod(0o755)
         self.port = free_port()
@@ -52,28 +56,58 @@ class PostgresServer:
         if os.geteuid() != 0:
             self._user = {}
         self.bin = (None if os.environ.get("CASEDIAL_TEST_WHEEL_POSTGRES") else _installed()) or _from_wheel(self.room)
-        data = self.room / "data"
-        data.mkdir(mode=0o700)
+        self._data = self.room / "data"
+        self._data.mkdir(mode=0o700)
         if self._user:
-            shutil.chown(data, "nobody", self._user["group"])
-        self._run(self.bin / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = {
+            shutil.chown(self._data, "nobody", self._user["group"])
+        self._run(self.bin / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self._options = {
             "port": self.port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "fsync": "off",  # these databases live for one test
             "max_connections": 60,
             "timezone": "Pacific/Auckland",  # nothing may depend on it
+            **options,
         }
-        with (self.room / "server.log").open("wb") as log:
+        self.start()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        with (self.room / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self.bin / "postgres", "-D", data, *(f"-c{name}={value}" for name, value in options.items())],
+                [
+                    self.bin / "postgres",
+                    "-D",
+                    self._data,
+                    *(f"-c{name}={set_}" for name, set_ in self._options.items()),
+                ],
                 cwd="/",
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 **self._user,
             )
         self._wait()
+
+    def halt(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server, in pg_ctl's words fast (SIGINT) or immediate (SIGQUIT), as after a crash."""
+        self._process.send_signal(how)
+        self._process.wait(20)
+
+    def freeze(self) -> None:
+        """Hold every process of the server: connections stay, and nothing answers."""
+        self._frozen = [self._process.pid, *self._backends()]
+        for process in self._frozen:
+            os.kill(process, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the held processes go on."""
+        for process in self._frozen:
+            os.kill(process, signal.SIGCONT)
+
+    def _backends(self) -> list[int]:
+        listed = ["ps", "-o", "pid=", "--ppid", str(self._process.pid)]
+        return [int(pid) for pid in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()]
 
     def _run(self, *command: object) -> None:
         subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd="/", **self._user)

@@ -61,7 +61,8 @@ def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[
 @pytest.mark.parametrize("name", [setting.name for setting in fields(Settings)])
 def test_settings_are_those_of_the_code(name: str) -> None:
     setting = next(f for f in fields(Settings) if f.name == name)
-    row = f"| `{variable(name)}` | {setting.type} | `{setting.default}` | {setting.metadata['effect']} |"
+    default = f"`{setting.default}`" if setting.default != "" else "none"
+    row = f"| `{variable(name)}` | {setting.type} | {default} | {setting.metadata['effect']} |"
     assert row in read("settings.md").splitlines()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedial.domain.cases import STANDARD_STATUSES, Case, Firm, Role, Status, Statuses, StatusType
+from casedial.domain.cases import STANDARD_STATUSES, Case, Firm, Hold, Role, Status, Statuses, StatusType
+from casedial.domain.claims import Taker
 from casedial.domain.dialing import (
     CaseUpdate,
     Move,
@@ -30,6 +32,7 @@ STATUSES = Statuses(
     [Status(number, kind, name, role) for number, (kind, name, role) in enumerate(STANDARD_STATUSES, start=1)]
     + [Status(90, StatusType.CAMPAIGN, "Intake"), Status(91, StatusType.DIALER, "Paused", retired=True)]
 )
+TAKER = Taker(UUID(int=1), NOW)
 FIRM = Firm(1, "Lex", "America/Chicago", 100, STATUSES)
 
 
@@ -40,23 +43,23 @@ def a_case(role: Role = Role.TO_DIAL, **fields: object) -> Case:
 
 def test_an_item_with_a_case_id_only_changes_nothing() -> None:
     case = a_case()
-    assert update(FIRM, case, CaseUpdate(7), "Acme", NOW) == (case, [])
+    assert update(FIRM, case, CaseUpdate(7), "Acme", NOW, TAKER) == (case, [])
 
 
 @pytest.mark.parametrize(("next_call", "expected"), [(None, NOW), (LATER, LATER)])
 @pytest.mark.parametrize("status", ["to DIAL ", "In the Dialer", "Do not dial"])
 def test_a_status_brings_its_time_or_now(status: str, next_call: datetime | None, expected: datetime) -> None:
-    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, status=status, next_call=next_call), "Acme", NOW)
+    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, status=status, next_call=next_call), "Acme", NOW, TAKER)
     assert after.dial_at == recorded.dial_at == expected
     assert (recorded.changed_at, recorded.changed_by) == (NOW, "Acme")
 
 
 def test_next_call_alone_moves_a_case_that_is_to_dial_and_no_other() -> None:
-    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, next_call=LATER), "Acme", NOW)
+    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, next_call=LATER), "Acme", NOW, TAKER)
     assert (after.role, after.dial_at, recorded.type) == (Role.TO_DIAL, LATER, StatusType.DIALER)
     for role in (Role.IN_THE_DIALER, Role.DO_NOT_DIAL):
         with pytest.raises(NotToDial) as refused:
-            update(FIRM, a_case(role), CaseUpdate(7, next_call=LATER, pointer="#/Cases/3"), "Acme", NOW)
+            update(FIRM, a_case(role), CaseUpdate(7, next_call=LATER, pointer="#/Cases/3"), "Acme", NOW, TAKER)
         assert refused.value.fields[0].pointer == "#/Cases/3/NextCall"
 
 
@@ -71,7 +74,7 @@ def test_next_call_alone_moves_a_case_that_is_to_dial_and_no_other() -> None:
 )
 def test_a_bad_field_is_named(item: CaseUpdate, error: type[Exception], pointer: str) -> None:
     with pytest.raises(error) as refused:
-        update(FIRM, a_case(), item, "Acme", NOW)
+        update(FIRM, a_case(), item, "Acme", NOW, TAKER)
     assert [bad.pointer for bad in refused.value.fields] == [pointer]  # type: ignore[attr-defined]
 
 
@@ -115,13 +118,15 @@ def test_an_operator_does_not_take_a_case_out_of_the_dialer_by_to_dial() -> None
 
 
 def test_back_from_the_dialer_is_back_at_the_old_time() -> None:
-    case, first = change(a_case(), {StatusType.DIALER: STATUSES.with_role(Role.TO_DIAL)}, LATER, "x", NOW)
-    case, second = change(case, {StatusType.DIALER: STATUSES.with_role(Role.IN_THE_DIALER)}, NOW, "x", NOW)
-    assert last_dial_time(first + second) == LATER
-    after, _ = operate(FIRM, case, OperatorChange(Move.BACK_FROM_DIALER), first + second, "me", NOW)
-    assert (after.role, after.dial_at) == (Role.TO_DIAL, LATER)
-    after, _ = operate(FIRM, case, OperatorChange(Move.BACK_FROM_DIALER), [], "me", NOW)
+    waiting = a_case(dial_at=LATER)
+    case, history = update(FIRM, waiting, CaseUpdate(7, status="In the Dialer"), "Acme", NOW, TAKER)
+    assert case.hold == Hold(TAKER.claim_id, NOW + timedelta(days=1), LATER)
+    after, _ = operate(FIRM, case, OperatorChange(Move.BACK_FROM_DIALER), "me", NOW)
+    assert (after.role, after.dial_at, after.hold) == (Role.TO_DIAL, LATER, None)
+    after, _ = operate(FIRM, a_case(Role.IN_THE_DIALER), OperatorChange(Move.BACK_FROM_DIALER), "me", NOW)
     assert after.dial_at == NOW
+    _, first = change(a_case(), {StatusType.DIALER: STATUSES.with_role(Role.TO_DIAL)}, LATER, "x", NOW)
+    assert last_dial_time(first + history) == LATER
 
 
 def test_names_are_matched_trimmed_and_case_folded() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
-from casedial.storage import backup, cases
+from casedial.storage import backup, cases, schema
 from casedial.storage.engine import Database, Store
 from tests.conftest import NOW, Office
 from tests.postgres import PostgresServer
@@ -53,12 +53,12 @@ async def test_a_backup_made_while_cases_are_added_is_of_one_moment(
     copy = await restore(store, target, postgres)
     firm = await office.firm()
     async with copy.read() as tx:
-        found = await cases.existing(tx, firm, range(1, 2 * pairs + 1))
+        found = await cases.whereabouts(tx, firm, range(1, 2 * pairs + 1))
     await copy.close()
     if store.database is Database.POSTGRESQL:
         postgres.execute("DROP DATABASE restored WITH (FORCE)")
     assert found
-    assert found == set(range(1, len(found) + 1))
+    assert set(found) == set(range(1, len(found) + 1))
     assert len(found) % 2 == 0
 
 
@@ -84,3 +84,17 @@ async def test_a_backup_that_fails_leaves_nothing(database: str, postgres: Postg
     await store.close()
     await asyncio.sleep(0.05)  # aiosqlite's thread tells the loop, unasked, that it has ended
     assert [file.name for file in tmp_path.iterdir()] == (["broken.db"] if database == "sqlite" else [])
+
+
+async def test_a_damaged_file_is_said(tmp_path: Path) -> None:
+    """SQLite opens it, and finds out only when it copies."""
+    source = tmp_path / "damaged.db"
+    store = Store(f"sqlite:///{source}")
+    await schema.migrate(store)
+    await store.close()
+    whole = source.read_bytes()
+    source.write_bytes(whole[: len(whole) // 3] + b"\xff" * (len(whole) * 2 // 3))
+    with pytest.raises(StorageUnavailable):
+        await backup.write(store, tmp_path / "copy")
+    await store.close()
+    assert not (tmp_path / "copy").exists()

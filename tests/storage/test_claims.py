@@ -7,11 +7,14 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role, StatusType
+from casedial.domain.cases import Hold, Role, StatusType
 from casedial.storage import cases, claims
+from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Database, Store
 from casedial.storage.tables import cases as cases_table
 from tests.conftest import NOW, Office
+
+ALL = DueFilter(None, None, 5)
 
 
 async def test_concurrent_claims_take_each_case_once(store: Store, office: Office) -> None:
@@ -21,7 +24,8 @@ async def test_concurrent_claims_take_each_case_once(store: Store, office: Offic
 
     async def claim(records: int) -> list[int]:
         async with store.write() as tx:
-            return [c.case_id for c in await claims.claim(tx, firm, None, None, records, NOW, "x")]
+            taken, _ = await claims.claim(tx, firm, DueFilter(None, None, records), NOW, "x", None)
+            return [case.case_id for case in taken]
 
     batches = await asyncio.gather(*(claim(records) for records in (1, 7, 50, 3, 20, 20, 20, 20)))
     taken = [case_id for batch in batches for case_id in batch]
@@ -39,7 +43,8 @@ async def test_a_claim_passes_over_what_another_holds(store: Store, office: Offi
     async with store.write() as holding:
         await cases.lock(holding, firm, [3])
         async with store.write() as tx:
-            assert [c.case_id for c in await claims.claim(tx, firm, None, None, 2, NOW, "x")] == [2, 1]
+            taken, _ = await claims.claim(tx, firm, DueFilter(None, None, 2), NOW, "x", None)
+            assert [case.case_id for case in taken] == [2, 1]
 
 
 async def test_history_never_runs_backwards(store: Store, office: Office) -> None:
@@ -49,7 +54,7 @@ async def test_history_never_runs_backwards(store: Store, office: Office) -> Non
     await office.add(1, changed_at=later)
     await office.add(2, changed_at=None)
     async with store.write() as tx:
-        await claims.claim(tx, firm, None, None, 5, NOW, "x")
+        await claims.claim(tx, firm, ALL, NOW, "x", None)
     async with store.read() as tx:
         history = await cases.history(tx, firm, [1, 2])
     assert [change.changed_at for change in history[1]] == [later]
@@ -63,7 +68,7 @@ async def test_what_a_claim_changes(store: Store, office: Office, other_office: 
     await office.add(1, attempts="3", disposition="Busy")
     await other_office.add(1)
     async with store.write() as tx:
-        [claimed] = await claims.claim(tx, firm, None, None, 5, NOW, "Acme")
+        [claimed], claim = await claims.claim(tx, firm, ALL, NOW, "Acme", 8)
     assert claimed.role is Role.TO_DIAL  # as it was found
     after = await office.case(1)
     assert after.role is Role.IN_THE_DIALER
@@ -74,6 +79,11 @@ async def test_what_a_claim_changes(store: Store, office: Office, other_office: 
     }
     assert await office.history(1) == [("Dialer Status", "In the Dialer", "Acme")]
     assert await other_office.role(1) is Role.TO_DIAL
+    assert claim
+    assert after.hold
+    assert claim == (await office.claim(claim.id))
+    assert (claim.vendor, claim.key_id, claim.case_ids, claim.created_at) == ("Acme", 8, (1,), NOW)
+    assert after.hold == Hold(claim.id, claim.expires_at, claimed.dial_at)
 
 
 async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
@@ -83,14 +93,15 @@ async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
         if store.database is Database.POSTGRESQL:
             for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
                 await tx.execute(sa.text(f"SET LOCAL {setting} = off"))
-        for campaign, group, index in (
+        intake = (firm.statuses.of(StatusType.CAMPAIGN)[0].id,)
+        for campaigns, group, index in (
             (None, None, "ix_cases_due"),
-            (firm.statuses.of(StatusType.CAMPAIGN)[0], None, "ix_cases_due_campaign"),
+            (intake, None, "ix_cases_due_campaign"),
             (None, "Auto", "ix_cases_due_group"),
-            (firm.statuses.of(StatusType.CAMPAIGN)[0], "Auto", "ix_cases_due_campaign_group"),
+            (intake, "Auto", "ix_cases_due_campaign_group"),
         ):
-            query = claims._due(campaign is not None, group is not None)
-            parameters = {**claims._parameters(firm, campaign, group, 5), "now": NOW}
+            wanted = DueFilter(campaigns, group, 5)
+            query, parameters = claims._due(*wanted.shape), wanted.parameters(firm, NOW)
             compiled = query.params(parameters).compile(
                 dialect=tx.connection.sync_engine.dialect, compile_kwargs={"literal_binds": True}
             )

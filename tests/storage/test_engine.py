@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
-from casedial.storage import engine
+from casedial.storage import engine, sqlite
 from casedial.storage.engine import Database, Store, Transaction
 from tests.conftest import Office
 from tests.postgres import free_port
@@ -85,7 +86,7 @@ async def test_a_server_that_is_away(database: str, tmp_path: Path) -> None:
 async def test_sqlite_tells_when_another_process_holds_it_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.1)
     one, other = Store(f"sqlite:///{tmp_path / 'x.db'}"), Store(f"sqlite:///{tmp_path / 'x.db'}")
     one.make_file()
     async with one.write() as tx:
@@ -95,6 +96,47 @@ async def test_sqlite_tells_when_another_process_holds_it_too_long(
                 pass
     await one.close()
     await other.close()
+
+
+async def test_a_write_does_not_queue_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "QUEUE_SECONDS", 0.1)
+    store = Store(f"sqlite:///{tmp_path / 'x.db'}")
+    store.make_file()
+    async with store.write():
+        with pytest.raises(StorageUnavailable):
+            async with asyncio.timeout(10), store.write():
+                pass
+    async with store.write() as tx:
+        await tx.execute(sa.text("CREATE TABLE t (a)"))
+    await store.close()
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_what_waits_too_long_for_a_lock_is_given_up_here_and_there(
+    store: Store, office: Office, database_url: str
+) -> None:
+    await office.add(1)
+    change = sa.text("UPDATE cases SET zip_code = '1'")
+    hasty = Store(database_url, patience=0.3)
+    async with store.write() as tx:
+        await tx.execute(change)
+        with pytest.raises(StorageUnavailable):
+            async with hasty.write() as late:
+                await late.execute(change)
+        ended = time.monotonic() + 10
+        while await is_waiting(store):  # it would hold locks of its own
+            assert time.monotonic() < ended
+            await asyncio.sleep(0.05)
+    async with hasty.write() as late:
+        await late.execute(change)
+    await hasty.close()
+
+
+async def is_waiting(store: Store) -> bool:
+    """Tell whether a session of this PostgreSQL database waits for a lock."""
+    async with store.read() as tx:
+        activity = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return bool((await tx.execute(sa.text(f"SELECT count(*) {activity}"))).scalar_one())
 
 
 async def test_sqlite_is_durable_private_and_free_of_the_wal_bug(tmp_path: Path) -> None:
@@ -110,6 +152,6 @@ async def test_sqlite_is_durable_private_and_free_of_the_wal_bug(tmp_path: Path)
         assert (await tx.execute(sa.text("PRAGMA foreign_keys"))).scalar_one() == 1
         journal = (await tx.execute(sa.text("PRAGMA journal_mode"))).scalar_one()
         version = (await tx.execute(sa.text("SELECT sqlite_version()"))).scalar_one()
-    assert journal == ("wal" if engine.wal_is_safe(tuple(map(int, version.split(".")))) else "delete")
+    assert journal == ("wal" if sqlite.wal_is_safe(tuple(map(int, version.split(".")))) else "delete")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     await store.close()

@@ -128,7 +128,7 @@ async def test_good_items_apply(api: Api, office: Office, other_office: Office) 
         ("x", "InvalidParameter"),
         (3, "CaseNotFound"),  # there is one, but it is another firm's
         (7.5, "InvalidParameter"),
-        (True, "InvalidParameter"),
+        (None, "InvalidParameter"),  # true is neither a number nor text
     ]
     assert [r["CaseID"] for r in body["Results"]][8:] == [None, None]
     items: list[Any] = [

@@ -44,6 +44,20 @@ async def test_the_reference_needs_no_network(http: httpx.AsyncClient) -> None:
     assert (await http.get("/")).headers["location"] == "/docs"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["%00", "favicon-32x32.png/x", "favicon-32x32.png%2fx", "a" * 300, "%ed%a0%80", "..%2f__init__.py", ".", "é"],
+)
+async def test_an_asset_that_is_none(http: httpx.AsyncClient, name: str) -> None:
+    assert_problem(await http.get(f"/docs/assets/{name}"), 404, "PathNotFound")
+
+
+async def test_an_asset_is_sent_as_what_it_is(http: httpx.AsyncClient) -> None:
+    style = await http.get("/docs/assets/swagger-ui.css")
+    assert style.status_code == 200
+    assert style.headers["content-type"].startswith("text/css")  # browsers refuse another: nosniff is sent
+
+
 async def test_each_problem_type_leads_to_a_page(http: httpx.AsyncClient) -> None:
     problem = (await http.get("/nowhere")).json()
     path, _, anchor = problem["type"].partition("#")
@@ -72,7 +86,7 @@ def test_the_document_has_the_verbs_that_are_served() -> None:
     described: dict[str, set[str]] = {}
     for method, verb, _ in operations():
         described.setdefault(method, set()).add(verb.upper())
-    assert described == {method: set(verbs) for method, (verbs, _) in METHODS.items()}
+    assert described == {name: set(method.verbs) for name, method in METHODS.items()}
 
 
 def test_the_document_names_every_parameter_of_the_specification() -> None:

@@ -359,7 +359,7 @@ async def test_case_id_echoes_the_scalar_that_was_sent(api: Api, office: Office,
     for sent in (7, "7", "007"):
         with subtests.test(sent=sent):
             succeeded(await update(api, CaseID=sent), sent)
-    scalars: list[Any] = [0, -7, 7.5, 1e300, 10**300, 2**63, "", " 7", "seven", "Größe 😀", "7" * 5000, True, False]
+    scalars: list[Any] = [0, -7, 7.5, 1e300, 10**300, 2**63, "", " 7", "seven", "Größe 😀", "7" * 5000]
     for sent in scalars:
         with subtests.test(sent=sent):
             for body in ({"Cases": [{"CaseID": sent}]}, {"CaseID": sent}):
@@ -367,8 +367,7 @@ async def test_case_id_echoes_the_scalar_that_was_sent(api: Api, office: Office,
                 assert reply.status_code == 400, reply.text
                 (result,) = reply.json()["Results"]
                 assert result["CaseID"] == sent
-                assert isinstance(result["CaseID"], bool) == isinstance(sent, bool)
-    for sent in (None, [], [7], {}, {"CaseID": 7}):  # what is no scalar is not echoed
+    for sent in (None, True, False, [], [7], {}, {"CaseID": 7}):  # what is neither a number nor text is not echoed
         with subtests.test(sent=sent):
             (result,) = (await update(api, CaseID=sent)).json()["Results"]
             assert result["CaseID"] is None

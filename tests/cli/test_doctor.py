@@ -1,0 +1,128 @@
+"""casedial doctor: what it finds, what it advises, how it exits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from casedial.cli import app
+from casedial.domain.cases import Role
+from casedial.service import doctor
+from casedial.storage.engine import Database, Store, Transaction
+from casedial.storage.tables import cases
+from tests.conftest import Api, Office
+
+
+async def examine(database_url: str, exit_code: int) -> dict[str, list[dict[str, str]]]:
+    """Run the command; return its findings by what was checked."""
+    done = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "--database-url", database_url, "--json"])
+    assert done.exit_code == exit_code, done.output
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert document["level"] == ("ok", "warning", "failure")[exit_code]
+    found: dict[str, list[dict[str, str]]] = {}
+    for finding in document["findings"]:
+        assert (finding["level"] == "ok") or finding["advice"], finding
+        found.setdefault(finding["check"], []).append(finding)
+    return found
+
+
+async def hold(store: Store, **columns: datetime | None) -> None:
+    async with store.write() as tx:
+        await tx.execute(cases.update().where(cases.c.dialer_role == int(Role.IN_THE_DIALER)).values(**columns))
+
+
+@pytest.fixture
+def private(database_url: str) -> str:
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite:///")).chmod(0o600)
+    return database_url
+
+
+async def test_all_is_well(private: str, office: Office) -> None:
+    await office.add(1)
+    found = await examine(private, 0)
+    assert {"database", "schema", "clock", "overdue claims", "answered cases", "snapshots"} <= set(found)
+    shown = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "--database-url", private])
+    assert shown.exit_code == 0
+    assert "schema" in shown.stdout
+
+
+async def test_stuck_and_answered_cases(private: str, office: Office, api: Api, store: Store) -> None:
+    now = datetime.now(UTC)
+    for number in (11, 12):
+        await office.add(number)
+    await api.post("GetCasesToDial", {"Auto-change": True})
+    await api.post("UpdateCaseStatus", {"CaseID": 11, "Disposition": "No Answer"})
+    assert (await examine(private, 0))["answered cases"][0]["found"].endswith("(CaseID 11).")  # the call may go on
+    assert 'casedial_cases_answered{firm="' in (await api.http.get("/metrics")).text
+    await hold(store, answered_at=now - timedelta(hours=2))
+    assert "Lex & Partners: 2 that were dialed" in (await examine(private, 1))["answered cases"][0]["found"]
+    await hold(store, answered_at=None, held_until=now - timedelta(minutes=1))
+    found = await examine(private, 2)
+    assert "(CaseID 11, 12)" in found["overdue claims"][0]["found"]
+    assert found["answered cases"][0]["level"] == "ok"
+    await hold(store, held_until=None, dial_at=now - timedelta(days=2))
+    assert (await examine(private, 1))["endless claims"][0]["level"] == "warning"
+    async with store.write() as tx:
+        await tx.execute(cases.update().values(claim_id=None))
+    assert (await examine(private, 1))["unclaimed cases"][0]["level"] == "warning"
+
+
+async def test_a_schema_that_is_not_at_head(private: str, store: Store) -> None:
+    async with store.write() as tx:
+        await tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    found = await examine(private, 2)
+    assert "casedial migrate" in found["schema"][0]["advice"]
+    assert "clock" not in found  # what comes after needs the schema
+
+
+async def test_a_clock_that_differs(private: str, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Transaction.clock
+
+    async def ahead(tx: Transaction) -> datetime:
+        return await original(tx) + timedelta(seconds=10)
+
+    monkeypatch.setattr(Transaction, "clock", ahead)
+    finding = (await examine(private, 1))["clock"][0]
+    assert "differ by" in finding["found"]
+
+
+async def test_an_old_snapshot_held_open(private: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    if store.database is Database.SQLITE:
+        return  # the size of the WAL tells, see below
+    monkeypatch.setattr(doctor, "_SNAPSHOT_AGE", timedelta(seconds=0.2))
+    async with store.read() as tx:
+        await tx.execute(sa.text("SELECT count(*) FROM cases"))
+        await asyncio.sleep(0.5)
+        assert "has a transaction open" in (await examine(private, 1))["snapshots"][0]["found"]
+
+
+async def test_files(private: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    if store.path is None:
+        return
+    store.path.chmod(0o644)
+    assert "chmod 600" in (await examine(private, 1))["files"][0]["advice"]
+    store.path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    monkeypatch.setattr(doctor, "_WAL_BYTES", -1)
+    async with store.write() as tx:
+        await tx.execute(sa.text("DELETE FROM notes"))
+        await tx.execute(sa.text("UPDATE firms SET version = 2"))
+    monkeypatch.setattr(doctor, "_FREE_BYTES", 2**62)
+    assert "Make room" in (await examine(private, 1))["files"][0]["advice"]
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody@127.0.0.1:1/nothing", "sqlite:////tmp/no-such-casedial-folder/x.db"]
+)
+async def test_a_database_that_is_away(url: str) -> None:
+    done = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "--database-url", url])
+    assert done.exit_code == 2
+    assert "failure" in done.output

@@ -1,0 +1,34 @@
+"""A server that waits for slow clients for two seconds only, in all else as ``casedial serve`` starts it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from casedial.web import api
+from casedial.web.app import create_app
+from casedial.web.edge import Edge
+
+PATIENCE = 2  # seconds
+
+
+def create_hasty() -> Edge:
+    api.BODY_SECONDS = PATIENCE
+    return create_app()
+
+
+if __name__ == "__main__":
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces
+
+    from casedial.cli.serve import HTTP1
+
+    Granian(
+        "tests.e2e.hasty:create_hasty",
+        factory=True,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        http1_settings=replace(HTTP1, header_read_timeout=PATIENCE * 1000),
+        websockets=False,
+        port=int(sys.argv[sys.argv.index("--port") + 1]),
+    ).serve()

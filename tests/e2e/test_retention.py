@@ -1,0 +1,80 @@
+"""A purge beside a server that is at work: nobody is refused, nobody waits long, no claim is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from casedial.domain.cases import Note, StatusChange, StatusType
+from casedial.storage import cases, notes
+from tests.conftest import NOW, Office
+from tests.e2e.test_claims import fill
+from tests.servers import CASEDIAL, Server
+
+CASES = 3000
+LONG_AGO = NOW - timedelta(days=400)
+
+
+async def age(office: Office) -> None:
+    """Give the cases a long history and many notes."""
+    firm = await office.firm()
+    statuses = firm.statuses.of(StatusType.DISPOSITION)
+    async with office.store.write() as tx:
+        for number in range(8):
+            at = LONG_AGO + timedelta(days=number)
+            status = statuses[number % len(statuses)]
+            rows = [StatusChange(n, status.type, status, None, at, "Acme Dialer") for n in range(1, CASES + 1)]
+            await cases.record(tx, firm, rows)
+            await notes.add(tx, firm, [Note(n, "An old note", "Acme Dialer", at) for n in range(1, CASES + 1)])
+
+
+async def work(base: str, key: str) -> tuple[list[int], list[float]]:
+    """Claim all there is, and report and note each case; return the cases, and how long each request took."""
+    taken: list[int] = []
+    seconds: list[float] = []
+    async with httpx.AsyncClient(headers={"X-ApiKey": key}, timeout=60) as http:
+
+        async def call(method: str, body: dict[str, Any]) -> Any:
+            started = time.monotonic()
+            reply = await http.post(f"{base}/{method}", json=body)
+            seconds.append(time.monotonic() - started)
+            assert reply.status_code == 200, reply.text
+            return reply.json()
+
+        while got := [case["CaseID"] for case in await call("GetCasesToDial", {"Records": 25, "Auto-change": True})]:
+            taken += got
+            done = [{"CaseID": n, "Status": "Do not Dial", "Disposition": "Busy"} for n in got]
+            assert (await call("UpdateCaseStatus", {"Cases": done}))["Failed"] == 0
+            await call("AddCaseNote", {"CaseID": got, "Note": "A new note"})
+    return taken, seconds
+
+
+async def test_a_purge_beside_a_server_at_work(office: Office, database_url: str) -> None:
+    await fill(office, CASES)
+    await age(office)
+    command = [str(CASEDIAL), "purge", "--older-than", "90d", "--yes", "--json", "--database-url", database_url]
+    with Server(database_url) as server:
+        working = asyncio.create_task(work(server.base, office.key))
+        purging = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        said, _ = await asyncio.wait_for(purging.communicate(), 120)
+        still_at_work = not working.done()
+        taken, seconds = await asyncio.wait_for(working, 120)
+    assert purging.returncode == 0
+    assert still_at_work
+    assert b'"notes": 24000' in said
+    assert b'"history": 21000' in said  # all but the last of each case
+    assert sorted(taken) == list(range(1, CASES + 1))
+    assert max(seconds) < 5
+    for case_id in (1, CASES):
+        recorded = await office.history(case_id)
+        assert [(kind, status) for kind, status, _ in recorded] == [
+            ("Last Dialer Disposition", "No Answer"),  # the last of the eight
+            ("Dialer Status", "In the Dialer"),
+            ("Dialer Status", "Do not Dial"),
+            ("Last Dialer Disposition", "Busy"),
+        ]
+        assert [note.text for note in await office.notes(case_id)] == ["A new note"]
