@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt check test demo serve lock clean
+.PHONY: help setup fmt check test chaos fuzz demo serve lock clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ check: setup ## formatting, lint, types, who may import whom
 
 test: setup ## every test, on SQLite and PostgreSQL
 	$(BIN)/pytest
+
+chaos: setup ## kill servers under working dialers and check what is left; N=100 kills
+	$(BIN)/python -m tests.chaos --kills $(or $(N),100)
+
+fuzz: setup ## hostile input to servers of both databases; N=100000 raw requests
+	$(BIN)/python -m tests.fuzz --raw $(or $(N),100000) --schema 1000
 
 demo: setup ## serve a sample firm on http://127.0.0.1:8000
 	$(BIN)/casedial demo
