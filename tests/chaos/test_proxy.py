@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -38,6 +38,8 @@ async def between(
         await Proxy(upstream, "x", journal).serve(port),
     ):
         yield port, got, journal
+        if connections := asyncio.all_tasks() - {asyncio.current_task()}:  # each closes its sides when it ends
+            await asyncio.wait(connections, timeout=10)
 
 
 async def ask(port: int, times: int = 1) -> bytes:
@@ -59,6 +61,13 @@ async def ask(port: int, times: int = 1) -> bytes:
     return answer
 
 
+async def until(happened: Callable[[], object]) -> None:
+    """Wait for what the other side sees a moment later."""
+    async with asyncio.timeout(10):
+        while not happened():
+            await asyncio.sleep(0.01)
+
+
 async def test_without_a_cut_everything_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     async with between(monkeypatch, None) as (port, got, journal):
         assert await ask(port, times=3) == ANSWERED * 3
@@ -71,10 +80,7 @@ async def test_a_reply_is_cut_after_so_many_bytes(monkeypatch: pytest.MonkeyPatc
     async with between(monkeypatch, Cut(REPLY, 1, size, reset=False)) as (port, got, journal):
         assert await ask(port, times=3) == ANSWERED + ANSWERED[:size]
         assert bytes(got) == SENT * 2
-        for _ in range(100):
-            if journal.getvalue():
-                break
-            await asyncio.sleep(0.01)
+        await until(journal.getvalue)
         assert json.loads(journal.getvalue())["cut"] == REPLY
 
 
@@ -85,8 +91,8 @@ async def test_a_request_is_cut_before_it_is_whole(monkeypatch: pytest.MonkeyPat
         assert len(got) <= 300  # a reset may overtake what was on its way
 
 
-@pytest.mark.skip(reason="to be finished: fails when the machine is busy")
 async def test_a_dialer_goes_away_while_the_server_works(monkeypatch: pytest.MonkeyPatch) -> None:
     async with between(monkeypatch, Cut(HANGUP, 0, 0, reset=False)) as (port, got, _):
         assert len(await ask(port, times=2)) <= len(ANSWERED)
+        await until(lambda: len(got) >= len(SENT))
         assert bytes(got[: len(SENT)]) == SENT

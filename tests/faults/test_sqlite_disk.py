@@ -156,7 +156,6 @@ def judge_what_follows(
     assert outline(bench.look.dump(), bench.look) == whole, where
 
 
-@pytest.mark.skip(reason="to be adapted: upkeep, which came later, meets the fault first")
 async def test_a_note_of_a_keys_use_may_fail_unseen(journal: str, room: Path) -> None:
     """It is written behind the reply, and nobody is refused because of it."""
     key, fresh = await fill(room / "casedial.db", fresh_keys=200)
@@ -166,10 +165,12 @@ async def test_a_note_of_a_keys_use_may_fail_unseen(journal: str, room: Path) ->
         for fault in (FAULTS[0], FAULTS[3]):
             for call in range(1, MOST_CALLS):
                 bench.disk.arm(call, fault)
-                assert bench.info(5, next(keys)).status_code == 200
+                replies = [bench.info(5, next(keys))]
                 wait_for_note(bench)
                 bench.disk.disarm()
-                assert bench.post("AddCaseNote", NOTE).status_code == 200
+                replies.append(bench.post("AddCaseNote", NOTE))
+                if bench.disk.failed not in (Kind.OPEN, Kind.MAP):  # which a new connection of a request may meet
+                    assert [reply.status_code for reply in replies] == [200, 200]
                 bench.look.reset()
                 if bench.disk.failed is None:
                     break

@@ -82,7 +82,6 @@ async def test_a_backup_that_fails_leaves_nothing(database: str, postgres: Postg
     with pytest.raises(StorageUnavailable):
         await backup.write(store, tmp_path / "copy")
     await store.close()
-    await asyncio.sleep(0.05)  # aiosqlite's thread tells the loop, unasked, that it has ended
     assert [file.name for file in tmp_path.iterdir()] == (["broken.db"] if database == "sqlite" else [])
 
 

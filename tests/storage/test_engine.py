@@ -80,7 +80,6 @@ async def test_a_server_that_is_away(database: str, tmp_path: Path) -> None:
         async with store.read() as tx:
             await tx.execute(sa.text("SELECT 1 FROM firms"))
     await store.close()
-    await asyncio.sleep(0.05)  # aiosqlite's thread tells the loop, unasked, that it has ended
 
 
 async def test_sqlite_tells_when_another_process_holds_it_too_long(

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import aiosqlite
 import asyncpg
@@ -75,11 +77,12 @@ class Store:
         """
         self.url = url
         self._patience = patience
+        self._threads: WeakSet[Thread] = WeakSet()  # of SQLite's connections
         scheme = url.partition("://")[0].partition("+")[0].lower()
         if scheme == "sqlite":
             self.database = Database.SQLITE
             self.path: Path | None = sqlite.file_of(url)
-            self.engine = sqlite.make_engine(self.path, **_pool(pool_size))
+            self.engine = sqlite.make_engine(self.path, self._threads, **_pool(pool_size))
         elif scheme in ("postgresql", "postgres"):
             self.database = Database.POSTGRESQL
             self.path = None
@@ -237,6 +240,7 @@ class Store:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        await sqlite.wait_for(self._threads)
 
 
 def _unavailable() -> StorageUnavailable:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import time
+from collections.abc import Iterable, MutableSet
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +26,7 @@ except ImportError:  # no wheel for this platform
 
 Error, OperationalError = dbapi.Error, dbapi.OperationalError
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's write
+CLOSE_SECONDS = 2.0
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:
@@ -51,8 +55,11 @@ def file_of(url: str) -> Path:
     return Path(path)
 
 
-def make_engine(path: Path, **options: Any) -> AsyncEngine:
-    """Make an engine for a file that need not be there yet. Raises InvalidSetting where its folder is missing."""
+def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> AsyncEngine:
+    """Make an engine for a file that need not be there yet; each connection adds its thread to ``threads``.
+
+    Raises InvalidSetting where the file's folder is missing.
+    """
     if not path.parent.is_dir():
         raise InvalidSetting(f"There is no folder {path.parent} to keep the database in.")
     adapted = AsyncAdapt_aiosqlite_dbapi(aiosqlite, dbapi)
@@ -71,6 +78,7 @@ def make_engine(path: Path, **options: Any) -> AsyncEngine:
     async def connect() -> aiosqlite.Connection:
         connection = aiosqlite.Connection(lambda: _connect(path), 64)
         connection._thread.daemon = True  # as SQLAlchemy does: a forgotten connection never holds up an exit
+        threads.add(connection._thread)
         return await connection
 
     engine = create_async_engine(
@@ -88,6 +96,13 @@ def make_engine(path: Path, **options: Any) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+async def wait_for(threads: Iterable[Thread]) -> None:
+    """Wait for the threads of closed connections, a while at most: each tells the running loop that it has ended."""
+    deadline = time.monotonic() + CLOSE_SECONDS
+    for thread in list(threads):
+        await asyncio.to_thread(thread.join, max(0.0, deadline - time.monotonic()))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
