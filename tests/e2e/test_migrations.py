@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
+import sys
 import time
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -21,7 +23,7 @@ from tests.storage import released
 _numbers = itertools.count()
 OLDEST = released.RELEASED[0]
 MANY_CASES = 20_000
-LONGEST_WAIT = 3.0  # of anybody's, while a table is held and wanted; measured on 2 cores: see docs/how-to/upgrade.md
+LONGEST_WAIT = 3.0  # of anybody's, while a table is held and wanted
 
 
 @pytest.fixture
@@ -102,3 +104,66 @@ async def test_migrate_under_load(old_url: str) -> None:
     for second in range(0, 10, 3):
         assert load.finished_between(began + second, began + second + 3) > 20
     await assert_at_head(old_url)
+
+
+async def test_killed_after_any_change_it_resumes(empty_url: str) -> None:
+    store = Store(empty_url)
+    await released.make(store, OLDEST)
+    await store.close()
+    command = [sys.executable, "-m", "tests.storage.dying", empty_url, f"{empty_url}_copy"]
+    done = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    said, errors = await asyncio.wait_for(done.communicate(), 300)
+    assert done.returncode == 0, errors.decode()
+    changes = json.loads(said)
+    print(f"killed after each of {len(changes)} changes")
+    assert any(change.startswith("CREATE TABLE claims") for change in changes)
+    assert any("INDEX" in change and "ix_cases_unclaimed" in change for change in changes)
+
+
+async def test_killed_while_it_makes_an_index_it_makes_it_anew(old_url: str) -> None:
+    reader, db = await asyncpg.connect(old_url), await asyncpg.connect(old_url)
+    at_work = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND state = 'active'"
+    snapshot = reader.transaction(isolation="repeatable_read", readonly=True)
+    await snapshot.start()
+    await reader.fetch("SELECT 1")  # for which the index waits
+    command = await Command("migrate", url=old_url).start()
+    await until(db, at_work, 1)
+    command.process.kill()
+    await command.end()
+    await until(db, at_work, 0)  # the session ends with its client
+    assert await db.fetch("SELECT 1 FROM pg_index WHERE NOT indisvalid") != []
+    await snapshot.rollback()
+    await reader.close()
+    await db.close()
+    status, said = await (await Command("migrate", url=old_url).start()).end()
+    assert status == 0, said
+    await assert_at_head(old_url)
+
+
+async def until(db: asyncpg.Connection, query: str, value: int) -> None:
+    """Wait until a query has this answer."""
+    async with asyncio.timeout(30):
+        while await db.fetchval(query) != value:
+            await asyncio.sleep(0.05)
+
+
+async def test_of_several_one_migrates_when_the_lock_is_free(old_url: str) -> None:
+    db = await asyncpg.connect(old_url)
+    await db.execute(f"SELECT pg_advisory_lock({schema._MIGRATION_LOCK})")
+    commands = [await Command("migrate", url=old_url).start() for _ in range(3)]
+    await asyncio.sleep(3)
+    assert [command.process.returncode for command in commands] == [None] * 3
+    assert await db.fetchval("SELECT version_num FROM alembic_version") == OLDEST
+    await db.close()
+    ends = [await command.end() for command in commands]
+    assert [status for status, _ in ends] == [0] * 3, ends
+    assert sorted(said.split()[0] for _, said in ends) == ["Migrated", "Nothing", "Nothing"]
+    await assert_at_head(old_url)
+
+
+async def test_serve_refuses_a_schema_behind_its_own(old_url: str) -> None:
+    status, said = await (await Command("serve", "--port", "0", url=old_url).start()).end()
+    assert status == 1
+    assert "casedial migrate" in said
