@@ -30,7 +30,7 @@ check: setup ## formatting, lint, types, who may import whom
 	$(BIN)/lint-imports
 
 test: setup ## every test, on SQLite and PostgreSQL
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 chaos: setup ## kill servers under working dialers and check what is left; N=100 kills
 	$(BIN)/python -m tests.chaos --kills $(or $(N),100)
