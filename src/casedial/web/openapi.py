@@ -347,9 +347,6 @@ def _header(description: str, always: bool = False) -> Schema:
 
 def document(base: str) -> Schema:
     """Return the OpenAPI 3.1 document of a server whose methods are under ``base``."""
-    _, schemas = msgspec.json.schema_components(
-        [CaseReply, WriteReply, ProblemReply], ref_template="#/components/schemas/{name}"
-    )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -361,29 +358,36 @@ def document(base: str) -> Schema:
         "servers": [{"url": "/"}],
         "security": [{"ClientKey": []}],
         "paths": linked({**_reads(base), **_update(base), **_notes(base), **_claims(base)}),
-        "components": {
-            "schemas": schemas,
-            "headers": {
-                "X-Request-Id": _header("Names this request in the server's log.", always=True),
-                "X-Ignored-Parameters": _header("Parameters that nothing asked for, percent-encoded."),
-                "X-Records-Limit": _header("The maximum to which Records was cut."),
-                "X-Claim-Id": _header("The claim that holds the cases of this reply."),
-                "X-Claim-Expires": _header("When it runs out, unless extended; absent when it does not."),
-                "Allow": _header("The HTTP methods this path takes.", always=True),
-                "Retry-After": _header("Seconds after which to try again."),
-                "WWW-Authenticate": _header("Says that a ClientKey is asked for.", always=True),
-            },
-            "parameters": {
-                name: {"name": name, "in": "header", "required": False, **parameter}
-                for name, parameter in _REQUEST_HEADERS.items()
-            },
-            "securitySchemes": {
-                "ClientKey": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "X-ApiKey",
-                    "description": "The ClientKey of one dialer vendor for one firm.",
-                }
-            },
+        "components": _components(),
+    }
+
+
+def _components() -> Schema:
+    _, schemas = msgspec.json.schema_components(
+        [CaseReply, WriteReply, ProblemReply], ref_template="#/components/schemas/{name}"
+    )
+    return {
+        "schemas": schemas,
+        "headers": {
+            "X-Request-Id": _header("Names this request in the server's log.", always=True),
+            "X-Ignored-Parameters": _header("Parameters that nothing asked for, percent-encoded."),
+            "X-Records-Limit": _header("The maximum to which Records was cut."),
+            "X-Claim-Id": _header("The claim that holds the cases of this reply."),
+            "X-Claim-Expires": _header("When it runs out, unless extended; absent when it does not."),
+            "Allow": _header("The HTTP methods this path takes.", always=True),
+            "Retry-After": _header("Seconds after which to try again."),
+            "WWW-Authenticate": _header("Says that a ClientKey is asked for.", always=True),
+        },
+        "parameters": {
+            name: {"name": name, "in": "header", "required": False, **parameter}
+            for name, parameter in _REQUEST_HEADERS.items()
+        },
+        "securitySchemes": {
+            "ClientKey": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-ApiKey",
+                "description": "The ClientKey of one dialer vendor for one firm.",
+            }
         },
     }
