@@ -175,7 +175,13 @@ async def test_what_a_held_claim_needs_stays(casedial: Casedial, office: Office,
 
     assert await send([CaseUpdate(2, "Do not Dial")], TODAY) == [None]
     done = await purge(casedial, "--older-than", "90d", "--yes")
-    assert (done["firms"][0]["claims"], done["firms"][0]["history"]) == (1, 2)
+    assert (done["firms"][0]["claims"], done["firms"][0]["history"]) == (0, 0)
+    assert await send([CaseUpdate(2, "Do not Dial")], TODAY) == [None]  # done a moment ago, and repeated
+
+    async with store.write() as tx:  # that was long ago, too
+        await tx.execute(status_history.update().where(status_history.c.case_id == 2).values(changed_at=LONG_AGO))
+    done = await purge(casedial, "--older-than", "90d", "--yes")
+    assert (done["firms"][0]["claims"], done["firms"][0]["history"]) == (1, 3)
     assert [error.code for error in await send(report, TODAY)] == ["ClaimLost"]
 
 

@@ -9,12 +9,13 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role
+from casedial.domain.cases import Phone, Role, StatusType
 from casedial.service.campaigns import set_campaign
 from casedial.service.claims import CASEDIAL, adopt, return_lapsed
 from casedial.service.firms import open_firm
-from casedial.service.keys import add_key
+from casedial.service.keys import LimitChange, add_key
 from casedial.storage.engine import Store
+from casedial.storage.tables import cases as cases_table
 from tests.conftest import NOW, Api, Office, assert_problem
 
 
@@ -369,3 +370,55 @@ async def test_a_garbled_claim_id_is_named(api: Api, office: Office) -> None:
     await office.add(1)
     assert_problem(await update(api, "my claim", CaseID=1), 400, "InvalidParameter", "header/X-Claim-Id")
     assert (await update(api, " ", CaseID=1)).status_code == 200
+
+
+async def test_a_batch_that_names_a_case_twice_can_be_repeated(api: Api, office: Office) -> None:
+    await office.add(1)
+    claim_id = (await claim(api)).headers["x-claim-id"]
+    twice = {"Cases": [{"CaseID": 1, "Disposition": "Busy"}, {"CaseID": 1, "Status": "Do not Dial", "Attempts": 1}]}
+    for _ in range(2):
+        reply = await api.post("UpdateCaseStatus", twice, {"X-Claim-Id": claim_id})
+        assert (reply.status_code, reply.json()["Succeeded"]) == (200, 2), reply.text
+
+
+async def test_a_repeat_is_known_when_all_changes_bear_one_time(api: Api, office: Office, store: Store) -> None:
+    """As after a change by a server whose clock is ahead: until then every change is recorded at its time."""
+    await office.add(1)
+    claim_id = (await claim(api)).headers["x-claim-id"]
+    async with store.write() as tx:
+        await tx.execute(cases_table.update().values(changed_at=datetime.now(UTC) + timedelta(seconds=60)))
+    assert (await update(api, claim_id, CaseID=1, Attempts=1)).status_code == 200
+    for _ in range(2):
+        assert (await update(api, claim_id, CaseID=1, Status="Do not Dial")).status_code == 200
+    assert_problem(await update(api, claim_id, CaseID=1, Status="To Dial"), 409, "ClaimLost")
+
+
+@pytest.mark.parametrize("method", ["ExtendClaim", "ReleaseClaim"])
+async def test_an_empty_list_of_cases_is_not_all_cases(method: str, api: Api, office: Office) -> None:
+    await office.add(1)
+    claim_id = (await claim(api)).headers["x-claim-id"]
+    reply = await api.post(method, {"ClaimID": claim_id, "CaseID": []})
+    assert_problem(reply, 400, "InvalidParameter", "#/CaseID")
+    assert await office.role(1) is Role.IN_THE_DIALER
+
+
+async def test_a_held_case_that_was_moved_to_another_campaign_is_still_its_holders(api: Api, office: Office) -> None:
+    """What came of a call must not be lost because an operator moved the case."""
+    await office.add(1, phones=(Phone("Cell", "4025550001"),))
+    async with office.store.write() as tx:
+        firm = await open_firm(tx, office.name)
+        limited = LimitChange(campaigns=["Intake follow-up"])
+        key = (await add_key(tx, firm, "Acme Dialer", NOW, None, limited)).key
+    limited_api = Api(api.http, key)
+    await claim(limited_api)
+    other = firm.statuses.named(StatusType.CAMPAIGN, "Notification campaign")
+    async with office.store.write() as tx:
+        await tx.execute(cases_table.update().values(campaign_id=other.id))
+    for method, body in (
+        ("GetCaseInfo", {"CaseID": 1}),
+        ("AddCaseNote", {"CaseID": 1, "Note": "x"}),
+        ("AddCaseNoteByPhone", {"Phone": "4025550001", "Note": "x"}),
+        ("UpdateCaseStatus", {"CaseID": 1, "Status": "Do not Dial"}),
+    ):
+        assert (await limited_api.post(method, body)).status_code == 200, method
+    assert_problem(await limited_api.get("GetCaseInfo", CaseID=1), 403, "CampaignNotAllowed")

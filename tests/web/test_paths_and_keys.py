@@ -275,6 +275,25 @@ async def test_a_revoked_key_is_refused_by_every_server(api: Api, office: Office
     await assert_untouched(office)
 
 
+async def test_a_key_revoked_while_the_body_comes_is_refused(
+    api: Api, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.add(1)
+    monkeypatch.setattr("casedial.web.api.SLOW_SECONDS", 0.1)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"CaseID":1,'
+        await asyncio.sleep(0.1)
+        async with office.store.write() as tx:
+            [key] = await keys.every(tx)
+            await revoke_key(tx, key.id, NOW)
+        await asyncio.sleep(0.2)
+        yield b'"Status":"Do not Dial"}'
+
+    assert_problem(await api.post("UpdateCaseStatus", content=body()), 401, "KeyRevoked")
+    assert await office.role(1) is Role.TO_DIAL
+
+
 async def test_a_key_reaches_its_own_firm_only(
     api: Api, office: Office, other_office: Office, subtests: pytest.Subtests
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from casedial.domain.cases import Role
 from casedial.service.firms import open_firm
-from casedial.service.keys import add_key
+from casedial.service.keys import LimitChange, add_key, limit_key, open_key
 from casedial.storage import idempotency
 from casedial.storage.engine import Database, Store
 from casedial.storage.tables import idempotency as kept_replies
@@ -150,6 +151,55 @@ async def test_replies_are_kept_for_a_day(api: Api, office: Office, store: Store
         await tx.execute(kept_replies.update().where(digest).values(created_at=day))
         assert await idempotency.purge(tx, datetime.now(UTC), 100) == 1
     assert await kept(store) == 1
+
+
+@pytest.mark.parametrize("database", ["postgresql"])  # where a purge and a write go on side by side
+async def test_a_key_taken_anew_is_not_purged(office: Office, store: Store) -> None:
+    now = datetime.now(UTC)
+    day = now - timedelta(hours=25)
+    async with store.write() as tx:
+        await idempotency.begin(tx, 1, b"d", b"f", day, 1)
+        await idempotency.keep(tx, 1, b"d", 200, {}, b"old")
+    async with store.write() as tx:
+        assert await idempotency.begin(tx, 1, b"d", b"f", now, 1) is None
+        purging = asyncio.create_task(store.transact(lambda tx: idempotency.purge(tx, now, 100)))
+        await asyncio.sleep(0.3)
+        await idempotency.keep(tx, 1, b"d", 200, {}, b"new")
+    assert await purging == 0
+    assert await kept(store) == 1
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_those_who_wait_for_a_first_request_stop_nobody_else(
+    api: Api, office: Office, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More repeats than there are database connections, of requests that go on in another process."""
+    await office.add(1)
+    monkeypatch.setattr(replay, "PATIENCE", 3)
+    async with store.write() as tx:
+        caller = (await tx.execute(sa.text("SELECT min(id) FROM keys"))).scalar_one()
+        for number in range(6):
+            digest = idempotency.digest(f"k{number}")
+            await idempotency.begin(tx, caller, digest, b"f", datetime.now(UTC), 1)
+        note = {"CaseID": 1, "Note": "x"}
+        waiting = [api.post("AddCaseNote", note, {"Idempotency-Key": f"k{number}"}) for number in range(6)]
+        repeats = [asyncio.create_task(repeat) for repeat in waiting]
+        await asyncio.sleep(0.5)
+        started = time.monotonic()
+        assert (await api.get("GetCaseInfo", CaseID=1)).status_code == 200
+        assert time.monotonic() - started < 1
+        for reply in await asyncio.gather(*repeats):
+            assert_problem(reply, 409, "RequestStillRunning")
+
+
+async def test_a_key_limited_since_then_gets_no_kept_reply(api: Api, office: Office, store: Store) -> None:
+    await office.add(1)
+    assert len((await api.post("GetCasesToDial", CLAIM, KEY)).json()) == 1
+    async with store.write() as tx:
+        caller = (await tx.execute(sa.text("SELECT min(id) FROM keys"))).scalar_one()
+        key, firm = await open_key(tx, caller)
+        await limit_key(tx, key, firm, LimitChange(campaigns=["Notification campaign"]), NOW)
+    assert_problem(await api.post("GetCasesToDial", CLAIM, KEY), 422, "IdempotencyKeyReused")
 
 
 async def test_concurrent_repeats_have_one_effect(api: Api, office: Office) -> None:

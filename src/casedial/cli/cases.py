@@ -33,7 +33,7 @@ from casedial.service.firms import open_firm
 from casedial.service.forgetting import Forgetting, Forgotten, ReplyForm
 from casedial.service.imports import ImportOptions
 from casedial.storage.engine import Store
-from casedial.wire.replies import case_mark, case_reply, without_cases
+from casedial.wire.replies import case_marks, case_reply, without_cases
 from casedial.wire.values import MAX_CASE_ID, local_time, show_time
 
 app = typer.Typer(help="Cases: in and out of files, one whole, many at once, gone for good.", no_args_is_help=True)
@@ -295,7 +295,7 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Delete cases and all that is kept of them: nothing of the person is left. Exits 1 when some are not gone."""
-    form = ReplyForm(case_mark, without_cases)
+    form = ReplyForm(case_marks, without_cases)
     found = run(
         lambda store: Forgetting(store, firm, case_ids, even_in_the_dialer, form, yes).run(), database_url, as_json
     )
@@ -329,4 +329,4 @@ def _show_forgotten(found: Forgotten, done: bool) -> None:
         left = ", ".join(map(str, found.in_the_dialer))
         typer.echo(f"In the dialer, so left: {left}; --even-in-the-dialer deletes them, too.")
     if found.wiped is False:
-        typer.echo("Traces may be left in the database file or its log, which something kept busy. Run this again.")
+        typer.echo("Traces may be left on the disk: somebody reads the database for long. Run this again later.")

@@ -145,15 +145,14 @@ def did_already(firm: Firm, item: CaseUpdate, history: Sequence[StatusChange], c
     dialer = wanted.get(StatusType.DIALER)
     if dialer and dialer.role is Role.IN_THE_DIALER:
         return False
-    made: dict[datetime, dict[StatusType, StatusChange]] = {}
-    for recorded in history:
-        if recorded.claim_id == claim_id and recorded.changed_by == vendor:
-            made.setdefault(recorded.changed_at, {})[recorded.type] = recorded
+    made = [row for row in history if row.claim_id == claim_id and row.changed_by == vendor]
+    # The rows of a change follow each other at one instant, at which there may be others of the same claim, too.
+    runs = (made[start : start + len(wanted)] for start in range(len(made) - len(wanted) + 1))
     return bool(wanted) and any(
-        {kind: recorded.status for kind, recorded in at_once.items()} == wanted
-        and (item.next_call is None or at_once[StatusType.DIALER].dial_at == item.next_call)
-        for at_once in made.values()
-        if StatusType.DIALER in at_once or item.next_call is None
+        {row.type: row.status for row in run} == wanted
+        and len({row.changed_at for row in run}) == 1
+        and (item.next_call is None or any(row.dial_at == item.next_call for row in run))
+        for run in runs
     )
 
 
@@ -191,6 +190,13 @@ def concerns(wanted: OperatorChange, case: Case) -> bool:
         return case.role is not Role.IN_THE_DIALER
     moves = wanted.move is Move.DO_NOT_DIAL and case.role is not Role.DO_NOT_DIAL
     return moves or (wanted.campaign is not None and case.statuses.get(StatusType.CAMPAIGN) != wanted.campaign)
+
+
+def answered_since(history: Sequence[StatusChange]) -> datetime | None:
+    """Return when a case that is In the Dialer got a Disposition without a Status, None when it got none since."""
+    entered = next((row for row in reversed(history) if row.type is StatusType.DIALER), None)
+    later = [row for row in history if entered and row.changed_at > entered.changed_at]
+    return next((row.changed_at for row in later if row.type is StatusType.DISPOSITION), None)
 
 
 def last_dial_time(history: Sequence[StatusChange]) -> datetime | None:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from casedial.domain.cases import Caller, Case, Firm, Role, StatusChange, StatusType
-from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker, enter, has_run_out, renew
+from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker, answer, enter, has_run_out, renew
 from casedial.domain.claims import opened as claim_opened
-from casedial.domain.dialing import give_back, last_dial_time
+from casedial.domain.dialing import answered_since, give_back, last_dial_time
 from casedial.domain.errors import CasedialError, CaseNotFound, ClaimLost
 from casedial.storage import cases, claims, firms, leases
 from casedial.storage.engine import Transaction
 
 CASEDIAL = "casedial"  # who returned a case whose claim ran out
-_CASES_AT_ONCE = 5000  # of the claims that one transaction looks at
-_CLAIMS_AT_ONCE = 1000
-
+_CASES_AT_ONCE = 1000  # that one transaction looks at
+_BUSY_SECONDS = 1  # after which a case is looked at again that somebody else worked on
 
 # A CaseID that was asked for, and its case if the claim holds it, why not, or None where nothing is left to do.
 Found = tuple[int | None, Case | CasedialError | None]
@@ -47,10 +46,10 @@ def lost() -> ClaimLost:
     return ClaimLost("This claim does not hold the case: it ran out, was released, or the case was moved.")
 
 
-async def claim_of(tx: Transaction, caller: Caller, claim_id: UUID) -> Claim | None:
-    """Return a claim of the caller's vendor, whichever of its keys made it, or None."""
-    found = (await leases.find(tx, caller.firm, [claim_id])).get(claim_id)
-    return found if found and found.vendor == caller.vendor else None
+async def claims_of(tx: Transaction, caller: Caller, claim_ids: Iterable[UUID]) -> dict[UUID, Claim]:
+    """Return those of these claims that are of the caller's vendor, whichever of its keys made them."""
+    found = await leases.find(tx, caller.firm, claim_ids)
+    return {claim_id: claim for claim_id, claim in found.items() if claim.vendor == caller.vendor}
 
 
 async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -> ClaimOutcome:
@@ -79,7 +78,7 @@ async def release_claim(tx: Transaction, caller: Caller, request: ClaimRequest, 
     """
     held = await _held(tx, caller, request)
     if request.case_ids is None:
-        if await claim_of(tx, caller, request.claim_id) is None:
+        if not await claims_of(tx, caller, [request.claim_id]):
             raise lost()
         held = [(case_id, case) for case_id, case in held if isinstance(case, Case) and not _is_answered(case)]
     elif lost_ids := [case_id for case_id, case in held if case_id and isinstance(case, ClaimLost)]:
@@ -87,8 +86,7 @@ async def release_claim(tx: Transaction, caller: Caller, request: ClaimRequest, 
         done = {case_id for case_id in lost_ids if _was_released(earlier[case_id], request.claim_id, caller.vendor)}
         held = [(case_id, None if case_id in done else case) for case_id, case in held]
     given = [give_back(caller.firm, case, caller.vendor, now, RELEASED) for _, case in held if isinstance(case, Case)]
-    await cases.save_statuses(tx, caller.firm, [case for case, _ in given])
-    await cases.record(tx, caller.firm, [change for _, changes in given for change in changes])
+    await _give_back(tx, caller.firm, given)
     return ClaimOutcome(held)
 
 
@@ -102,7 +100,7 @@ def _was_released(history: Sequence[StatusChange], claim_id: UUID, vendor: str) 
 
 async def _held(tx: Transaction, caller: Caller, request: ClaimRequest) -> list[Found]:
     """Return the cases asked for, locked, each with why not where the claim does not hold it."""
-    claim = await claim_of(tx, caller, request.claim_id)
+    claim = (await claims_of(tx, caller, [request.claim_id])).get(request.claim_id)
     wanted: Sequence[int | CasedialError] = claim.case_ids if claim else ()
     if request.case_ids is not None:
         wanted = request.case_ids
@@ -135,7 +133,7 @@ async def return_lapsed(tx: Transaction, now: datetime) -> Returned:
     Each is returned once, by whichever server looks first: claims that another one looks at are passed over.
     """
     clock = await tx.clock()
-    checked = await leases.to_check(tx, clock, _CLAIMS_AT_ONCE)
+    checked = await leases.to_check(tx, clock, _CASES_AT_ONCE)
     by_firm: dict[int, list[Claim]] = {}
     for firm_id, claim in checked:
         by_firm.setdefault(firm_id, []).append(claim)
@@ -150,32 +148,35 @@ async def _return_lapsed_of(
     tx: Transaction, firm: Firm, looked_at: Sequence[Claim], clock: datetime, now: datetime
 ) -> int:
     """Return what these claims of one firm hold no longer, and say when to look at the rest."""
-    claim_ids = {claim.id for claim in looked_at}
-    case_ids = sorted({case_id for claim in looked_at for case_id in claim.case_ids})
-    again: dict[UUID, datetime | None] = dict.fromkeys(claim_ids)
-    returned = 0
+    again: dict[UUID, datetime | None] = {claim.id: None for claim in looked_at}
 
     def look_again(claim_id: UUID, at: datetime) -> None:
         again[claim_id] = min(again[claim_id] or at, at)
 
-    for start in range(0, len(case_ids), _CASES_AT_ONCE):
-        over: list[int] = []
-        for case_id, claim_id, end in await leases.ends(tx, firm, case_ids[start : start + _CASES_AT_ONCE]):
-            if claim_id in claim_ids and end <= clock:
-                over.append(case_id)
-            elif claim_id in claim_ids:
-                look_again(claim_id, end)
-        given = []
-        for case in (await cases.lock(tx, firm, over)).values() if over else ():
-            if case.hold and case.hold.claim_id in claim_ids and has_run_out(case.hold, clock):
-                given.append(give_back(firm, case, CASEDIAL, now, RAN_OUT))
-            elif case.hold and case.hold.claim_id in claim_ids and case.hold.until:  # extended meanwhile
-                look_again(case.hold.claim_id, case.hold.until)
-        await cases.save_statuses(tx, firm, [case for case, _ in given])
-        await cases.record(tx, firm, [change for _, changes in given for change in changes])
-        returned += len(given)
+    over: dict[int, UUID] = {}
+    for case_id, claim_id, end in await leases.ends(tx, firm, {id for claim in looked_at for id in claim.case_ids}):
+        if claim_id in again and end <= clock:
+            over[case_id] = claim_id
+        elif claim_id in again:
+            look_again(claim_id, end)
+    # Nobody's work on one case holds up the others.
+    there = await cases.lock(tx, firm, over, pass_over_locked=True) if over else {}
+    for case_id in over.keys() - there.keys():
+        look_again(over[case_id], clock + timedelta(seconds=_BUSY_SECONDS))
+    given = []
+    for case in there.values():
+        if case.hold and case.hold.claim_id in again and has_run_out(case.hold, clock):
+            given.append(give_back(firm, case, CASEDIAL, now, RAN_OUT))
+        elif case.hold and case.hold.claim_id in again and case.hold.until:  # extended meanwhile
+            look_again(case.hold.claim_id, case.hold.until)
+    await _give_back(tx, firm, given)
     await leases.check_again(tx, again)
-    return returned
+    return len(given)
+
+
+async def _give_back(tx: Transaction, firm: Firm, given: Sequence[tuple[Case, list[StatusChange]]]) -> None:
+    await cases.save_statuses(tx, firm, [case for case, _ in given])
+    await cases.record(tx, firm, [change for _, changes in given for change in changes])
 
 
 async def adopt(tx: Transaction, now: datetime) -> int:
@@ -183,11 +184,14 @@ async def adopt(tx: Transaction, now: datetime) -> int:
 
     They belong to whoever put them there, so that the holder can go on, and run out like all others.
     """
-    found = await leases.unclaimed(tx, _CLAIMS_AT_ONCE)
+    found = await leases.unclaimed(tx, _CASES_AT_ONCE)
+    adopted = 0
     for firm_id, case_ids in sorted(found.items()):
         firm = (await firms.load(tx, firm_id))[1]
-        await adopt_cases(tx, firm, await cases.lock(tx, firm, case_ids), now)
-    return sum(map(len, found.values()))
+        lone = await cases.lock(tx, firm, case_ids, pass_over_locked=True)
+        held = await adopt_cases(tx, firm, lone, now)
+        adopted += sum(held[case_id].hold is not case.hold for case_id, case in lone.items())
+    return adopted
 
 
 async def adopt_cases(tx: Transaction, firm: Firm, held: Mapping[int, Case], now: datetime) -> dict[int, Case]:
@@ -201,8 +205,9 @@ async def adopt_cases(tx: Transaction, firm: Firm, held: Mapping[int, Case], now
     adopted: dict[int, Case] = {}
     for case in lone:
         history = earlier[case.case_id]
-        dial_at = last_dial_time(history) or now
-        case = replace(case, hold=enter(firm, case, dial_at, Taker(uuid4(), clock)))
+        hold = enter(firm, case, last_dial_time(history) or now, Taker(uuid4(), clock))
+        answered_at = answered_since(history)
+        case = replace(case, hold=answer(hold, answered_at) if answered_at else hold)
         vendor = next((row.changed_by for row in reversed(history) if row.type is StatusType.DIALER), CASEDIAL)
         adopted[case.case_id] = case
         opened.extend(found for found in [claim_opened(None, case, vendor, None, now)] if found)

@@ -12,8 +12,8 @@ from casedial.domain.cases import Caller, Case, Note, Role, StatusChange, Status
 from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, PhoneNotFound
-from casedial.service.claims import lost
-from casedial.storage import cases, claims, leases, notes
+from casedial.service.claims import adopt_cases, claims_of, lost
+from casedial.storage import cases, claims, notes
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Transaction
 
@@ -43,11 +43,14 @@ async def get_cases_to_dial(
 
 
 async def get_case_info(tx: Transaction, caller: Caller, case_id: int) -> Case:
-    """Return one case [specification: GetCaseInfo]. Raises CaseNotFound or CampaignNotAllowed."""
+    """Return one case [specification: GetCaseInfo]. Raises CaseNotFound or CampaignNotAllowed.
+
+    Campaigns limit it as they limit update_case_status.
+    """
     case = await cases.fetch(tx, caller.firm, case_id)
     if case is None:
         raise _not_found(case_id)
-    if not caller.may_dial(case.campaign_id):
+    if await _outside_of(tx, caller, [case]):
         raise _outside(case_id)
     return case
 
@@ -88,13 +91,13 @@ async def _open_desk(
     tx: Transaction, caller: Caller, items: Sequence[CaseUpdate], now: datetime, fence: UUID | None
 ) -> _Desk:
     """Lock the cases, and read what only some updates need: who holds them, the clock, what a lost claim did."""
-    held = await cases.lock(tx, caller.firm, [item.case_id for item in items])
+    held = await adopt_cases(tx, caller.firm, await cases.lock(tx, caller.firm, [item.case_id for item in items]), now)
     desk = _Desk(caller, now, held, fence)
     in_the_dialer = caller.firm.statuses.with_role(Role.IN_THE_DIALER)
     outside = [case for case in held.values() if not caller.may_dial(case.campaign_id)]
     if fence or outside or any(item.status and fold(item.status) == fold(in_the_dialer.name) for item in items):
         claim_ids = {case.hold.claim_id for case in held.values() if case.hold} | ({fence} if fence else set())
-        desk.holders = {id: claim.vendor for id, claim in (await leases.find(tx, caller.firm, claim_ids)).items()}
+        desk.own = set(await claims_of(tx, caller, claim_ids))
         desk.clock = await tx.clock()
     desk.outside = {case.case_id for case in outside if not desk.holds(case, None)}
     if fence:
@@ -112,7 +115,7 @@ class _Desk:
     held: dict[int, Case]
     fence: UUID | None
     clock: datetime | None = None
-    holders: dict[UUID, str] = field(default_factory=dict)  # the vendors of the claims that hold the cases
+    own: set[UUID] = field(default_factory=set)  # those of the claims that are the vendor's
     outside: set[int] = field(default_factory=set)  # not in the caller's campaigns, nor held by the vendor
     earlier: Mapping[int, Sequence[StatusChange]] = field(default_factory=dict)
     changed: dict[int, Case] = field(default_factory=dict)
@@ -122,8 +125,7 @@ class _Desk:
     def holds(self, case: Case, claim_id: UUID | None) -> bool:
         """Tell whether the caller's vendor holds the case, by this claim or, for None, by any."""
         held_by = case.hold.claim_id if case.hold else None
-        by_vendor = held_by is not None and self.holders.get(held_by) == self.caller.vendor
-        return by_vendor and claim_id in (None, held_by)
+        return held_by in self.own and claim_id in (None, held_by)
 
     def update(self, item: CaseUpdate) -> None:
         """Apply one item; what was already done by the same claim is a success without effect."""
@@ -146,7 +148,7 @@ class _Desk:
         claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now)
         if claim:
             self.opened.append(claim)
-            self.holders[claim.id] = claim.vendor
+            self.own.add(claim.id)
 
     def _did_already(self, item: CaseUpdate) -> bool:
         recorded = [*self.earlier.get(item.case_id, ()), *(h for h in self.history if h.case_id == item.case_id)]
@@ -165,7 +167,7 @@ async def add_case_note(
     wanted = [item.case_id for item in items if isinstance(item, CaseNote)]
     found = await cases.whereabouts(tx, caller.firm, wanted)
     outside = {case_id: claim_id for case_id, (campaign, claim_id) in found.items() if not caller.may_dial(campaign)}
-    holders = await leases.find(tx, caller.firm, [claim_id for claim_id in outside.values() if claim_id])
+    own = await claims_of(tx, caller, [claim_id for claim_id in outside.values() if claim_id])
     outcomes: Outcomes = []
     added: list[Note] = []
     for item in items:
@@ -173,7 +175,7 @@ async def add_case_note(
             outcomes.append(item)
         elif item.case_id not in found:
             outcomes.append(_not_found(item.case_id))
-        elif item.case_id in outside and not _is_of(caller, holders, outside[item.case_id]):
+        elif item.case_id in outside and outside[item.case_id] not in own:
             outcomes.append(_outside(item.case_id))
         else:
             added.append(Note(item.case_id, item.text, caller.vendor, now))
@@ -185,11 +187,12 @@ async def add_case_note(
 async def add_case_note_by_phone(tx: Transaction, caller: Caller, number: str, text: str, now: datetime) -> list[int]:
     """Add a note to all open cases with this number, or to all closed ones if none is open.
 
-    Only cases in the caller's campaigns count. Return their CaseIDs [specification: AddCaseNoteByPhone]. Raises
-    PhoneNotFound.
+    Campaigns limit it as they limit update_case_status. Return their CaseIDs [specification: AddCaseNoteByPhone].
+    Raises PhoneNotFound.
     """
     found = await cases.with_number(tx, caller.firm, number)
-    recipients = dialing.note_recipients([case for case in found if caller.may_dial(case.campaign_id)])
+    outside = await _outside_of(tx, caller, found)
+    recipients = dialing.note_recipients([case for case in found if case.case_id not in outside])
     if not recipients:
         whose = "of this firm" if caller.campaigns is None else "in the campaigns of this key"
         raise PhoneNotFound(f"No case {whose} has a phone with this number.")
@@ -205,7 +208,8 @@ def _outside(case_id: int) -> CampaignNotAllowed:
     return CampaignNotAllowed(f"Case {case_id} is in no campaign that this key may be used for.")
 
 
-def _is_of(caller: Caller, holders: Mapping[UUID, Claim], claim_id: UUID | None) -> bool:
-    """Tell whether a claim is the caller's vendor's."""
-    claim = holders.get(claim_id) if claim_id else None
-    return claim is not None and claim.vendor == caller.vendor
+async def _outside_of(tx: Transaction, caller: Caller, found: Sequence[Case]) -> set[int]:
+    """Return which of these cases are neither in the caller's campaigns nor held by its vendor."""
+    outside = {case.case_id: case.hold for case in found if not caller.may_dial(case.campaign_id)}
+    own = await claims_of(tx, caller, [hold.claim_id for hold in outside.values() if hold])
+    return {case_id for case_id, hold in outside.items() if hold is None or hold.claim_id not in own}

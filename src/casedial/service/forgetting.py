@@ -18,9 +18,9 @@ _CASES_AT_ONCE = 50  # that one query looks for
 
 @dataclass(frozen=True, slots=True)
 class ReplyForm:
-    """How cases stand in kept replies: the mark by which one is found, and a reply without some."""
+    """How cases stand in kept replies: the marks by which one is found, and a reply without some."""
 
-    mark: Callable[[int], bytes]
+    marks: Callable[[int], list[bytes]]
     without: Callable[[bytes, Set[int]], bytes]
 
 
@@ -112,13 +112,15 @@ class Forgetting:
             claim_ids = await forgetting.claims_of(tx, firm.id, case_ids)
         for start in range(0, len(claim_ids) if self.do else 0, _CLAIMS_AT_ONCE):
             some = claim_ids[start : start + _CLAIMS_AT_ONCE]
-            await self.store.transact(partial(forgetting.take_from_claims, claim_ids=some, case_ids=case_ids))
+            take = partial(forgetting.take_from_claims, firm_id=firm.id, claim_ids=some, case_ids=case_ids)
+            await self.store.transact(take)
         return len(claim_ids)
 
     async def _replies(self, case_ids: Sequence[int]) -> int:
         async with self.store.read() as tx:
             firm = await open_firm(tx, self.firm_name)
-            names = await forgetting.replies_with(tx, firm.id, [self.form.mark(case_id) for case_id in case_ids])
+            marks = [mark for case_id in case_ids for mark in self.form.marks(case_id)]
+            names = await forgetting.replies_with(tx, firm.id, marks)
 
         def without(body: bytes) -> bytes:
             return self.form.without(body, set(case_ids))

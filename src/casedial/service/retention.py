@@ -37,7 +37,7 @@ class Purge:
         await self._notes()
 
     async def _claims(self) -> set[UUID]:
-        """Remove claims that hold no case any more; return the old ones that do."""
+        """Remove claims that hold no case any more, nor did lately; return the other old ones."""
         held: set[UUID] = set()
         after = None
         while True:
@@ -45,8 +45,8 @@ class Purge:
                 page = await retention.old_claims(tx, self.firm_id, self.cutoff, after)
             if not page:
                 return held
-            held.update(claim.id for claim in page if claim.holds)
-            await self._remove(Kind.CLAIMS, [claim.id for claim in page if not claim.holds])
+            held.update(claim.id for claim in page if claim.in_use)
+            await self._remove(Kind.CLAIMS, [claim.id for claim in page if not claim.in_use])
             after = page[-1].id
 
     async def _history(self, held: set[UUID]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Case, Firm, Hold, Phone, Status, StatusChange, Statuses, StatusType, fold
+from casedial.domain.cases import Case, Firm, Hold, Phone, Role, Status, StatusChange, Statuses, StatusType, fold
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.phones import is_fax, match_key
 from casedial.storage.engine import Transaction
@@ -41,8 +41,15 @@ def case_from(row: Any, statuses: Statuses) -> Case:
         statuses=held,
         dial_at=row.dial_at,
         changed_at=row.changed_at,
-        hold=Hold(row.claim_id, row.held_until, row.redial_at, row.answered_at) if row.claim_id else None,
+        hold=_hold_from(row),
     )
+
+
+def _hold_from(row: Any) -> Hold | None:
+    """Return who holds a case. An older casedial that moves a case out of the dialer leaves a hold that is none."""
+    if row.claim_id is None or row.dialer_role != Role.IN_THE_DIALER:
+        return None
+    return Hold(row.claim_id, row.held_until, row.redial_at, row.answered_at)
 
 
 def _status_values(case: Case) -> dict[str, object]:
@@ -92,16 +99,17 @@ async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
     return case_from(row, firm.statuses) if row else None
 
 
-async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> dict[int, Case]:
+async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_locked: bool = False) -> dict[int, Case]:
     """Return those of these cases that exist, held until the end of the transaction.
 
-    Rows are locked in CaseID order, whatever the order asked for, so that two batches cannot deadlock.
+    Rows are locked in CaseID order, whatever the order asked for, so that two batches cannot deadlock. With
+    ``pass_over_locked`` those are left out for which somebody else would have to be waited for.
     """
     query = (
         cases.select()
         .where(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(set(case_ids))))
         .order_by(cases.c.case_id)
-        .with_for_update()
+        .with_for_update(skip_locked=pass_over_locked)
     )
     return {row.case_id: case_from(row, firm.statuses) for row in await tx.execute(query)}
 

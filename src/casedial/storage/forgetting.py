@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from casedial.domain.errors import StorageUnavailable
+from casedial.storage import health
 from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.retention import listed_cases
 from casedial.storage.tables import cases, claims, idempotency, keys, notes, phone_numbers, status_history
@@ -54,11 +55,15 @@ async def claims_of(tx: Transaction, firm_id: int, case_ids: Sequence[int]) -> l
     return list((await tx.execute(query.order_by(claims.c.id))).scalars())
 
 
-async def take_from_claims(tx: Transaction, claim_ids: Sequence[UUID], case_ids: Sequence[int]) -> None:
-    """Take cases out of claims; a claim left without any goes, too."""
-    query = sa.select(claims.c.id, claims.c.case_ids).where(claims.c.id.in_(claim_ids)).order_by(claims.c.id)
-    gone = set(case_ids)
-    for row in (await tx.execute(query.with_for_update())).all():
+async def take_from_claims(tx: Transaction, firm_id: int, claim_ids: Sequence[UUID], case_ids: Sequence[int]) -> None:
+    """Take cases that are gone out of claims; a claim left without any goes, too.
+
+    A case that an import has brought back meanwhile stays: a new claim may hold it.
+    """
+    query = sa.select(claims.c.id, claims.c.case_ids).where(claims.c.id.in_(claim_ids))
+    back = sa.select(cases.c.case_id).where(cases.c.firm_id == firm_id, cases.c.case_id.in_(case_ids))
+    gone = set(case_ids) - set((await tx.execute(back)).scalars())
+    for row in (await tx.execute(query.order_by(claims.c.id).with_for_update())).all():
         left = [case_id for case_id in row.case_ids if case_id not in gone]
         this = claims.c.id == row.id
         await tx.execute(claims.update().where(this).values(case_ids=left) if left else claims.delete().where(this))
@@ -95,9 +100,11 @@ async def wipe(store: Store) -> bool:
     if store.database is Database.POSTGRESQL:
         async with store.session() as tx:
             await tx.connection.execution_options(isolation_level="AUTOCOMMIT")
+            began = await tx.clock()
             for table in (*_ROWS.values(), phone_numbers, claims, idempotency, cases):
                 await tx.execute(sa.text(f"VACUUM (ANALYZE) {table.name}"))  # statistics hold samples of the values
-        return True
+            # What a transaction from before may still see stays.
+            return not await health.old_snapshots(tx, await tx.clock() - began)
     try:
         async with store.outside() as connection:
             # Overwriting what is deleted (``secure_delete``) is not enough: where SQLite moves rows from page to

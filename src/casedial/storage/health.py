@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from casedial.domain.cases import Role
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.sqlite import wal_is_safe
-from casedial.storage.tables import cases, firms
+from casedial.storage.tables import UNCLAIMED, cases, firms
 
 _SHOWN = 5  # CaseIDs named of many
 
@@ -63,8 +63,7 @@ async def endless(tx: Transaction, before: datetime) -> list[Stuck]:
 
 async def unclaimed(tx: Transaction) -> list[Stuck]:
     """Return cases in the dialer without a claim."""
-    # As it stands in the index's condition.
-    return await _stuck(tx, sa.text("dialer_role = 2 AND claim_id IS NULL"), cases.c.dial_at)
+    return await _stuck(tx, UNCLAIMED, cases.c.dial_at)
 
 
 _IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)

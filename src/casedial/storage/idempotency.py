@@ -105,6 +105,8 @@ async def count_old(tx: Transaction, now: datetime) -> int:
 
 async def purge(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete replies whose time is over, at most ``limit``; return how many."""
-    old = sa.select(idempotency.c.key_id, idempotency.c.digest).where(idempotency.c.created_at <= now - KEPT_FOR)
-    these = sa.tuple_(idempotency.c.key_id, idempotency.c.digest).in_(old.limit(limit))
-    return int((await tx.execute(idempotency.delete().where(these))).rowcount)
+    is_old = idempotency.c.created_at <= now - KEPT_FOR
+    old = sa.select(idempotency.c.key_id, idempotency.c.digest).where(is_old).limit(limit)
+    these = sa.tuple_(idempotency.c.key_id, idempotency.c.digest).in_(old.with_for_update(skip_locked=True))
+    # Asked twice: a key may be taken anew between the finding and the deleting.
+    return int((await tx.execute(idempotency.delete().where(these, is_old))).rowcount)

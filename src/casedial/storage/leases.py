@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Firm
+from casedial.domain.cases import Firm, Role
 from casedial.domain.claims import Claim
 from casedial.storage.engine import Transaction
-from casedial.storage.tables import cases, claims
+from casedial.storage.tables import UNCLAIMED, cases, claims
 
+_IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)
 _NEXT = sa.select(sa.func.min(claims.c.check_at))
 _TO_CHECK = (
-    claims.select()
+    sa.select(claims.c.id, sa.func.json_array_length(claims.c.case_ids).label("cases"))
     .where(claims.c.check_at <= sa.bindparam("clock", type_=claims.c.check_at.type))
     .order_by(claims.c.check_at)
     .limit(sa.bindparam("limit", type_=sa.Integer))
@@ -47,8 +48,20 @@ async def next_check(tx: Transaction) -> datetime | None:
 
 
 async def to_check(tx: Transaction, clock: datetime, limit: int) -> list[tuple[int, Claim]]:
-    """Return claims one of whose leases may be over, each with its firm's id, passing over those another server has."""
-    rows = await tx.execute(_TO_CHECK, {"clock": clock, "limit": limit})
+    """Return claims one of whose leases may be over, each with its firm's id, passing over those another server has.
+
+    They have at most ``limit`` cases together, but for a single one that has more.
+    """
+    chosen: list[UUID] = []
+    total = 0
+    for row in (await tx.execute(_TO_CHECK, {"clock": clock, "limit": limit})).all():
+        total += row.cases
+        if chosen and total > limit:
+            break
+        chosen.append(row.id)
+    if not chosen:
+        return []
+    rows = await tx.execute(claims.select().where(claims.c.id.in_(chosen)))
     return [(row.firm_id, _claim_from(row)) for row in rows]
 
 
@@ -59,18 +72,17 @@ async def check_again(tx: Transaction, times: Mapping[UUID, datetime | None]) ->
         await tx.execute(_CHECK_AGAIN, rows)
 
 
-async def ends(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> list[tuple[int, UUID, datetime]]:
+async def ends(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> list[tuple[int, UUID, datetime]]:
     """Return which of these cases have a lease that runs out: the case, its claim, its end. Nothing is held."""
-    query = sa.select(cases.c.case_id, cases.c.claim_id, cases.c.held_until).where(
-        cases.c.firm_id == firm.id, cases.c.case_id.in_(case_ids), cases.c.held_until.is_not(None)
-    )
+    these = sa.and_(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(case_ids)))
+    query = sa.select(cases.c.case_id, cases.c.claim_id, cases.c.held_until)
+    query = query.where(these, _IN_THE_DIALER, cases.c.held_until.is_not(None))
     return [(row.case_id, row.claim_id, row.held_until) for row in await tx.execute(query)]
 
 
 async def unclaimed(tx: Transaction, limit: int) -> dict[int, list[int]]:
     """Return cases that are In the Dialer without a claim, by the id of their firm."""
-    # The condition as it stands in the index, which is empty but after a migration.
-    query = sa.select(cases.c.firm_id, cases.c.case_id).where(sa.text("dialer_role = 2 AND claim_id IS NULL"))
+    query = sa.select(cases.c.firm_id, cases.c.case_id).where(UNCLAIMED)
     found: dict[int, list[int]] = {}
     for row in await tx.execute(query.limit(limit)):
         found.setdefault(row.firm_id, []).append(row.case_id)

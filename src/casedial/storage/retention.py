@@ -31,10 +31,10 @@ _TABLES = {Kind.CLAIMS: claims, Kind.HISTORY: status_history, Kind.NOTES: notes}
 
 @dataclass(frozen=True, slots=True)
 class OldClaim:
-    """A claim that was opened long ago, and whether it holds a case still."""
+    """A claim that was opened long ago, and whether it holds a case still, or was worked under lately."""
 
     id: UUID
-    holds: bool
+    in_use: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +52,28 @@ def listed_cases(database: Database) -> sa.TableValuedAlias:
     return unfold(claims.c.case_ids).table_valued("value")
 
 
-def _holds(database: Database) -> sa.ColumnElement[bool]:
+def _has(database: Database, table: sa.Table, *more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Tell whether there is a row of one of a claim's cases that names the claim."""
     listed = listed_cases(database)
-    held = sa.and_(
-        cases.c.firm_id == claims.c.firm_id,
-        cases.c.case_id == sa.cast(listed.c.value, sa.BigInteger),
-        cases.c.claim_id == claims.c.id,
+    named = sa.and_(
+        table.c.firm_id == claims.c.firm_id,
+        table.c.case_id == sa.cast(listed.c.value, sa.BigInteger),
+        table.c.claim_id == claims.c.id,
+        *more,
     )
-    return sa.select(sa.literal(1)).select_from(listed.join(cases, held)).correlate(claims).exists()
+    return sa.select(sa.literal(1)).select_from(listed.join(table, named)).correlate(claims).exists()
 
 
 async def old_claims(tx: Transaction, firm_id: int, cutoff: datetime, after: UUID | None) -> list[OldClaim]:
     """Return a page of the claims that a firm's dialers opened until ``cutoff``, by id."""
-    query = sa.select(claims.c.id, _holds(tx.database).label("holds")).where(
+    at_work = _has(tx.database, status_history, status_history.c.changed_at > cutoff)
+    in_use = sa.or_(_has(tx.database, cases), at_work)
+    query = sa.select(claims.c.id, in_use.label("in_use")).where(
         claims.c.firm_id == firm_id, claims.c.created_at <= cutoff
     )
     if after:
         query = query.where(claims.c.id > after)
-    return [OldClaim(row.id, row.holds) for row in await tx.execute(query.order_by(claims.c.id).limit(PAGE))]
+    return [OldClaim(row.id, row.in_use) for row in await tx.execute(query.order_by(claims.c.id).limit(PAGE))]
 
 
 async def history_before(tx: Transaction, firm_id: int, before: HistoryRow | None) -> list[HistoryRow]:

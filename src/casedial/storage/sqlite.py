@@ -55,13 +55,7 @@ def file_of(url: str) -> Path:
     return Path(path)
 
 
-def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> AsyncEngine:
-    """Make an engine for a file that need not be there yet; each connection adds its thread to ``threads``.
-
-    Raises InvalidSetting where the file's folder is missing.
-    """
-    if not path.parent.is_dir():
-        raise InvalidSetting(f"There is no folder {path.parent} to keep the database in.")
+def _adapted() -> AsyncAdapt_aiosqlite_dbapi:
     adapted = AsyncAdapt_aiosqlite_dbapi(aiosqlite, dbapi)
     for name in (
         "DatabaseError",
@@ -74,6 +68,16 @@ def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> Asyn
         "sqlite_version_info",
     ):
         setattr(adapted, name, getattr(dbapi, name))  # not those of the standard module that aiosqlite names
+    return adapted
+
+
+def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> AsyncEngine:
+    """Make an engine for a file that need not be there yet; each connection adds its thread to ``threads``.
+
+    Raises InvalidSetting where the file's folder is missing.
+    """
+    if not path.parent.is_dir():
+        raise InvalidSetting(f"There is no folder {path.parent} to keep the database in.")
 
     async def connect() -> aiosqlite.Connection:
         connection = aiosqlite.Connection(lambda: _connect(path), 64)
@@ -83,7 +87,7 @@ def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> Asyn
 
     engine = create_async_engine(
         "sqlite+aiosqlite://",
-        module=adapted,
+        module=_adapted(),
         async_creator=connect,
         poolclass=sa.AsyncAdaptedQueuePool,
         **options,

@@ -162,11 +162,12 @@ for _name, _columns in {
 
 # The answered, which no lease returns, and those that came into the dialer without a claim (written by an older
 # casedial or by hand): both few, so that these indexes cost next to nothing.
+UNCLAIMED = sa.text("dialer_role = 2 AND claim_id IS NULL")
 for _name, _where in {
-    "ix_cases_answered": "answered_at IS NOT NULL",
-    "ix_cases_unclaimed": "dialer_role = 2 AND claim_id IS NULL",
+    "ix_cases_answered": sa.text("answered_at IS NOT NULL"),
+    "ix_cases_unclaimed": UNCLAIMED,
 }.items():
-    Index(_name, cases.c.firm_id, cases.c.case_id, postgresql_where=sa.text(_where), sqlite_where=sa.text(_where))
+    Index(_name, cases.c.firm_id, cases.c.case_id, postgresql_where=_where, sqlite_where=_where)
 
 phone_numbers = sa.Table(
     "phone_numbers",

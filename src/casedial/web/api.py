@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from casedial.domain.errors import (
     MethodNotAllowed,
     PathNotFound,
     ScopeNotAllowed,
+    StorageUnavailable,
 )
 from casedial.domain.keys import Scope
 from casedial.service import claims, dialing
@@ -39,7 +41,8 @@ READ = ("GET", "POST")
 WRITE = ("POST", "PUT")
 
 BODY_SECONDS = 30  # in which a body must have arrived
-
+SLOW_SECONDS = 0.5
+_TRIES = 5
 
 Work = Callable[[Transaction], Awaitable[Reply]]
 Perform = Callable[[Call], tuple[bool, Work]]  # whether it writes, and how it is done
@@ -162,8 +165,8 @@ METHODS: dict[str, Method] = {
     "UpdateCaseStatus": Method(WRITE, (Scope.UPDATE,), _update_case_status),
     "AddCaseNote": Method(WRITE, (Scope.NOTE,), _add_case_note),
     "AddCaseNoteByPhone": Method(WRITE, (Scope.NOTE,), _add_case_note_by_phone),
-    "ExtendClaim": Method(WRITE, (Scope.DIAL,), _extend_claim),
-    "ReleaseClaim": Method(WRITE, (Scope.DIAL,), _release_claim),
+    "ExtendClaim": Method(WRITE, (Scope.DIAL, Scope.UPDATE), _extend_claim),
+    "ReleaseClaim": Method(WRITE, (Scope.DIAL, Scope.UPDATE), _release_claim),
 }
 
 
@@ -203,7 +206,7 @@ class Api:
         return route(f"{base}/{name}", http_method=list(HttpMethod))(answer)
 
     async def _perform(self, request: Request[Any, Any, Any], record: RequestRecord, method: Method) -> Reply:
-        now = datetime.now(UTC)
+        started, now = time.monotonic(), datetime.now(UTC)
         try:
             caller = await self._authenticator.identify(request, now)
             record.firm, record.key = caller.firm.id, caller.key_id
@@ -213,12 +216,17 @@ class Api:
             raise
         document = await _read(request)
         record.ignored = document.ignored
+        if time.monotonic() - started > SLOW_SECONDS:  # the key may have been revoked while the body came
+            now = datetime.now(UTC)
+            caller = await self._authenticator.identify(request, now, again=True)
+            _require(caller, *method.scopes)
         call = Call(caller, document, now, record.request_id, _sent(request, b"x-claim-id"))
-        try:
-            return await self._run(request, record, call, method.perform)
-        except StatusesStale:  # a status was added between reading the firm and reading the case
-            call = replace(call, caller=await self._authenticator.identify(request, now, again=True))
-            return await self._run(request, record, call, method.perform)
+        for _ in range(_TRIES):
+            try:
+                return await self._run(request, record, call, method.perform)
+            except StatusesStale:  # a status was added between reading the firm and reading the case
+                call = replace(call, caller=await self._authenticator.identify(request, now, again=True))
+        raise StorageUnavailable("The statuses of the firm are being changed; try again.")
 
     async def _run(self, request: Request[Any, Any, Any], record: RequestRecord, call: Call, perform: Perform) -> Reply:
         writes, work = perform(call)
@@ -228,7 +236,10 @@ class Api:
         key = requests.header("Idempotency-Key", _sent(request, b"idempotency-key"), values.idempotency_key)
         if key is None:
             return await self._store.transact(work)
-        fingerprint = call.document.fingerprint(record.method, *call.claim_header)
+        # A key that was limited since then is not given what it would not get now.
+        campaigns = sorted(call.caller.campaigns) if call.caller.campaigns is not None else ()
+        claim = (text.strip().lower() for text in call.claim_header)
+        fingerprint = call.document.fingerprint(record.method, *claim, *map(str, campaigns))
         return await self._replays.once(call, key, fingerprint, work)
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
-from casedial.domain.errors import Conflict, IdempotencyKeyReused, NotFound
+from casedial.domain.errors import Conflict, IdempotencyKeyReused, NotFound, RequestStillRunning
 from casedial.storage import idempotency
 from casedial.storage.engine import Store, Transaction
 from casedial.web.exchange import Call, Reply
@@ -16,6 +16,7 @@ from casedial.web.observe import REPLAYED
 from casedial.web.problems import problem
 
 PATIENCE = 10.0  # seconds that a repeat waits for the first request to end
+_LOOK_SECONDS, _PAUSE_SECONDS = 0.05, 0.15
 _CONTENT_TYPE = "Content-Type"
 
 
@@ -37,8 +38,7 @@ class Replays:
         give_up = time.monotonic() + PATIENCE
 
         async def kept(tx: Transaction) -> Reply:
-            patience = give_up - time.monotonic()
-            earlier = await idempotency.begin(tx, key_id, digest, fingerprint, call.now, patience)
+            earlier = await idempotency.begin(tx, key_id, digest, fingerprint, call.now, _LOOK_SECONDS)
             if earlier:
                 return _again(earlier, fingerprint)
             try:
@@ -53,7 +53,13 @@ class Replays:
             return reply
 
         async with self._alone((key_id, digest)):
-            return await self._store.transact(kept)
+            while True:
+                try:
+                    return await self._store.transact(kept)
+                except RequestStillRunning:  # in another process: nobody waits for it with a database connection
+                    if time.monotonic() >= give_up:
+                        raise
+                await asyncio.sleep(_PAUSE_SECONDS)
 
     @asynccontextmanager
     async def _alone(self, name: tuple[int, bytes]) -> AsyncIterator[None]:

@@ -23,10 +23,11 @@ _REPLIES_AT_ONCE = 1000
 
 @dataclass
 class _Chore:
-    """Something done every so often; ``work`` returns whether there is more to do at once."""
+    """Something done every so often; ``work`` returns how much it did, and is at it again when that was something."""
 
     seconds: float
-    work: Callable[[Transaction, datetime], Awaitable[bool]]
+    work: Callable[[Transaction, datetime], Awaitable[int]]
+    done: Callable[[int], None] = lambda count: None
     due_at: float = 0.0
 
 
@@ -36,7 +37,7 @@ class Upkeep:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._task: asyncio.Task[None] | None = None
-        self._chores = [_Chore(10, _adopt), _Chore(60, _drop_old_replies)]
+        self._chores = [_Chore(10, claims.adopt, note_adopted), _Chore(60, _drop_old_replies)]
 
     def start(self) -> None:
         """Begin, in the running loop."""
@@ -82,17 +83,12 @@ class Upkeep:
     async def _do_chores(self) -> None:
         for chore in self._chores:
             while time.monotonic() >= chore.due_at:
-                more = await self._store.transact(lambda tx, work=chore.work: work(tx, datetime.now(UTC)))  # type: ignore[misc]
-                if not more:
+                count = await self._store.transact(lambda tx, work=chore.work: work(tx, datetime.now(UTC)))  # type: ignore[misc]
+                if count:
+                    chore.done(count)
+                else:
                     chore.due_at = time.monotonic() + chore.seconds
 
 
-async def _adopt(tx: Transaction, now: datetime) -> bool:
-    adopted = await claims.adopt(tx, now)
-    if adopted:
-        note_adopted(adopted)
-    return adopted > 0
-
-
-async def _drop_old_replies(tx: Transaction, now: datetime) -> bool:
-    return await idempotency.purge(tx, now, _REPLIES_AT_ONCE) == _REPLIES_AT_ONCE
+async def _drop_old_replies(tx: Transaction, now: datetime) -> int:
+    return await idempotency.purge(tx, now, _REPLIES_AT_ONCE)

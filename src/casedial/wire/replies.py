@@ -97,14 +97,26 @@ def case_reply(case: Case, zone: ZoneInfo) -> CaseReply:
     )
 
 
-def case_mark(case_id: int) -> bytes:
-    """Return the bytes with which a case begins in a list of cases as it was sent."""
-    return b'{"CaseID":%d,"Phones":' % case_id
+def case_marks(case_id: int) -> list[bytes]:
+    """Return the bytes by which a reply is known that tells of a person: a case, or a failure that quotes a dialer."""
+    return [mark % case_id for mark in (b'{"CaseID":%d,"Phones":', *_FAILED)]
+
+
+_FAILED = (b'{"CaseID":%d,"Success":false', b'{"CaseID":"%d","Success":false')
+_FORGOTTEN = "The case was deleted since."
 
 
 def without_cases(body: bytes, case_ids: Set[int]) -> bytes:
-    """Return a list of cases as it was sent, without these."""
-    return encode([case for case in msgspec.json.decode(body) if case["CaseID"] not in case_ids])
+    """Return a reply as it was sent, but without these cases, and without the words about those that failed."""
+    sent = msgspec.json.decode(body)
+    if isinstance(sent, list):
+        return encode([case for case in sent if case["CaseID"] not in case_ids])
+    for result in sent["Results"]:
+        if not result["Success"] and str(result["CaseID"]) in set(map(str, case_ids)):
+            result["Message"] = _FORGOTTEN
+            if "detail" in sent:  # a problem document, whose words are those of its items
+                sent |= {"detail": _FORGOTTEN, "errors": []}
+    return encode(sent)
 
 
 def write_reply(echoes: Iterable[object], outcomes: Sequence[CasedialError | None]) -> WriteReply:

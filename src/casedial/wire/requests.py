@@ -161,6 +161,9 @@ def claim_request(document: Document, header: UUID | None, extends: bool) -> tup
         parameters.refuse(MissingParameter(f"ClaimID {detail}.", [FieldError("#/ClaimID", detail)]))
     seconds = parameters.optional("Seconds", values.seconds) if extends else None
     sent = _sent_case_ids(parameters)
+    if not sent and parameters.every("CaseID"):  # which is not the same as none given: those would be all
+        detail = "must not be an empty list; leave it out for all cases of the claim"
+        parameters.refuse(InvalidParameter(f"CaseID {detail}.", [FieldError("#/CaseID", detail)]))
     parameters.finish()
     listed = _listed_case_ids(sent) if sent else None
     named = cast(UUID, claim_id or header)

@@ -1,0 +1,153 @@
+"""What a server does without being asked, among other servers, older ones and people with a database client."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from casedial.domain.cases import Role
+from casedial.service import claims
+from casedial.service.claims import adopt, return_lapsed
+from casedial.storage import cases as stored_cases
+from casedial.storage import claims as stored_claims
+from casedial.storage.claims import DueFilter
+from casedial.storage.engine import Store
+from casedial.storage.tables import cases
+from casedial.storage.tables import claims as claims_table
+from casedial.web.upkeep import Upkeep
+from tests.conftest import NOW, Api, Office
+
+
+async def claim_each(office: Office, case_ids: Iterable[int], records: int = 1) -> None:
+    """Claim these cases, so many by each claim."""
+    firm = await office.firm()
+    for _ in case_ids:
+        async with office.store.write() as tx:
+            await stored_claims.claim(tx, firm, DueFilter(None, None, records), NOW, "Acme Dialer", None)
+
+
+async def lapse(office: Office) -> None:
+    """Let every lease be over."""
+    past = datetime.now(UTC) - timedelta(seconds=5)
+    async with office.store.write() as tx:
+        await tx.execute(cases.update().where(cases.c.held_until.is_not(None)).values(held_until=past))
+        await tx.execute(claims_table.update().values(check_at=past))
+
+
+async def look(store: Store) -> claims.Returned:
+    return await store.transact(lambda tx: return_lapsed(tx, datetime.now(UTC)))
+
+
+async def set_role(office: Office, case_id: int, role: Role) -> None:
+    """Move a case as an older casedial does, which knows of no hold."""
+    status = (await office.firm()).statuses.with_role(role)
+    async with office.store.write() as tx:
+        moved = cases.update().where(cases.c.case_id == case_id)
+        await tx.execute(moved.values(dialer_status_id=status.id, dialer_role=int(role), changed_at=datetime.now(UTC)))
+
+
+async def test_what_an_older_server_moved_does_not_go_back(office: Office) -> None:
+    await office.add(1)
+    await office.add(2)
+    await claim_each(office, [1, 2])
+    await set_role(office, 1, Role.DO_NOT_DIAL)
+    assert (await office.case(1)).hold is None
+    await lapse(office)
+    assert sum((await look(office.store)).cases.values()) == 1
+    assert await office.role(1) is Role.DO_NOT_DIAL
+    assert await office.role(2) is Role.TO_DIAL
+
+
+async def test_one_look_returns_a_bounded_number(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or thousands of leases that end together are one transaction, which is never done in time."""
+    monkeypatch.setattr(claims, "_CASES_AT_ONCE", 5)
+    for case_id in range(1, 13):
+        await office.add(case_id)
+    await claim_each(office, range(4), records=3)
+    await lapse(office)
+    found = [await look(office.store) for _ in range(5)]
+    assert [(sum(returned.cases.values()), returned.looked_at) for returned in found] == [(3, 1)] * 4 + [(0, 0)]
+
+
+async def test_a_claim_above_the_bound_is_looked_at_alone(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "_CASES_AT_ONCE", 2)
+    for case_id in range(1, 6):
+        await office.add(case_id)
+    await claim_each(office, [1], records=5)
+    await lapse(office)
+    assert sum((await look(office.store)).cases.values()) == 5
+
+
+@pytest.mark.parametrize("database", ["postgresql"])  # SQLite has one writer
+async def test_nobodys_lock_on_a_case_holds_up_the_others(office: Office, database_url: str) -> None:
+    for case_id in (1, 2, 3):
+        await office.add(case_id)
+    await claim_each(office, [1, 2])
+    async with office.store.write() as tx:  # as an older casedial leaves it
+        unclaimed = {"claim_id": None, "held_until": None, "redial_at": None}
+        await tx.execute(cases.update().where(cases.c.case_id == 3).values(dialer_role=2, **unclaimed))
+    await lapse(office)
+    store = Store(database_url, patience=5)
+    async with office.store.write() as tx:
+        await tx.execute(sa.text("SELECT 1 FROM cases WHERE case_id IN (1, 3) FOR UPDATE"))
+        started = time.monotonic()
+        await Upkeep(store).look()
+        assert await store.transact(lambda tx: adopt(tx, datetime.now(UTC))) == 0
+        assert time.monotonic() - started < 3
+        assert await office.role(2) is Role.TO_DIAL
+    assert await office.role(1) is Role.IN_THE_DIALER
+    await asyncio.sleep(1.2)  # after which it is looked at again
+    await Upkeep(store).look()
+    assert await office.role(1) is Role.TO_DIAL
+    await store.close()
+
+
+async def forget_holds(office: Office) -> None:
+    """Leave cases In the Dialer as an older casedial does."""
+    async with office.store.write() as tx:
+        nothing = {"claim_id": None, "held_until": None, "redial_at": None, "answered_at": None}
+        await tx.execute(cases.update().values(nothing))
+        await tx.execute(claims_table.delete())
+
+
+async def test_who_was_dialed_before_the_claim_was_found_is_not_dialed_again(api: Api, office: Office) -> None:
+    for case_id in (1, 2, 3):
+        await office.add(case_id)
+    await api.post("GetCasesToDial", {"Auto-change": True})
+    await api.post("UpdateCaseStatus", {"CaseID": 1, "Disposition": "Busy"})
+    await forget_holds(office)
+    await api.post("UpdateCaseStatus", {"CaseID": 2, "Disposition": "Busy"})  # before anybody found it
+    await office.store.transact(lambda tx: adopt(tx, datetime.now(UTC)))
+    await lapse(office)
+    await look(office.store)
+    assert [await office.role(n) for n in (1, 2, 3)] == [Role.IN_THE_DIALER, Role.IN_THE_DIALER, Role.TO_DIAL]
+    holds: list[Any] = [(await office.case(n)).hold for n in (1, 2)]
+    assert all(hold.answered_at for hold in holds)
+
+
+async def test_a_heartbeat_before_the_claim_was_found_keeps_the_old_time(api: Api, office: Office) -> None:
+    await office.add(1)
+    await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "To Dial", "NextCall": "2025-11-23T09:00:00"})
+    dial_at = (await office.case(1)).dial_at
+    await api.post("GetCasesToDial", {"Auto-change": True})
+    await forget_holds(office)
+    await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "In the Dialer"})
+    hold = (await office.case(1)).hold
+    assert hold
+    assert hold.redial_at == dial_at
+
+
+async def test_what_cannot_be_adopted_keeps_nobody_busy(office: Office) -> None:
+    """A role written by hand that is not the status's."""
+    await office.add(1)
+    async with office.store.write() as tx:
+        await tx.execute(cases.update().values(dialer_role=2))
+    assert await office.store.transact(lambda tx: adopt(tx, datetime.now(UTC))) == 0
+    async with office.store.read() as tx:
+        assert await stored_cases.fetch(tx, await office.firm(), 1)
