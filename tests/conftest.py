@@ -128,7 +128,7 @@ class Office:
         case = Case(case_id=case_id, statuses=statuses, **facts)
         if case.role is Role.IN_THE_DIALER:
             assert case.dial_at
-            case = replace(case, hold=enter(firm, case, case.dial_at, Taker(uuid4(), datetime.now(UTC))))
+            case = replace(case, hold=enter(firm, case, Taker(uuid4(), datetime.now(UTC)), case.dial_at))
         async with self.store.write() as tx:
             await cases.add(tx, firm, [case])
             held_by = opened(None, case, "Acme Dialer", None, NOW)

@@ -16,9 +16,9 @@ from casedial.domain.dialing import (
     CaseUpdate,
     Move,
     OperatorChange,
+    came_from,
     change,
     concerns,
-    last_dial_time,
     note_recipients,
     operate,
     periods,
@@ -126,7 +126,8 @@ def test_back_from_the_dialer_is_back_at_the_old_time() -> None:
     after, _ = operate(FIRM, a_case(Role.IN_THE_DIALER), OperatorChange(Move.BACK_FROM_DIALER), "me", NOW)
     assert after.dial_at == NOW
     _, first = change(a_case(), {StatusType.DIALER: STATUSES.with_role(Role.TO_DIAL)}, LATER, "x", NOW)
-    assert last_dial_time(first + history) == LATER
+    assert came_from(first + history) == first[0]
+    assert came_from(history) is None
 
 
 def test_names_are_matched_trimmed_and_case_folded() -> None:

@@ -422,3 +422,69 @@ async def test_a_held_case_that_was_moved_to_another_campaign_is_still_its_holde
     ):
         assert (await limited_api.post(method, body)).status_code == 200, method
     assert_problem(await limited_api.get("GetCaseInfo", CaseID=1), 403, "CampaignNotAllowed")
+
+
+async def test_what_was_not_to_dial_goes_back_to_what_it_was(api: Api, office: Office, store: Store) -> None:
+    """A dialer that sets In the Dialer on a case that the firm has taken off the list does not bring it back."""
+    await office.add(1)
+    await office.add(2, dialer=None, dial_at=None)
+    await claim(api)
+    assert (await update(api, CaseID=1, Status="Do not Dial")).status_code == 200  # by a person, say
+    reply = await api.post("UpdateCaseStatus", {"Cases": [{"CaseID": n, "Status": "In the Dialer"} for n in (1, 2)]})
+    assert reply.json()["Succeeded"] == 2
+    await let_pass(store, 24 * 3600 + 1)
+    assert await look(store) == 2
+    assert [await office.role(n) for n in (1, 2)] == [Role.DO_NOT_DIAL, None]
+    assert (await api.get("GetCasesToDial")).json() == []
+
+
+async def test_what_was_not_to_dial_is_released_to_what_it_was(api: Api, office: Office) -> None:
+    await office.add(1)
+    await update(api, CaseID=1, Status="Do not Dial")
+    claim_id = (await update(api, CaseID=1, Status="In the Dialer")).headers["x-claim-id"]
+    assert (await api.post("ReleaseClaim", {"ClaimID": claim_id})).status_code == 200
+    assert await office.role(1) is Role.DO_NOT_DIAL
+
+
+async def test_an_endless_claim_gets_an_end_when_the_firm_sets_one(api: Api, office: Office) -> None:
+    await office.set(claim_timeout=0)
+    await office.add(1)
+    reply = await claim(api)
+    assert "x-claim-expires" not in reply.headers
+    claim_id = reply.headers["x-claim-id"]
+    await office.set(claim_timeout=3600)
+    assert "x-claim-expires" in (await api.post("ExtendClaim", {"ClaimID": claim_id})).headers
+    hold = (await office.case(1)).hold
+    assert hold
+    assert hold.until
+
+
+async def test_releasing_all_of_a_claim_that_was_lost_says_so(api: Api, office: Office, store: Store) -> None:
+    for case_id in (1, 2):
+        await office.add(case_id)
+    reported = (await claim(api, 1)).headers["x-claim-id"]
+    await update(api, reported, CaseID=1, Status="Do not Dial")
+    lost = (await claim(api, 1)).headers["x-claim-id"]
+    await let_pass(store, 24 * 3600 + 1)
+    await look(store)
+    assert_problem(await api.post("ReleaseClaim", {"ClaimID": lost}), 409, "ClaimLost")
+    reply = await api.post("ReleaseClaim", {"ClaimID": reported})  # nothing is left to release, and nothing was lost
+    assert (reply.status_code, reply.json()["Results"]) == (200, [])
+
+
+async def test_never_dialed_answers_nothing(api: Api, office: Office, store: Store) -> None:
+    await office.add(1)
+    await claim(api)
+    await update(api, CaseID=1, Disposition="Never Dialed")
+    await let_pass(store, 24 * 3600 + 1)
+    assert await look(store) == 1
+
+
+@pytest.mark.parametrize("method", ["ExtendClaim", "ReleaseClaim"])
+@pytest.mark.parametrize("name", ["CaseIDs", "Cases", "case_id_list"])
+async def test_a_misspelled_case_does_not_mean_all(method: str, name: str, api: Api, office: Office) -> None:
+    await office.add(1)
+    claim_id = (await claim(api)).headers["x-claim-id"]
+    reply = await api.post(method, {"ClaimID": claim_id, name: [1]})
+    assert_problem(reply, 400, "InvalidParameter", f"#/{name}")
+    assert await office.role(1) is Role.IN_THE_DIALER

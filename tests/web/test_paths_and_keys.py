@@ -257,6 +257,16 @@ async def test_keys_from_elsewhere(api: Api, office: Office, subtests: pytest.Su
                 assert (await Api(api.http, near).get("GetCaseInfo", CaseID=7)).status_code == 401
 
 
+async def test_a_vendor_has_one_spelling(api: Api, office: Office) -> None:
+    """Claims belong to a vendor: a second key of ACME DIALER must hold what the first one claimed."""
+    await office.add(1)
+    async with office.store.write() as tx:
+        new = await add_key(tx, await open_firm(tx, office.name), "  ACME dialer ", NOW)
+    assert new.vendor == "Acme Dialer"
+    claim_id = (await api.post("GetCasesToDial", {"Auto-change": True})).headers["x-claim-id"]
+    assert (await Api(api.http, new.key).post("ReleaseClaim", {"ClaimID": claim_id})).json()["Succeeded"] == 1
+
+
 async def test_a_revoked_key_is_refused_by_every_server(api: Api, office: Office, database_url: str) -> None:
     await add_seven(office)
     async with server(database_url) as other_http:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from casedial.domain.cases import Case, Firm, Hold, Role, StatusType
+from casedial.domain.cases import Case, Firm, Hold, Role, Status, StatusType, fold
 from casedial.domain.errors import CasedialError
 
 MAX_EXTENSION = 7 * 24 * 60 * 60  # seconds that one ExtendClaim may ask for
@@ -18,6 +18,8 @@ MAX_EXTENSION = 7 * 24 * 60 * 60  # seconds that one ExtendClaim may ask for
 # Why a case went back to To Dial, in its history.
 RAN_OUT = "claim ran out unanswered"
 RELEASED = "released by the dialer"
+
+_NEVER_DIALED = fold("Never Dialed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +66,33 @@ def lease_end(firm: Firm, case: Case, clock: datetime, seconds: int | None = Non
 
 
 def renew(firm: Firm, case: Case, hold: Hold, clock: datetime, seconds: int | None = None) -> Hold:
-    """Return the hold with its lease begun anew; it never gets shorter, and that of an answered case never ends."""
+    """Return the hold with its lease begun anew; it never gets shorter, and that of an answered case never ends.
+
+    One without an end gets one where the firm, or the dialer, has given claims an end since.
+    """
     end = lease_end(firm, case, clock, seconds)
-    if hold.until is None or end is None:
+    if hold.answered_at or end is None:
         return replace(hold, until=None)
-    return replace(hold, until=max(hold.until, end))
+    return replace(hold, until=max(hold.until or end, end))
 
 
-def enter(firm: Firm, case: Case, dial_at: datetime, taker: Taker) -> Hold:
+def enter(firm: Firm, case: Case, taker: Taker, redial_at: datetime | None = None) -> Hold:
     """Return the hold of a case that moves into the dialer, or is set there again by who holds it: a heartbeat.
 
-    ``dial_at`` is the time of the new status, to which a case goes back that was not To Dial before.
+    ``redial_at`` is the dial time to which a case without a Dialer Status goes back.
     """
     if case.hold and taker.holds:
         return renew(firm, case, case.hold, taker.clock)
     if case.hold:
         redial_at = case.hold.redial_at
-    else:
-        redial_at = case.dial_at if case.role is Role.TO_DIAL and case.dial_at else dial_at
+    elif case.role is Role.TO_DIAL:
+        redial_at = case.dial_at
     return Hold(taker.claim_id, lease_end(firm, case, taker.clock), redial_at)
+
+
+def says_dialed(disposition: Status | None) -> bool:
+    """Tell whether a disposition says that somebody was dialed: each does, but for the specification's Never Dialed."""
+    return disposition is not None and fold(disposition.name) != _NEVER_DIALED
 
 
 def answer(hold: Hold, at: datetime) -> Hold:

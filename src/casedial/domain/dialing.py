@@ -9,7 +9,7 @@ from enum import Enum
 from uuid import UUID
 
 from casedial.domain.cases import Case, Firm, Hold, Role, Status, StatusChange, StatusType
-from casedial.domain.claims import Taker, answer, enter
+from casedial.domain.claims import Taker, answer, enter, says_dialed
 from casedial.domain.errors import FieldError, NotToDial
 
 MAX_RECORDS = 1000  # cases in one GetCasesToDial reply
@@ -116,9 +116,9 @@ def update(
     if dialer:
         dial_at = item.next_call or now
         if dialer.role is Role.IN_THE_DIALER:
-            hold = enter(firm, case, dial_at, taker)
+            hold = enter(firm, case, taker)
         return change(case, statuses, dial_at, by, now, hold)
-    if StatusType.DISPOSITION in statuses and case.hold:
+    if says_dialed(statuses.get(StatusType.DISPOSITION)) and case.hold:
         hold = answer(case.hold, now)
     if item.next_call is None:
         return change(case, statuses, case.dial_at, by, now, hold)
@@ -156,10 +156,21 @@ def did_already(firm: Firm, item: CaseUpdate, history: Sequence[StatusChange], c
     )
 
 
-def give_back(firm: Firm, case: Case, by: str, now: datetime, reason: str) -> tuple[Case, list[StatusChange]]:
-    """Move a case from the dialer back to To Dial, at the dial time it had."""
-    back_at = case.hold.redial_at if case.hold else now
-    return change(case, {StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}, back_at, by, now, reason=reason)
+def give_back(
+    firm: Firm, case: Case, history: Sequence[StatusChange], by: str, now: datetime, reason: str
+) -> tuple[Case, list[StatusChange]]:
+    """Move a case from the dialer back to To Dial, at the dial time it had; or to what else it was: never dialed then.
+
+    ``history`` matters only for a case that was not To Dial.
+    """
+    if case.hold and case.hold.redial_at:
+        to_dial = firm.statuses.with_role(Role.TO_DIAL)
+        return change(case, {StatusType.DIALER: to_dial}, case.hold.redial_at, by, now, reason=reason)
+    before = came_from(history)
+    if before is None and history:
+        return change(case, {StatusType.DIALER: None}, None, by, now, reason=reason)
+    status = before.status if before else firm.statuses.with_role(Role.DO_NOT_DIAL)
+    return change(case, {StatusType.DIALER: status}, before.dial_at if before else now, by, now, reason=reason)
 
 
 class Move(Enum):
@@ -196,13 +207,15 @@ def answered_since(history: Sequence[StatusChange]) -> datetime | None:
     """Return when a case that is In the Dialer got a Disposition without a Status, None when it got none since."""
     entered = next((row for row in reversed(history) if row.type is StatusType.DIALER), None)
     later = [row for row in history if entered and row.changed_at > entered.changed_at]
-    return next((row.changed_at for row in later if row.type is StatusType.DISPOSITION), None)
+    return next(
+        (row.changed_at for row in later if row.type is StatusType.DISPOSITION and says_dialed(row.status)), None
+    )
 
 
-def last_dial_time(history: Sequence[StatusChange]) -> datetime | None:
-    """Return the dial time that a case had when it was last To Dial."""
-    waiting = (c for c in reversed(history) if c.status and c.status.role is Role.TO_DIAL)
-    return next((c.dial_at for c in waiting), None)
+def came_from(history: Sequence[StatusChange]) -> StatusChange | None:
+    """Return the Dialer Status that a case in the dialer had before, None when it had none."""
+    dialer = (row for row in reversed(history) if row.type is StatusType.DIALER)
+    return next((row for row in dialer if row.status is None or row.status.role is not Role.IN_THE_DIALER), None)
 
 
 def operate(firm: Firm, case: Case, wanted: OperatorChange, by: str, now: datetime) -> tuple[Case, list[StatusChange]]:

@@ -115,7 +115,8 @@ def merge_statuses(
     if to_dial and dial_at is None:
         dial_at = now
     enters = dialer is not None and dialer.role is Role.IN_THE_DIALER and StatusType.DIALER in changed
-    hold = enter(firm, case, dial_at or now, taker) if enters else None
+    redial_at = None if StatusType.DIALER in case.statuses else dial_at or now
+    hold = enter(firm, case, taker, redial_at) if enters else None
     return change(case, changed, dial_at, IMPORT, now, hold)
 
 

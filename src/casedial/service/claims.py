@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from casedial.domain.cases import Caller, Case, Firm, Role, StatusChange, StatusType
 from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker, answer, enter, has_run_out, renew
 from casedial.domain.claims import opened as claim_opened
-from casedial.domain.dialing import answered_since, give_back, last_dial_time
+from casedial.domain.dialing import answered_since, came_from, give_back
 from casedial.domain.errors import CasedialError, CaseNotFound, ClaimLost
 from casedial.storage import cases, claims, firms, leases
 from casedial.storage.engine import Transaction
@@ -57,9 +57,11 @@ async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -
 
     Raises ClaimLost when all were meant and the claim holds none.
     """
-    held = await _held(tx, caller, request)
-    if request.case_ids is None and not held:
-        raise ClaimLost("This claim holds no case any more.")
+    held = await _asked(tx, caller, request)
+    if request.case_ids is None:
+        held = [(case_id, case) for case_id, case in held if isinstance(case, Case)]
+        if not held:
+            raise lost()
     clock = await tx.clock()
     renewed = [
         replace(case, hold=renew(caller.firm, case, case.hold, clock, request.seconds))
@@ -74,20 +76,22 @@ async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -
 async def release_claim(tx: Transaction, caller: Caller, request: ClaimRequest, now: datetime) -> ClaimOutcome:
     """Give cases of a claim back, To Dial at their old time; when all are meant, those that nobody answered.
 
-    What this claim released already counts as done. Raises ClaimLost when all were meant and there is no such claim.
+    What this claim released already counts as done. Raises ClaimLost when all were meant, the claim holds none, and
+    the vendor has not brought any of them out of the dialer by it.
     """
-    held = await _held(tx, caller, request)
+    asked = await _asked(tx, caller, request)
+    lost_ids = [case_id for case_id, case in asked if case_id and isinstance(case, ClaimLost)]
+    earlier = await cases.history(tx, caller.firm, lost_ids) if lost_ids else {}
+    done = {case_id for case_id in lost_ids if _was_released(earlier[case_id], request.claim_id, caller.vendor)}
+    found: list[Found] = [(case_id, None if case_id in done else case) for case_id, case in asked]
     if request.case_ids is None:
-        if not await claims_of(tx, caller, [request.claim_id]):
+        held = [(case_id, case) for case_id, case in asked if isinstance(case, Case)]
+        if not held and not any(_was_ended(rows, request.claim_id, caller.vendor) for rows in earlier.values()):
             raise lost()
-        held = [(case_id, case) for case_id, case in held if isinstance(case, Case) and not _is_answered(case)]
-    elif lost_ids := [case_id for case_id, case in held if case_id and isinstance(case, ClaimLost)]:
-        earlier = await cases.history(tx, caller.firm, lost_ids)
-        done = {case_id for case_id in lost_ids if _was_released(earlier[case_id], request.claim_id, caller.vendor)}
-        held = [(case_id, None if case_id in done else case) for case_id, case in held]
-    given = [give_back(caller.firm, case, caller.vendor, now, RELEASED) for _, case in held if isinstance(case, Case)]
-    await _give_back(tx, caller.firm, given)
-    return ClaimOutcome(held)
+        found = [(case_id, case) for case_id, case in held if not _is_answered(case)]
+    given = [case for _, case in found if isinstance(case, Case)]
+    await _give_back(tx, caller.firm, given, caller.vendor, now, RELEASED)
+    return ClaimOutcome(found)
 
 
 def _is_answered(case: Case) -> bool:
@@ -98,8 +102,13 @@ def _was_released(history: Sequence[StatusChange], claim_id: UUID, vendor: str) 
     return any((row.claim_id, row.changed_by, row.reason) == (claim_id, vendor, RELEASED) for row in history)
 
 
-async def _held(tx: Transaction, caller: Caller, request: ClaimRequest) -> list[Found]:
-    """Return the cases asked for, locked, each with why not where the claim does not hold it."""
+def _was_ended(history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
+    dialer = (row for row in history if row.type is StatusType.DIALER and row.claim_id == claim_id)
+    return any(row.changed_by == vendor and row.status and row.status.role is not Role.IN_THE_DIALER for row in dialer)
+
+
+async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> list[Found]:
+    """Return the cases asked for (all that were ever the claim's), locked, each with why not where it is not held."""
     claim = (await claims_of(tx, caller, [request.claim_id])).get(request.claim_id)
     wanted: Sequence[int | CasedialError] = claim.case_ids if claim else ()
     if request.case_ids is not None:
@@ -115,8 +124,7 @@ async def _held(tx: Transaction, caller: Caller, request: ClaimRequest) -> list[
         holds = claim is not None and case.hold is not None and case.hold.claim_id == claim.id
         return case_id, case if holds else lost()
 
-    found = [judge(case_id) for case_id in wanted]
-    return found if request.case_ids is not None else [item for item in found if isinstance(item[1], Case)]
+    return [judge(case_id) for case_id in wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +174,18 @@ async def _return_lapsed_of(
     given = []
     for case in there.values():
         if case.hold and case.hold.claim_id in again and has_run_out(case.hold, clock):
-            given.append(give_back(firm, case, CASEDIAL, now, RAN_OUT))
+            given.append(case)
         elif case.hold and case.hold.claim_id in again and case.hold.until:  # extended meanwhile
             look_again(case.hold.claim_id, case.hold.until)
-    await _give_back(tx, firm, given)
+    await _give_back(tx, firm, given, CASEDIAL, now, RAN_OUT)
     await leases.check_again(tx, again)
     return len(given)
 
 
-async def _give_back(tx: Transaction, firm: Firm, given: Sequence[tuple[Case, list[StatusChange]]]) -> None:
+async def _give_back(tx: Transaction, firm: Firm, held: Sequence[Case], by: str, now: datetime, reason: str) -> None:
+    were_not_to_dial = [case.case_id for case in held if case.hold and case.hold.redial_at is None]
+    earlier = await cases.history(tx, firm, were_not_to_dial) if were_not_to_dial else {}
+    given = [give_back(firm, case, earlier.get(case.case_id, ()), by, now, reason) for case in held]
     await cases.save_statuses(tx, firm, [case for case, _ in given])
     await cases.record(tx, firm, [change for _, changes in given for change in changes])
 
@@ -205,7 +216,10 @@ async def adopt_cases(tx: Transaction, firm: Firm, held: Mapping[int, Case], now
     adopted: dict[int, Case] = {}
     for case in lone:
         history = earlier[case.case_id]
-        hold = enter(firm, case, last_dial_time(history) or now, Taker(uuid4(), clock))
+        before = came_from(history)
+        was_to_dial = before is None or (before.status is not None and before.status.role is Role.TO_DIAL)
+        redial_at = (before.dial_at if before else now) if was_to_dial else None
+        hold = enter(firm, case, Taker(uuid4(), clock), redial_at)
         answered_at = answered_since(history)
         case = replace(case, hold=answer(hold, answered_at) if answered_at else hold)
         vendor = next((row.changed_by for row in reversed(history) if row.type is StatusType.DIALER), CASEDIAL)

@@ -117,7 +117,7 @@ _BACK = "casedial cases set CASEID... --firm NAME --back-from-dialer --yes"
 async def _claims(tx: Transaction) -> list[Finding]:
     """Look for cases that are In the Dialer and will stay there."""
     clock = await tx.clock()
-    answered = await health.answered(tx)
+    answered, endless = await health.answered(tx), await health.endless(tx)
     return [
         *_stuck(
             "overdue claims",
@@ -135,24 +135,26 @@ async def _claims(tx: Transaction) -> list[Finding]:
         ),
         *_stuck(
             "answered cases",
-            max((_level_of_answered(stuck, clock) for stuck in answered), default=Level.OK),
+            _level(answered, clock - _ANSWERED_FOR),
             answered,
             "were dialed, and nobody has said what comes next",
             f"Ask the dialer's vendor to send a Status with the Disposition; then {_BACK}",
         ),
         *_stuck(
             "endless claims",
-            Level.WARNING,
-            await health.endless(tx, clock - _HELD_FOR),
-            "are In the Dialer for more than a day by claims that never run out",
-            f"Ask the dialer's vendor; then {_BACK}. A claim timeout (casedial firm set) ends such claims by itself.",
+            _level(endless, clock - _HELD_FOR),
+            endless,
+            "are In the Dialer by claims that never run out",
+            f"Ask the dialer's vendor; then {_BACK}. A claim timeout (casedial firm set) counts for new claims.",
         ),
     ]
 
 
-def _level_of_answered(stuck: health.Stuck, clock: datetime) -> Level:
-    lately = stuck.since is not None and clock - stuck.since < _ANSWERED_FOR
-    return Level.OK if lately else Level.WARNING  # lately: the call may go on
+def _level(found: Sequence[health.Stuck], since: datetime) -> Level:
+    """Tell whether any of these is stuck for long; of others the call may go on."""
+    return max(
+        (Level.OK if stuck.since and stuck.since > since else Level.WARNING for stuck in found), default=Level.OK
+    )
 
 
 def _stuck(check: str, level: Level, stuck: Sequence[health.Stuck], what: str, advice: str) -> list[Finding]:

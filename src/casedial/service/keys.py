@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from casedial.domain.cases import Firm, StatusType
+from casedial.domain.cases import Firm, StatusType, fold
 from casedial.domain.errors import (
     InvalidSetting,
     KeyExists,
@@ -132,9 +132,10 @@ async def add_key(
 
     Raises KeyExists, StatusNotFound, or InvalidSetting for a key, a vendor's name or a limit that cannot be used.
     """
-    return await _add(
-        tx, firm, checked_name(vendor, "A vendor's name"), now, key, _changed(firm, UNLIMITED, change, now)
-    )
+    named = checked_name(vendor, "A vendor's name")
+    known = {fold(there.vendor): there.vendor for there in await keys.every(tx, firm.id)}
+    vendor = known.get(fold(named), named)  # claims belong to a vendor: one name has one spelling
+    return await _add(tx, firm, vendor, now, key, _changed(firm, UNLIMITED, change, now))
 
 
 async def _add(tx: Transaction, firm: Firm, vendor: str, now: datetime, key: str | None, limits: KeyLimits) -> NewKey:

@@ -55,9 +55,9 @@ async def overdue(tx: Transaction, clock: datetime) -> list[Stuck]:
     return await _stuck(tx, sa.and_(_IN_THE_DIALER, cases.c.held_until < clock), cases.c.held_until)
 
 
-async def endless(tx: Transaction, before: datetime) -> list[Stuck]:
-    """Return cases in the dialer since ``before`` whose lease has no end and that nobody answered."""
-    held = sa.and_(cases.c.held_until.is_(None), cases.c.answered_at.is_(None), cases.c.dial_at < before)
+async def endless(tx: Transaction) -> list[Stuck]:
+    """Return cases in the dialer whose lease has no end and that nobody answered."""
+    held = sa.and_(cases.c.claim_id.is_not(None), cases.c.held_until.is_(None), cases.c.answered_at.is_(None))
     return await _stuck(tx, sa.and_(_IN_THE_DIALER, held), cases.c.dial_at)
 
 

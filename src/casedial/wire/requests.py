@@ -153,6 +153,10 @@ def claim_request(document: Document, header: UUID | None, extends: bool) -> tup
     The claim is named by ClaimID or by the header X-Claim-Id.
     """
     parameters = Parameters(document.pairs, document.ignored)
+    for name in {name for name, _ in document.pairs if canonical(name).startswith("case")}:
+        if canonical(name) != "caseid":  # ignored, it would mean all cases
+            detail = "is no parameter here: name the cases by CaseID, one or a list"
+            parameters.refuse(InvalidParameter(f"{name[:80]} {detail}.", [FieldError(f"#/{name[:80]}", detail)]))
     claim_id = parameters.optional("ClaimID", values.claim_id)
     if claim_id and header and claim_id != header:
         parameters.refuse(conflict("ClaimID", "#"))
