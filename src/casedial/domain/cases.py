@@ -215,7 +215,8 @@ class Hold:
     """A claim's hold of a case that is In the Dialer.
 
     ``until`` is the end of the lease, None when it does not run out. ``redial_at`` is the dial time to which the
-    case goes back To Dial, None when it was not To Dial: it goes back to the status that it had. ``answered_at`` says that somebody was dialed: such a case never goes back by itself.
+    case goes back To Dial, None when it was not To Dial: it goes back to the status that it had. ``answered_at``
+    says that somebody was dialed: such a case never goes back by itself.
     """
 
     claim_id: UUID
