@@ -7,7 +7,7 @@ from typing import Any
 
 from casedial.domain.cases import Phone, StatusType
 from casedial.domain.importing import CaseRow
-from casedial.service.campaigns import set_campaign
+from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import add_firm, open_firm, set_firm
 from casedial.service.imports import ImportOptions, import_rows
 from casedial.service.keys import add_key
@@ -61,7 +61,7 @@ async def _make(tx: Transaction, keys: int) -> list[dict[str, Any]]:
     await set_firm(tx, await open_firm(tx, FIRM, lock=True), claim_timeout=CLAIM_TIMEOUT)
     for campaign, (_, _, seconds) in CAMPAIGNS.items():
         if seconds != CLAIM_TIMEOUT:
-            await set_campaign(tx, await open_firm(tx, FIRM, lock=True), campaign, seconds)
+            await set_campaign(tx, await open_firm(tx, FIRM, lock=True), campaign, CampaignChange(seconds))
         rows = [_row(case_id, campaign) for case_id in cases_of(campaign)]
         for start in range(0, len(rows), 500):
             await import_rows(tx, FIRM, rows[start : start + 500], ImportOptions(), now)

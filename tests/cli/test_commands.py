@@ -43,11 +43,6 @@ class Casedial:
         return json.loads(self.run(*arguments, "--json", status=status).stdout)
 
 
-@pytest.fixture
-def casedial(database_url: str, tmp_path: Path) -> Casedial:
-    return Casedial(database_url, tmp_path)
-
-
 def test_a_firm_its_keys_and_its_statuses(casedial: Casedial) -> None:
     assert casedial.json("firm", "add", "Lex", "--time-zone", "America/Chicago")["time_zone"] == "America/Chicago"
     assert casedial.json("firm", "add", " LEX ", "--time-zone", "UTC", status=1)["error"]["code"] == "FirmExists"

@@ -29,11 +29,6 @@ KEY = {"Idempotency-Key": "4f8c"}
 CLAIM = {"Records": 10, "Auto-change": True}
 
 
-@pytest.fixture
-def casedial(database_url: str, tmp_path: Path) -> Casedial:
-    return Casedial(database_url, tmp_path)
-
-
 async def delete(casedial: Casedial, office: Office, *arguments: object, status: int = 0) -> Any:
     return await asyncio.to_thread(casedial.json, "cases", "delete", *arguments, "--firm", office.name, status=status)
 

@@ -31,11 +31,6 @@ CUTOFF = TODAY - timedelta(days=90)
 LONG_AGO = TODAY - timedelta(days=200)
 
 
-@pytest.fixture
-def casedial(database_url: str, tmp_path: Path) -> Casedial:
-    return Casedial(database_url, tmp_path)
-
-
 async def purge(casedial: Casedial, *arguments: str, status: int = 0) -> Any:
     return await asyncio.to_thread(casedial.json, "purge", *arguments, status=status)
 

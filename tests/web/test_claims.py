@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from casedial.domain.cases import Phone, Role, StatusType
-from casedial.service.campaigns import set_campaign
+from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.claims import CASEDIAL, adopt, return_lapsed
 from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key
@@ -121,7 +121,7 @@ async def test_a_campaign_overrides_the_firms_timeout(api: Api, office: Office, 
     await office.add(2, campaign="Notification campaign")
     await office.add(3, campaign=None)
     async with store.write() as tx:
-        await set_campaign(tx, await open_firm(tx, office.name, lock=True), "notification campaign", 60)
+        await set_campaign(tx, await open_firm(tx, office.name, lock=True), "notification campaign", CampaignChange(60))
     reply = await claim(api)
     held = {number: (await office.case(number)).hold for number in (1, 2, 3)}
     now = datetime.now(UTC)

@@ -14,6 +14,7 @@ from openapi_spec_validator import validate
 from casedial.domain.errors import OperatorError, RequestError, TooLarge, every_error
 from casedial.storage.engine import Store
 from casedial.web.api import METHODS
+from casedial.web.calling import PATHS
 from casedial.web.openapi import document
 from casedial.web.problems import status_of
 from tests.conftest import Api, assert_problem
@@ -71,7 +72,7 @@ async def test_each_problem_type_leads_to_a_page(http: httpx.AsyncClient) -> Non
 @pytest.mark.parametrize("base", ["/PredictiveDialer", "/firm/api"])
 def test_the_document_is_valid(base: str) -> None:
     validate(json.loads(json.dumps(document(base))))
-    assert list(document(base)["paths"]) == [f"{base}/{method}" for method in METHODS]
+    assert list(document(base)["paths"]) == [*(f"{base}/{method}" for method in METHODS), *PATHS]
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
@@ -86,7 +87,8 @@ def test_the_document_has_the_verbs_that_are_served() -> None:
     described: dict[str, set[str]] = {}
     for method, verb, _ in operations():
         described.setdefault(method, set()).add(verb.upper())
-    assert described == {name: set(method.verbs) for name, method in METHODS.items()}
+    beside = {path.rpartition("/")[2]: {"GET"} for path in PATHS}
+    assert described == {name: set(method.verbs) for name, method in METHODS.items()} | beside
 
 
 def test_the_document_names_every_parameter_of_the_specification() -> None:

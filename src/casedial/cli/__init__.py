@@ -5,6 +5,7 @@ serve.py      serve, demo, migrate, backup
 doctor.py     doctor
 retention.py  purge
 firms.py keys.py statuses.py campaigns.py cases.py    the commands of each subject
+rules.py      rules, explain, preflight
 sample.py     the sample firm of the demo
 """
 
@@ -15,7 +16,7 @@ import sys
 import typer
 
 from casedial import __version__
-from casedial.cli import campaigns, cases, firms, keys, retention, serve, statuses
+from casedial.cli import campaigns, cases, firms, keys, retention, rules, serve, statuses
 from casedial.cli.common import show_json
 from casedial.cli.doctor import doctor
 
@@ -33,9 +34,11 @@ app.add_typer(keys.app, name="key")
 app.add_typer(statuses.app, name="status")
 app.add_typer(campaigns.app, name="campaign")
 app.add_typer(cases.app, name="cases")
+app.add_typer(rules.app, name="rules")
 serve.register(app)
 app.command()(doctor)
 retention.register(app)
+rules.register(app)
 
 
 def _show_version(wanted: bool) -> None:

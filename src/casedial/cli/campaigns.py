@@ -1,73 +1,155 @@
-"""casedial campaign: set, list."""
+"""casedial campaign: set, pause, resume, list."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, run, show_json, show_table, show_timeout
-from casedial.domain.cases import Firm, StatusType
+from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, fail, run, show_json, show_table, show_timeout
+from casedial.domain.cases import Firm, Status, StatusType
+from casedial.domain.errors import InvalidSetting
+from casedial.domain.hours import Week
+from casedial.domain.rules import Override, Purpose
+from casedial.rules import week
+from casedial.service import calling
 from casedial.service import campaigns as service
+from casedial.service.campaigns import FIRMS_OWN, CampaignChange
 from casedial.service.firms import open_firm
 from casedial.storage.engine import Store
 
 app = typer.Typer(help="What a firm decided for one campaign.", no_args_is_help=True)
 
-_FIRMS_OWN = "firm"
+_FIRMS_WORD, _RULES_WORD, _NONE_WORD = "firm", "rules", "none"
+_DAY = re.compile(r"([a-z-]+)\s+([0-9:-]+|none)")
+_NO_RULES = "No calling rules are applied: every due case is given out, at any hour."
+
+Name = Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)]
 
 
-def _timeout(text: str) -> int | str:
+def _timeout(text: str) -> int:
     """Read seconds, or the word that takes an own timeout back."""
-    if text.strip().lower() == _FIRMS_OWN:
-        return _FIRMS_OWN
+    if text.strip().lower() == _FIRMS_WORD:
+        return FIRMS_OWN
     try:
-        return int(text)
+        return max(0, int(text))
     except ValueError:
-        raise typer.BadParameter(f"seconds (0: never), or {_FIRMS_OWN!r} for the firm's own") from None
+        raise typer.BadParameter(f"seconds (0: never), or {_FIRMS_WORD!r} for the firm's own") from None
 
 
-def _rows(firm: Firm) -> list[Row]:
-    return [
-        {
-            "name": campaign.name,
-            "claim_timeout": firm.claim_timeout_of(campaign),
-            "own": campaign.id in firm.campaign_timeouts,
-            "retired": campaign.retired,
-        }
-        for campaign in firm.statuses.of(StatusType.CAMPAIGN)
-    ]
+def _week(text: str) -> Week:
+    """Read hours such as ``mon-fri 09:00-18:00, sat 10:00-14:00``; days that are not named have none."""
+    hours: dict[str, str | None] = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+    days = list(hours)
+    for part in text.lower().split(","):
+        found = _DAY.fullmatch(part.strip())
+        first, _, last = (found[1] if found else "").replace("daily", "mon-sun").partition("-")
+        if found is None or first not in hours or (last or first) not in hours:
+            raise InvalidSetting(f"{part.strip()!r} are no hours; write them as: mon-fri 09:00-18:00, sat 10:00-14:00.")
+        for day in days[days.index(first) : days.index(last or first) + 1]:
+            hours[day] = None if found[2] == _NONE_WORD else found[2]
+    return week(hours)
+
+
+def _own_hours(text: str, wider: bool, reason: str) -> list[Override]:
+    return [] if text.strip().lower() == _RULES_WORD else [Override(_week(text), wider, reason.strip())]
+
+
+def _row(firm: Firm, campaign: Status) -> Row:
+    decided = firm.campaign(campaign.id)
+    return {
+        "name": campaign.name,
+        "claim_timeout": firm.claim_timeout_of(campaign),
+        "own": decided.claim_timeout is not None,
+        "purpose": decided.purpose.value,
+        "paused": decided.paused,
+        "hours": [f"{'wider' if own.wider else 'within'}: {show_week(own.windows)}" for own in decided.hours],
+        "retired": campaign.retired,
+    }
+
+
+def show_week(windows: Week) -> str:
+    """Show hours day by day."""
+    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    return ", ".join(f"{name} {hours or _NONE_WORD}" for name, hours in zip(names, windows, strict=True))
+
+
+def _change(
+    name: str, firm: str, change: CampaignChange, database_url: str | None, as_json: bool
+) -> tuple[Firm, Status]:
+    async def work(store: Store) -> tuple[Firm, Status]:
+        async with store.write() as tx:
+            changed = await service.set_campaign(tx, await open_firm(tx, firm, lock=True), name, change)
+        await calling.look_again(store, changed[0].id, changed[1].id)
+        return changed
+
+    return run(work, database_url, as_json)
 
 
 @app.command("set")
 def set_(
-    name: Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)],
+    name: Name,
     firm: FirmName,
     claim_timeout: Annotated[
-        str,
+        int | None,
         typer.Option(
             parser=_timeout,
             metavar="SECONDS",
             help="Seconds after which an unanswered claim runs out; 0: never; firm: as the firm's own.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    purpose: Annotated[
+        Purpose | None, typer.Option(help="What it calls for, which decides the calling rules.", show_default=False)
+    ] = None,
+    hours: Annotated[
+        str | None,
+        typer.Option(
+            help="Its own hours, in the called person's time, within those of the rules: "
+            "'mon-fri 09:00-18:00, sat 10:00-14:00'; rules: those of the rules.",
+            show_default=False,
+        ),
+    ] = None,
+    wider: Annotated[bool, typer.Option("--wider", help="These hours stand in the place of the rules'.")] = False,
+    reason: Annotated[str, typer.Option(help="Why they may be wider; it is recorded.", show_default=False)] = "",
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide for one campaign what differs from the firm. Takes effect with the next claim."""
-    seconds = int(claim_timeout) if claim_timeout != _FIRMS_OWN else None
-
-    async def work(store: Store) -> Firm:
-        async with store.write() as tx:
-            return await service.set_campaign(tx, await open_firm(tx, firm, lock=True), name, seconds)
-
-    changed = run(work, database_url, as_json)
-    campaign = changed.statuses.named(StatusType.CAMPAIGN, name)
+    try:
+        own = None if hours is None else _own_hours(hours, wider, reason)
+    except InvalidSetting as error:
+        fail(error, as_json)
+    if claim_timeout is None and purpose is None and own is None:
+        fail(InvalidSetting("Say what to set: --claim-timeout, --purpose or --hours."), as_json)
+    changed, campaign = _change(name, firm, CampaignChange(claim_timeout, purpose, None, own), database_url, as_json)
+    row = _row(changed, campaign)
     if as_json:
-        show_json(next(row for row in _rows(changed) if row["name"] == campaign.name))
+        show_json(row)
+        return
+    typer.echo(f"{campaign.name}: claims run out {show_timeout(row['claim_timeout'])}; purpose {row['purpose']}.")
+    typer.echo("\n".join(row["hours"]) or (_NO_RULES if row["purpose"] == Purpose.NONE else "The hours of the rules."))
+
+
+@app.command()
+def pause(name: Name, firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Give out none of its cases until it is resumed. What is claimed already goes on."""
+    _set_paused(True, name, firm, database_url, as_json)
+
+
+@app.command()
+def resume(name: Name, firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Give out its cases again."""
+    _set_paused(False, name, firm, database_url, as_json)
+
+
+def _set_paused(paused: bool, name: str, firm: str, database_url: str | None, as_json: bool) -> None:
+    changed, campaign = _change(name, firm, CampaignChange(paused=paused), database_url, as_json)
+    if as_json:
+        show_json(_row(changed, campaign))
     else:
-        typer.echo(f"{campaign.name}: claims run out {show_timeout(changed.claim_timeout_of(campaign))}.")
+        typer.echo(f"{campaign.name} is paused." if paused else f"{campaign.name} runs.")
 
 
 @app.command("list")
@@ -78,8 +160,10 @@ def list_(firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = Fa
         async with store.read() as tx:
             return await open_firm(tx, firm)
 
-    rows = _rows(run(work, database_url, as_json))
+    opened = run(work, database_url, as_json)
+    rows = [_row(opened, campaign) for campaign in opened.statuses.of(StatusType.CAMPAIGN)]
     if as_json:
         show_json(rows)
-    else:
-        show_table(("name", "claim timeout", "own", "retired"), [list(row.values()) for row in rows])
+        return
+    table = [[*list(row.values())[:-2], "; ".join(row["hours"]), row["retired"]] for row in rows]
+    show_table(("name", "claim timeout", "own", "purpose", "paused", "hours", "retired"), table)

@@ -11,6 +11,7 @@ from functools import cached_property
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from casedial.domain.campaigns import UNDECIDED, Campaign
 from casedial.domain.errors import FieldError, RetiredStatus, StatusNotFound, UnknownStatus
 from casedial.domain.keys import ALL_SCOPES, Scope
 from casedial.domain.phones import is_fax
@@ -157,7 +158,7 @@ class Firm:
     """A law firm: its time zone, its statuses, and what it decided about claims and keeping.
 
     ``default_records`` is how many cases a caller gets who does not say. ``claim_timeout`` is in seconds, 0 for
-    never; ``campaign_timeouts`` overrides it by the id of a campaign. ``retention_days`` None keeps for ever.
+    never; ``campaigns`` is what differs in one, by its id. ``retention_days`` None keeps for ever.
     """
 
     id: int
@@ -166,7 +167,7 @@ class Firm:
     default_records: int
     statuses: Statuses
     claim_timeout: int = CLAIM_TIMEOUT
-    campaign_timeouts: Mapping[int, int] = field(default_factory=dict)
+    campaigns: Mapping[int, Campaign] = field(default_factory=dict)
     retention_days: int | None = None
 
     @cached_property
@@ -176,7 +177,12 @@ class Firm:
 
     def claim_timeout_of(self, campaign: Status | None) -> int:
         """Return after how many seconds the claim of a case of this campaign runs out, 0 for never."""
-        return self.campaign_timeouts.get(campaign.id, self.claim_timeout) if campaign else self.claim_timeout
+        own = self.campaign(campaign.id if campaign else None).claim_timeout
+        return self.claim_timeout if own is None else own
+
+    def campaign(self, campaign_id: int | None) -> Campaign:
+        """Return what the firm decided for a campaign; None is that of a case that is in none."""
+        return self.campaigns.get(campaign_id, UNDECIDED) if campaign_id is not None else UNDECIDED
 
 
 @dataclass(frozen=True, slots=True)

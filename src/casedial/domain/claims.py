@@ -5,7 +5,7 @@ A lease runs by the database's clock, ``clock`` here, so that servers whose cloc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,7 +26,8 @@ _NEVER_DIALED = fold("Never Dialed")
 class Claim:
     """The opening of a claim: which cases, by whom, when, and until when as it was first promised (None: for ever).
 
-    ``key_id`` is None where no key did it but an import.
+    ``key_id`` is None where no key did it but an import. ``evidence`` is what let each case through, by its CaseID,
+    where calling rules were applied.
     """
 
     id: UUID
@@ -35,6 +36,7 @@ class Claim:
     case_ids: tuple[int, ...]
     created_at: datetime
     expires_at: datetime | None
+    evidence: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

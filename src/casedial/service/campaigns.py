@@ -5,19 +5,48 @@ A campaign is a status of the type Campaign Status; ``casedial status`` adds, re
 
 from __future__ import annotations
 
-from casedial.domain.cases import Firm, StatusType
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from casedial.domain.cases import Firm, Status, StatusType
+from casedial.domain.rules import Override, Purpose
 from casedial.service.firms import checked_timeout
 from casedial.storage import campaigns, firms
 from casedial.storage.engine import Transaction
 
+FIRMS_OWN = -1  # a claim timeout that is the firm's
 
-async def set_campaign(tx: Transaction, firm: Firm, name: str, claim_timeout: int | None) -> Firm:
-    """Set a campaign's claim timeout in seconds, 0 for never, None for the firm's own.
 
-    Wants the firm opened with ``lock=True``. Raises StatusNotFound or InvalidSetting.
+@dataclass(frozen=True, slots=True)
+class CampaignChange:
+    """What an operator wants of a campaign: None leaves it as it is.
+
+    ``claim_timeout`` is in seconds, 0 for never, FIRMS_OWN for the firm's own; no ``hours`` are those of the rules.
+    """
+
+    claim_timeout: int | None = None
+    purpose: Purpose | None = None
+    paused: bool | None = None
+    hours: Sequence[Override] | None = None
+
+
+async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignChange) -> tuple[Firm, Status]:
+    """Change a campaign; every server knows it from the commit on. Return the firm after it, and the campaign.
+
+    Wants the firm opened with ``lock=True``, and ``calling.look_again`` afterwards. Raises StatusNotFound or
+    InvalidSetting.
     """
     campaign = firm.statuses.named(StatusType.CAMPAIGN, name)
-    seconds = None if claim_timeout is None else checked_timeout(claim_timeout)
-    await campaigns.change(tx, campaign.id, claim_timeout=seconds)
+    decided = firm.campaign(campaign.id)
+    if change.claim_timeout is not None:
+        seconds = None if change.claim_timeout == FIRMS_OWN else checked_timeout(change.claim_timeout)
+        decided = replace(decided, claim_timeout=seconds)
+    if change.purpose is not None:
+        decided = replace(decided, purpose=change.purpose)
+    if change.paused is not None:
+        decided = replace(decided, paused=change.paused)
+    if change.hours is not None:
+        decided = replace(decided, hours=tuple(change.hours))
+    await campaigns.change(tx, campaign.id, decided)
     await firms.change(tx, firm.id)
-    return (await firms.load(tx, firm.id))[1]
+    return (await firms.load(tx, firm.id))[1], campaign

@@ -12,6 +12,7 @@ from casedial.domain.cases import Caller, Case, Note, Role, StatusChange, Status
 from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, PhoneNotFound
+from casedial.service import calling
 from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.storage import cases, claims, notes
 from casedial.storage.claims import DueFilter
@@ -25,8 +26,9 @@ async def get_cases_to_dial(
 ) -> tuple[list[Case], Claim | None]:
     """Return the cases due now, oldest first; with ``auto_change`` they are claimed in the same step.
 
-    They are returned as they were found ("To Dial", the original time) [specification: GetCasesToDial]. The claim is
-    None where nothing was claimed. Raises CampaignNotAllowed.
+    They are returned as they were found ("To Dial", the original time) [specification: GetCasesToDial]. Where a
+    campaign has calling rules, only cases and phones that may be called now. The claim is None where nothing was
+    claimed. Raises CampaignNotAllowed.
     """
     campaign_ids = tuple(sorted(caller.campaigns)) if caller.campaigns is not None else None
     if query.campaign:
@@ -37,9 +39,12 @@ async def get_cases_to_dial(
             raise CampaignNotAllowed("This key may not be used for this campaign.")
         campaign_ids = (campaign.id,)
     wanted = DueFilter(campaign_ids, query.case_group, query.records)
+    judged = calling.are_applied(caller.firm, wanted)
     if query.auto_change:
-        return await claims.claim(tx, caller.firm, wanted, now, caller.vendor, caller.key_id)
-    return await claims.due(tx, caller.firm, wanted, now), None
+        claim = calling.claim_callable if judged else claims.claim
+        return await claim(tx, caller.firm, wanted, now, caller.vendor, caller.key_id)
+    find = calling.list_callable if judged else claims.due
+    return await find(tx, caller.firm, wanted, now), None
 
 
 async def get_case_info(tx: Transaction, caller: Caller, case_id: int) -> Case:

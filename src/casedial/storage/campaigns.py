@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
+from casedial.domain.campaigns import Campaign
+from casedial.domain.hours import Week, Window
+from casedial.domain.rules import Override, Purpose
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import campaigns, statuses
 
 
-async def timeouts(tx: Transaction, firm_id: int) -> dict[int, int]:
-    """Return the claim timeouts of a firm's campaigns that have one of their own, by the campaign's id."""
+async def of_firm(tx: Transaction, firm_id: int) -> dict[int, Campaign]:
+    """Return the campaigns of a firm for which something was decided, by their ids."""
+    query = sa.select(campaigns).join_from(campaigns, statuses).where(statuses.c.firm_id == firm_id)
+    return {row.status_id: _campaign_from(row) for row in await tx.execute(query)}
+
+
+def _campaign_from(row: Any) -> Campaign:
+    hours = tuple(Override(_week(own["week"]), own["wider"], own["reason"], own["state"]) for own in row.hours or ())
+    return Campaign(row.claim_timeout, Purpose(row.purpose), row.paused, hours)
+
+
+def _week(stored: list[list[int] | None]) -> Week:
+    return tuple(Window(*day) if day else None for day in stored)
+
+
+async def judged(tx: Transaction) -> list[tuple[int, int]]:
+    """Return the campaigns whose due cases may not be callable, each with its firm's id first."""
     query = (
-        sa.select(campaigns.c.status_id, campaigns.c.claim_timeout)
+        sa.select(statuses.c.firm_id, campaigns.c.status_id)
         .join_from(campaigns, statuses)
-        .where(statuses.c.firm_id == firm_id, campaigns.c.claim_timeout.is_not(None))
+        .where(sa.or_(campaigns.c.purpose != Purpose.NONE.value, campaigns.c.paused))
+        .order_by(statuses.c.firm_id, campaigns.c.status_id)
     )
-    return {row.status_id: row.claim_timeout for row in await tx.execute(query)}
+    return [(row.firm_id, row.status_id) for row in await tx.execute(query)]
 
 
-async def change(tx: Transaction, campaign_id: int, **values: int | None) -> None:
-    """Change columns of a campaign, which has no row until something was decided for it."""
-    changed = await tx.execute(campaigns.update().where(campaigns.c.status_id == campaign_id).values(**values))
+async def change(tx: Transaction, campaign_id: int, campaign: Campaign) -> None:
+    """Store what was decided for a campaign, which has no row until then."""
+    hours = [
+        {
+            "week": [[day.opens, day.closes] if day else None for day in own.windows],
+            "wider": own.wider,
+            "reason": own.reason,
+            "state": own.state,
+        }
+        for own in campaign.hours
+    ]
+    values = {
+        "claim_timeout": campaign.claim_timeout,
+        "purpose": campaign.purpose.value,
+        "paused": campaign.paused,
+        "hours": hours or None,
+    }
+    changed = await tx.execute(campaigns.update().where(campaigns.c.status_id == campaign_id).values(values))
     if not changed.rowcount:
         await tx.execute(campaigns.insert().values(status_id=campaign_id, **values))

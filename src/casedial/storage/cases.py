@@ -64,6 +64,7 @@ def _status_values(case: Case) -> dict[str, object]:
         "held_until": hold.until if hold else None,
         "redial_at": hold.redial_at if hold else None,
         "answered_at": hold.answered_at if hold else None,
+        "held_back_until": None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -36,11 +36,13 @@ class DueFilter:
     case_group: str | None
     records: int
 
+    after: Case | None = None  # only what comes behind this one
+
     @property
-    def shape(self) -> tuple[int | None, bool]:
-        """Return what decides the text of the query: no campaign, one or several (2), and a group or none."""
+    def shape(self) -> tuple[int | None, bool, bool]:
+        """Return what decides the text of the query: no campaign, one or several (2); a group; a case before it."""
         campaigns = None if self.campaign_ids is None else min(len(self.campaign_ids), 2)
-        return campaigns, self.case_group is not None
+        return campaigns, self.case_group is not None, self.after is not None
 
     def parameters(self, firm: Firm, now: datetime) -> dict[str, object]:
         """Return the query's parameters."""
@@ -49,11 +51,13 @@ class DueFilter:
             found["the_campaign"] = self.campaign_ids[0] if len(self.campaign_ids) == 1 else self.campaign_ids
         if self.case_group is not None:
             found["the_group"] = fold(self.case_group)
+        if self.after is not None:
+            found |= {"after_time": self.after.dial_at, "after_case": self.after.case_id}
         return found
 
 
 @cache
-def _due(campaigns: int | None, by_group: bool) -> sa.Select[tuple[object, ...]]:
+def _due(campaigns: int | None, by_group: bool, goes_on: bool) -> sa.Select[tuple[object, ...]]:
     """Build the query for due cases: one for each set of filters, each with an index of its own."""
     query = cases.select().where(cases.c.firm_id == _FIRM, _IS_TO_DIAL, cases.c.dial_at <= _NOW)
     if campaigns == 1:
@@ -62,12 +66,19 @@ def _due(campaigns: int | None, by_group: bool) -> sa.Select[tuple[object, ...]]
         query = query.where(cases.c.campaign_id.in_(sa.bindparam("the_campaign", expanding=True)))
     if by_group:
         query = query.where(cases.c.case_group_folded == sa.bindparam("the_group"))
+    if goes_on:
+        behind = sa.bindparam("after_time", type_=cases.c.dial_at.type), sa.bindparam("after_case", type_=sa.BigInteger)
+        query = query.where(sa.tuple_(cases.c.dial_at, cases.c.case_id) > sa.tuple_(*behind))
     return query.order_by(cases.c.dial_at, cases.c.case_id).limit(sa.bindparam("records", type_=sa.Integer))
 
 
-async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:
-    """Return due cases, oldest dial time first, then by CaseID."""
-    rows = await tx.execute(_due(*wanted.shape), wanted.parameters(firm, now))
+async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, lock: bool = False) -> list[Case]:
+    """Return due cases, oldest dial time first, then by CaseID.
+
+    With ``lock`` they are held until the end of the transaction, and those that another one holds are passed over.
+    """
+    query = _due(*wanted.shape)
+    rows = await tx.execute(_lock(query) if lock else query, wanted.parameters(firm, now))
     return [case_from(row, firm.statuses) for row in rows]
 
 
@@ -78,29 +89,56 @@ async def claim(
 
     No case is ever given to two callers, however many servers run. The claim is None when nothing was due.
     """
+    if tx.database is Database.SQLITE:  # which has no data-modifying CTE; its only write lock is taken already
+        found = await due(tx, firm, wanted, now)
+        return found, await take(tx, firm, found, now, vendor, key_id)
     claim_id = uuid4()
     parameters = {
         **wanted.parameters(firm, now),
         "vendor": vendor,
         "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
         "the_claim": claim_id,
+        "timeout": firm.claim_timeout,
+        "the_key": key_id,
     }
-    if tx.database is Database.POSTGRESQL:
-        parameters |= {"timeout": firm.claim_timeout, "the_key": key_id}
-        rows: _Rows = (await tx.execute(_claim(*wanted.shape, bool(firm.campaign_timeouts)), parameters)).all()
-        ends = [row.lease_end for row in rows if row.lease_end]
-        found = [case_from(row, firm.statuses) for row in rows]
-    else:
-        rows = (await tx.execute(_due(*wanted.shape), parameters)).all()
-        found = [case_from(row, firm.statuses) for row in rows]
-        ends = await _claim_in_sqlite(tx, firm, found, parameters)
-    if not found:
+    own_timeouts = any(campaign.claim_timeout is not None for campaign in firm.campaigns.values())
+    rows: _Rows = (await tx.execute(_claim(*wanted.shape, own_timeouts), parameters)).all()
+    if not rows:
         return [], None
-    case_ids = tuple(case.case_id for case in found)
-    opened = Claim(claim_id, vendor, key_id, case_ids, now, min(ends, default=None))
-    if tx.database is Database.SQLITE:
-        await add(tx, firm, [opened])
-    return found, opened
+    found = [case_from(row, firm.statuses) for row in rows]
+    end = min((row.lease_end for row in rows if row.lease_end), default=None)
+    return found, Claim(claim_id, vendor, key_id, tuple(case.case_id for case in found), now, end)
+
+
+async def take(
+    tx: Transaction,
+    firm: Firm,
+    found: Sequence[Case],
+    now: datetime,
+    vendor: str,
+    key_id: int | None,
+    evidence: Mapping[str, object] | None = None,
+) -> Claim | None:
+    """Move cases that this transaction holds to In the Dialer by a new claim; None when there are none."""
+    if not found:
+        return None
+    claim_id, clock = uuid4(), await tx.clock()
+    by_end: dict[datetime | None, list[int]] = {}
+    for case in found:
+        by_end.setdefault(lease_end(firm, case, clock), []).append(case.case_id)
+    status_id = firm.statuses.with_role(Role.IN_THE_DIALER).id
+    moved = {"now": now, "the_status": status_id, "the_claim": claim_id}
+    until = sa.bindparam("until", type_=cases.c.held_until.type)
+    for end, case_ids in by_end.items():
+        picked = sa.and_(cases.c.firm_id == firm.id, cases.c.case_id.in_(case_ids))
+        await tx.execute(_move(_LATER[tx.database], until).where(picked), {**moved, "until": end})
+        after = cases.select().where(picked).subquery()
+        await tx.execute(_record(after, after.c.changed_at), {**moved, "vendor": vendor})
+    ends = [end for end in by_end if end]
+    claimed = tuple(case.case_id for case in found)
+    opened = Claim(claim_id, vendor, key_id, claimed, now, min(ends, default=None), evidence)
+    await add(tx, firm, [opened])
+    return opened
 
 
 async def add(tx: Transaction, firm: Firm, opened: Sequence[Claim]) -> None:
@@ -115,6 +153,7 @@ async def add(tx: Transaction, firm: Firm, opened: Sequence[Claim]) -> None:
             "created_at": claim.created_at,
             "expires_at": claim.expires_at,
             "check_at": claim.expires_at,
+            "evidence": claim.evidence,
         }
         for claim in opened
     ]
@@ -150,12 +189,12 @@ def _record(claimed: sa.FromClause, at: sa.ColumnElement[datetime]) -> sa.Insert
 
 
 @cache
-def _claim(campaigns: int | None, by_group: bool, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
+def _claim(campaigns: int | None, by_group: bool, goes_on: bool, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
     """Build PostgreSQL's claim, one statement: pick and lock, move, record, open the claim, return what was picked.
 
     MATERIALIZED, or the planner may run the picking again and claim more than the limit.
     """
-    picked = _lock(_due(campaigns, by_group)).cte("picked").prefix_with("MATERIALIZED")
+    picked = _lock(_due(campaigns, by_group, goes_on)).cte("picked").prefix_with("MATERIALIZED")
     leased = sa.select(picked, _lease_end(picked, own_timeouts).label("lease_end")).cte("leased")
     at = sa.func.greatest(_NOW, leased.c.changed_at)  # history never runs backwards; null is passed over
     this_case = sa.and_(cases.c.firm_id == leased.c.firm_id, cases.c.case_id == leased.c.case_id)
@@ -183,23 +222,8 @@ def _open(leased: sa.FromClause) -> sa.Insert:
     return claims.insert().from_select(columns, opened.having(sa.func.count() > 0), include_defaults=False)
 
 
-async def _claim_in_sqlite(
-    tx: Transaction, firm: Firm, found: Sequence[Case], parameters: dict[str, object]
-) -> list[datetime]:
-    """Claim in SQLite, which has no data-modifying CTE: the transaction took the only write lock when it began.
-
-    Return the ends of the leases.
-    """
-    clock = await tx.clock()
-    by_end: dict[datetime | None, list[int]] = {}
-    for case in found:
-        by_end.setdefault(lease_end(firm, case, clock), []).append(case.case_id)
-    at = sa.func.max(_NOW, sa.func.coalesce(cases.c.changed_at, sa.literal_column("''")))
-    moved = {name: parameters[name] for name in ("now", "the_status", "the_claim")}
-    until = sa.bindparam("until", type_=cases.c.held_until.type)
-    for end, case_ids in by_end.items():
-        picked = sa.and_(cases.c.firm_id == firm.id, cases.c.case_id.in_(case_ids))
-        await tx.execute(_move(at, until).where(picked), {**moved, "until": end})
-        after = cases.select().where(picked).subquery()
-        await tx.execute(_record(after, after.c.changed_at), {**moved, "vendor": parameters["vendor"]})
-    return [end for end in by_end if end]
+# History never runs backwards; a case that was never changed has no time of a change.
+_LATER = {
+    Database.SQLITE: sa.func.max(_NOW, sa.func.coalesce(cases.c.changed_at, sa.literal_column("''"))),
+    Database.POSTGRESQL: sa.func.greatest(_NOW, cases.c.changed_at),
+}

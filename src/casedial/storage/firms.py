@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
 from casedial.storage import campaigns
 from casedial.storage.engine import Transaction
@@ -47,10 +48,10 @@ async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
         Status(row.id, StatusType(row.type), row.name, Role(row.role) if row.role else None, row.retired)
         for row in rows
     )
-    return firm.version, _firm(firm, listed, await campaigns.timeouts(tx, firm_id))
+    return firm.version, _firm(firm, listed, await campaigns.of_firm(tx, firm_id))
 
 
-def _firm(row: Any, listed: Statuses, timeouts: Mapping[int, int]) -> Firm:
+def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign]) -> Firm:
     return Firm(
         row.id,
         row.name,
@@ -58,7 +59,7 @@ def _firm(row: Any, listed: Statuses, timeouts: Mapping[int, int]) -> Firm:
         row.default_records,
         listed,
         row.claim_timeout,
-        timeouts,
+        decided,
         row.retention_days,
     )
 

@@ -60,13 +60,15 @@ async def take_from_claims(tx: Transaction, firm_id: int, claim_ids: Sequence[UU
 
     A case that an import has brought back meanwhile stays: a new claim may hold it.
     """
-    query = sa.select(claims.c.id, claims.c.case_ids).where(claims.c.id.in_(claim_ids))
+    query = sa.select(claims.c.id, claims.c.case_ids, claims.c.evidence).where(claims.c.id.in_(claim_ids))
     back = sa.select(cases.c.case_id).where(cases.c.firm_id == firm_id, cases.c.case_id.in_(case_ids))
     gone = set(case_ids) - set((await tx.execute(back)).scalars())
     for row in (await tx.execute(query.order_by(claims.c.id).with_for_update())).all():
         left = [case_id for case_id in row.case_ids if case_id not in gone]
         this = claims.c.id == row.id
-        await tx.execute(claims.update().where(this).values(case_ids=left) if left else claims.delete().where(this))
+        evidence = {case_id: found for case_id, found in (row.evidence or {}).items() if int(case_id) not in gone}
+        fewer = claims.update().where(this).values(case_ids=left, evidence=evidence or None)
+        await tx.execute(fewer if left else claims.delete().where(this))
 
 
 async def replies_with(tx: Transaction, firm_id: int, marks: Sequence[bytes]) -> list[ReplyName]:

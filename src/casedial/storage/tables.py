@@ -112,6 +112,21 @@ campaigns = sa.Table(
     metadata,
     Column("status_id", ForeignKey("statuses.id"), primary_key=True, autoincrement=False),
     Column("claim_timeout", Integer),
+    Column("purpose", Text, nullable=False, server_default="none"),
+    Column("paused", Boolean, nullable=False, server_default=sa.false()),
+    Column("hours", sa.JSON(none_as_null=True)),
+)
+
+# States to which nobody may call for a while, whatever the firm.
+bans = sa.Table(
+    "bans",
+    metadata,
+    Column("id", RowID, primary_key=True),
+    Column("state", Text, nullable=False),  # "": all
+    Column("until", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
 )
 
 cases = sa.Table(
@@ -141,6 +156,7 @@ cases = sa.Table(
     Column("held_until", Instant),  # null: it does not run out
     Column("redial_at", Instant),  # the dial time it goes back to
     Column("answered_at", Instant),
+    Column("held_back_until", Instant),  # until when no calling rule allows a call; null: not held back
     sa.PrimaryKeyConstraint("firm_id", "case_id"),
     CheckConstraint("dialer_role <> 1 OR dial_at IS NOT NULL", name="to_dial_has_time"),
 )
@@ -159,6 +175,12 @@ for _name, _columns in {
         postgresql_where=TO_DIAL,
         sqlite_where=TO_DIAL,
     )
+
+# In the place of its role a case that is To Dial may have this: no claim looks at it before ``held_back_until``. Every
+# change of the case brings its role back, and an older casedial leaves it alone.
+HELD_BACK_ROLE = 4
+HELD_BACK = sa.text(f"dialer_role = {HELD_BACK_ROLE}")
+Index("ix_cases_held_back", cases.c.held_back_until, postgresql_where=HELD_BACK, sqlite_where=HELD_BACK)
 
 # The answered, which no lease returns, and those that came into the dialer without a claim (written by an older
 # casedial or by hand): both few, so that these indexes cost next to nothing.
@@ -223,6 +245,7 @@ claims = sa.Table(
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),  # as first promised; null: never
     Column("check_at", Instant),  # not after the end of the first lease that may still run out; null: none may
+    Column("evidence", sa.JSON(none_as_null=True)),  # what let each case through, where calling rules were applied
     Index(
         "ix_claims_check",
         "check_at",

@@ -14,7 +14,7 @@ from litestar import HttpMethod, Request, Response, route
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.handlers import HTTPRouteHandler
 
-from casedial.domain.cases import Caller, StatusesStale
+from casedial.domain.cases import StatusesStale
 from casedial.domain.claims import Claim
 from casedial.domain.errors import (
     BodyTooSlow,
@@ -22,13 +22,12 @@ from casedial.domain.errors import (
     MalformedDocument,
     MethodNotAllowed,
     PathNotFound,
-    ScopeNotAllowed,
     StorageUnavailable,
 )
 from casedial.domain.keys import Scope
 from casedial.service import claims, dialing
 from casedial.storage.engine import Store, Transaction
-from casedial.web.auth import Authenticator
+from casedial.web.auth import Authenticator, require
 from casedial.web.exchange import Call, Reply
 from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
 from casedial.web.problems import problem, respond
@@ -51,7 +50,7 @@ Perform = Callable[[Call], tuple[bool, Work]]  # whether it writes, and how it i
 def _get_cases_to_dial(call: Call) -> tuple[bool, Work]:
     query, cut = requests.dial_query(call.document, call.caller.firm)
     if query.auto_change:
-        _require(call.caller, Scope.DIAL)
+        require(call.caller, Scope.DIAL)
 
     async def work(tx: Transaction) -> Reply:
         cases, claim = await dialing.get_cases_to_dial(tx, call.caller, query, call.now)
@@ -170,18 +169,12 @@ METHODS: dict[str, Method] = {
 }
 
 
-def _require(caller: Caller, *scopes: Scope) -> None:
-    """Raise ScopeNotAllowed for a caller who has none of these."""
-    if caller.scopes.isdisjoint(scopes):
-        raise ScopeNotAllowed(f"This needs a key with the scope {' or '.join(scopes)}; ask the firm for it.")
-
-
 class Api:
     """Answers the methods from one store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, authenticator: Authenticator) -> None:
         self._store = store
-        self._authenticator = Authenticator(store)
+        self._authenticator = authenticator
         self._replays = Replays(store)
 
     async def close(self) -> None:
@@ -210,7 +203,7 @@ class Api:
         try:
             caller = await self._authenticator.identify(request, now)
             record.firm, record.key = caller.firm.id, caller.key_id
-            _require(caller, *method.scopes)
+            require(caller, *method.scopes)
         except CasedialError:
             await _drain(request)
             raise
@@ -219,7 +212,7 @@ class Api:
         if time.monotonic() - started > SLOW_SECONDS:  # the key may have been revoked while the body came
             now = datetime.now(UTC)
             caller = await self._authenticator.identify(request, now, again=True)
-            _require(caller, *method.scopes)
+            require(caller, *method.scopes)
         call = Call(caller, document, now, record.request_id, _sent(request, b"x-claim-id"))
         for _ in range(_TRIES):
             try:

@@ -13,6 +13,8 @@ from litestar.types import ASGIApp
 from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.storage.engine import Store
 from casedial.web.api import METHODS, Api
+from casedial.web.auth import Authenticator
+from casedial.web.calling import calling_routes
 from casedial.web.edge import Edge
 from casedial.web.observe import configure_logging
 from casedial.web.pages import pages
@@ -29,9 +31,14 @@ def create_app(settings: Settings | None = None) -> Edge:
     configure_logging(settings.log_level)
     store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS)
 
-    api, upkeep = Api(store), Upkeep(store)
+    authenticator = Authenticator(store)
+    api, upkeep = Api(store, authenticator), Upkeep(store)
     app = Litestar(
-        route_handlers=[*api.routes(settings.base), *pages(store, settings.base)],
+        route_handlers=[
+            *api.routes(settings.base),
+            *calling_routes(store, authenticator),
+            *pages(store, settings.base),
+        ],
         on_startup=[_follow_supervisor, upkeep.start],
         on_shutdown=[upkeep.stop, api.close],
         exception_handlers={Exception: on_exception},

@@ -12,7 +12,8 @@ from typing import Any
 from litestar import Request
 
 from casedial.domain.cases import Caller, Firm
-from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, RateLimited, StorageUnavailable
+from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, RateLimited, ScopeNotAllowed, StorageUnavailable
+from casedial.domain.keys import Scope
 from casedial.service.keys import digest
 from casedial.storage import firms, keys, rates
 from casedial.storage.engine import Store, Transaction
@@ -79,6 +80,12 @@ class Authenticator:
         if cached is None or cached[0] != version:
             cached = self._firms[firm_id] = await firms.load(tx, firm_id)
         return cached[1]
+
+
+def require(caller: Caller, *scopes: Scope) -> None:
+    """Raise ScopeNotAllowed for a caller who has none of these."""
+    if caller.scopes.isdisjoint(scopes):
+        raise ScopeNotAllowed(f"This needs a key with the scope {' or '.join(scopes)}; ask the firm for it.")
 
 
 class Rates:

@@ -10,6 +10,7 @@ from casedial import __version__
 from casedial.domain import errors
 from casedial.domain.claims import MAX_EXTENSION
 from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS
+from casedial.web.examples import CASE, CASE_INFO, COUNTED, DONE, EXPLAINED, UPDATE
 from casedial.web.links import linked
 from casedial.web.problems import PROBLEM, status_of
 from casedial.wire.replies import CaseReply, ProblemReply, WriteReply
@@ -25,43 +26,6 @@ Names of parameters are compared without regard to case, `-`, `_` and blanks. Ti
 and named in the reply header `X-Ignored-Parameters`. Errors are problem documents (RFC 9457) with a stable `code`.
 """
 
-_CASE: Schema = {
-    "CaseID": 6,
-    "Phones": [
-        {"PhoneName": "Cell", "Phone": "4025555759", "Primary": True, "Text": True},
-        {"PhoneName": "Home", "Phone": "4025551234", "Primary": False, "Text": False},
-    ],
-    "CaseStatus": "LIT 04 - Answer Received",
-    "DialerStatus": "To Dial",
-    "Campaign": "Intake follow-up",
-    "Attempts": "1",
-    "DialDateTime": "2020-07-28T23:02:00",
-    "ZipCode": "68046",
-}
-_CASE_INFO: Schema = {
-    "CaseID": 7,
-    "Phones": [
-        {"PhoneName": "Home Primary Phone", "Phone": "4023205759", "Primary": True, "Text": False},
-        {"PhoneName": "Cell", "Phone": "4025758268", "Primary": False, "Text": False},
-    ],
-    "CaseStatus": "LIT 03 - Lawsuit Served",
-    "DialerStatus": "Do not dial",
-    "Campaign": "Intake follow-up",
-    "Attempts": "1",
-    "DialDateTime": "2020-06-09T11:26:00",
-    "ZipCode": "11235",
-}
-_UPDATE: Schema = {
-    "Cases": [
-        {
-            "CaseID": 515512,
-            "Status": "To Dial",
-            "NextCall": "2020-05-06T09:00:00",
-            "Attempts": 1,
-            "Disposition": "No Answer",
-        }
-    ]
-}
 
 _CASE_ID: Schema = {
     "description": "SmartAdvocate case id: a whole number or a string of digits.",
@@ -265,7 +229,7 @@ def _reads(base: str) -> Schema:
             "Gets a list of cases for dialer to dial",
             _DIAL,
             (),
-            _responses({"type": "array", "items": case}, [_CASE], _REPEATED, ("X-Records-Limit", *_CLAIM)),
+            _responses({"type": "array", "items": case}, [CASE], _REPEATED, ("X-Records-Limit", *_CLAIM)),
             ("Idempotency-Key",),
         ),
         f"{base}/GetCaseInfo": _read(
@@ -273,8 +237,23 @@ def _reads(base: str) -> Schema:
             "Returns information about a specific case",
             {"CaseID": _CASE_ID},
             ("CaseID",),
-            _responses(case, _CASE_INFO, (errors.MissingParameter, errors.CaseNotFound)),
+            _responses(case, CASE_INFO, (errors.MissingParameter, errors.CaseNotFound)),
         ),
+    }
+
+
+def _calling() -> Schema:
+    """Describe what is beside the specification: why a case may be called or not."""
+    case_id = {"name": "case_id", "in": "path", "required": True, "schema": _CASE_ID}
+    explained = _responses({"type": "object"}, EXPLAINED, (errors.CaseNotFound,))
+    counted = _responses({"type": "object"}, COUNTED, ())
+    counts = {"parameters": _query({"Campaign": _DIAL["Campaign"]}), "responses": counted}
+    about = {"parameters": [case_id], "responses": explained}
+    return {
+        "/v1/cases/{case_id}/explain": {
+            "get": _operation("Explain", "get", "Why a case may be called now, or not, and when it may next", about)
+        },
+        "/v1/preflight": {"get": _operation("Preflight", "get", "Counts due cases by what holds them back", counts)},
     }
 
 
@@ -282,7 +261,6 @@ def _reads(base: str) -> Schema:
 _REPEATED = (errors.RequestStillRunning, errors.IdempotencyKeyReused)
 _CLAIM = ("X-Claim-Id", "X-Claim-Expires")
 _WRITE: Schema = {"$ref": "#/components/schemas/WriteReply"}
-_DONE: Schema = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 7, "Success": True}]}
 
 
 def _update(base: str) -> Schema:
@@ -296,7 +274,7 @@ def _update(base: str) -> Schema:
             "UpdateCaseStatus",
             "Updates status for one or more cases",
             _ITEM,
-            _body({"anyOf": [_batch(item), several, item]}, _UPDATE, item),
+            _body({"anyOf": [_batch(item), several, item]}, UPDATE, item),
             _responses(_WRITE, updated, (*own, *statuses, *_REPEATED), _CLAIM),
             ("X-Claim-Id",),
         )
@@ -314,14 +292,14 @@ def _notes(base: str) -> Schema:
             "Adds a note to one or more cases",
             {"CaseID": _MANY_CASE_IDS, "Note": _NOTE},
             _body({"anyOf": [one_or_many, _batch(note)]}, {"CaseID": 7, "Note": "Asked to be called back."}, note),
-            _responses(_WRITE, _DONE, (*own, errors.TooManyItems, errors.CaseNotFound, *_REPEATED)),
+            _responses(_WRITE, DONE, (*own, errors.TooManyItems, errors.CaseNotFound, *_REPEATED)),
         ),
         f"{base}/AddCaseNoteByPhone": _write(
             "AddCaseNoteByPhone",
             "Adds a note to cases found by phone number",
             _BY_PHONE,
             _body(by_phone, {"Phone": "(402) 320-5759", "Note": "Left a message."}, by_phone),
-            _responses(_WRITE, _DONE, (*own, errors.PhoneNotFound, *_REPEATED)),
+            _responses(_WRITE, DONE, (*own, errors.PhoneNotFound, *_REPEATED)),
         ),
     }
 
@@ -335,7 +313,7 @@ def _claims(base: str) -> Schema:
         ("ReleaseClaim", "Gives cases of a claim back, undialed", _RELEASE, ()),
     ):
         body = _body(_object(plain), claim, _object(plain))
-        reply = _responses(_WRITE, _DONE, own, headers)
+        reply = _responses(_WRITE, DONE, own, headers)
         found[f"{base}/{method}"] = _write(method, summary, plain, body, reply, ("X-Claim-Id",))
     return found
 
@@ -357,7 +335,7 @@ def document(base: str) -> Schema:
         },
         "servers": [{"url": "/"}],
         "security": [{"ClientKey": []}],
-        "paths": linked({**_reads(base), **_update(base), **_notes(base), **_claims(base)}),
+        "paths": {**linked({**_reads(base), **_update(base), **_notes(base), **_claims(base)}), **_calling()},
         "components": _components(),
     }
 

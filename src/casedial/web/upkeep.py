@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 
 from casedial.domain.cases import StatusesStale
 from casedial.domain.errors import StorageUnavailable
-from casedial.service import claims
-from casedial.storage import idempotency, leases
+from casedial.service import calling, claims
+from casedial.storage import idempotency, leases, rules
 from casedial.storage.engine import Store, Transaction
 from casedial.web.observe import note_adopted, note_returned, note_upkeep_fault
 
 # Half a second at most between two looks: with the time that the work takes, a lease is over within a second.
 _LOOK_SECONDS = 0.5
 _REPLIES_AT_ONCE = 1000
+_CASES_AT_ONCE = 2000
 
 
 @dataclass
@@ -37,7 +38,12 @@ class Upkeep:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._task: asyncio.Task[None] | None = None
-        self._chores = [_Chore(10, claims.adopt, note_adopted), _Chore(60, _drop_old_replies)]
+        self._chores = [
+            _Chore(10, claims.adopt, note_adopted),
+            _Chore(60, _drop_old_replies),
+            _Chore(1, _let_go),
+            _Chore(1, calling.sweep),
+        ]
 
     def start(self) -> None:
         """Begin, in the running loop."""
@@ -88,6 +94,10 @@ class Upkeep:
                     chore.done(count)
                 else:
                     chore.due_at = time.monotonic() + chore.seconds
+
+
+async def _let_go(tx: Transaction, now: datetime) -> int:
+    return await rules.let_go(tx, now, _CASES_AT_ONCE)
 
 
 async def _drop_old_replies(tx: Transaction, now: datetime) -> int:

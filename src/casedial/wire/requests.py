@@ -70,6 +70,19 @@ def case_info(document: Document) -> int:
     return case_id
 
 
+def explained_case(text: str) -> int:
+    """Read the CaseID of a path."""
+    return case_info(Document([("CaseID", text)]))
+
+
+def preflight_campaign(document: Document) -> str | None:
+    """Read which campaign's due cases are to be counted, None for all."""
+    parameters = Parameters(document.pairs, document.ignored)
+    campaign = parameters.optional("Campaign", values.name)
+    parameters.finish()
+    return campaign
+
+
 def case_updates(document: Document, zone: ZoneInfo) -> Batch[CaseUpdate]:
     """Read UpdateCaseStatus: ``{"Cases":[…]}``, a bare array, or the plain parameters of one case.
 

@@ -1,0 +1,43 @@
+"""Calling rules: purposes and hours of campaigns, bans, cases held back, evidence of claims."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from casedial.storage.schema import add_index, columns_of, end_step
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+_instant = sa.DateTime(timezone=True)
+_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    for table, columns in {
+        "campaigns": (
+            sa.Column("purpose", sa.Text, nullable=False, server_default="none"),
+            sa.Column("paused", sa.Boolean, nullable=False, server_default=sa.false()),
+            sa.Column("hours", sa.JSON),
+        ),
+        "cases": (sa.Column("held_back_until", _instant),),
+        "claims": (sa.Column("evidence", sa.JSON),),
+    }.items():
+        if columns[0].name not in columns_of(table):
+            for column in columns:
+                op.add_column(table, column)
+            end_step()
+    if not columns_of("bans"):
+        op.create_table(
+            "bans",
+            sa.Column("id", _id, nullable=False),
+            sa.Column("state", sa.Text, nullable=False),
+            sa.Column("until", _instant, nullable=False),
+            sa.Column("reason", sa.Text, nullable=False),
+            sa.Column("source", sa.Text, nullable=False),
+            sa.Column("created_at", _instant, nullable=False),
+            sa.PrimaryKeyConstraint("id", name="pk_bans"),
+        )
+        end_step()
+    add_index("ix_cases_held_back", "cases", ["held_back_until"], "dialer_role = 4")

@@ -1,0 +1,69 @@
+"""Why a case may be called or not, and what holds back the due ones: beside the specification, for people and tools."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from casedial.domain.cases import Caller, StatusType
+from casedial.domain.errors import CampaignNotAllowed
+from casedial.domain.keys import Scope
+from casedial.service import calling, dialing
+from casedial.storage.engine import Store
+from casedial.web.auth import Authenticator, require
+from casedial.web.exchange import Reply
+from casedial.web.observe import RequestRecord
+from casedial.web.problems import respond
+from casedial.wire import requests
+from casedial.wire.calling import explain_reply, preflight_reply
+from casedial.wire.documents import read_document
+from casedial.wire.replies import encode
+
+PATHS = ("/v1/cases/{case_id}/explain", "/v1/preflight")
+
+
+def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRouteHandler]:
+    """Return the routes. They take a ClientKey with the scope read, and tell of its firm and campaigns only."""
+
+    async def identify(request: Request[Any, Any, Any], method: str) -> tuple[RequestRecord, Caller, datetime]:
+        record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
+        record.method, now = method, datetime.now(UTC)
+        caller = await authenticator.identify(request, now)
+        record.firm, record.key = caller.firm.id, caller.key_id
+        require(caller, Scope.READ)
+        return record, caller, now
+
+    @get(PATHS[0].replace("{case_id}", "{case_id:str}"))
+    async def explain(request: Request[Any, Any, Any]) -> Response[bytes]:
+        record, caller, now = await identify(request, "Explain")
+        case_id = requests.explained_case(request.path_params["case_id"])
+        async with store.read() as tx:
+            case = await dialing.get_case_info(tx, caller, case_id)
+            verdict = await calling.explain(tx, caller.firm, case, now)
+        return respond(record, Reply(encode(explain_reply(case, verdict, now)), cases=1))
+
+    @get(PATHS[1])
+    async def preflight(request: Request[Any, Any, Any]) -> Response[bytes]:
+        record, caller, now = await identify(request, "Preflight")
+        document = read_document(request.scope["query_string"], b"", "")
+        name = requests.preflight_campaign(document)
+        record.ignored = document.ignored
+        async with store.read() as tx:
+            found = await calling.preflight(tx, caller.firm, _campaigns(caller, name), now)
+        body = preflight_reply(found.due, found.callable, found.held_back, found.by_hour, now)
+        return respond(record, Reply(encode(body), cases=found.due))
+
+    return [explain, preflight]
+
+
+def _campaigns(caller: Caller, name: str | None) -> tuple[int, ...] | None:
+    """Return the campaigns to count: the one that is named (none, where there is no such), or all that the key may."""
+    if name is None:
+        return tuple(sorted(caller.campaigns)) if caller.campaigns is not None else None
+    campaign = caller.firm.statuses.find(StatusType.CAMPAIGN, name)
+    if campaign and not caller.may_dial(campaign.id):
+        raise CampaignNotAllowed("This key may not be used for this campaign.")
+    return (campaign.id,) if campaign else ()

@@ -1,0 +1,63 @@
+"""Examples of replies and requests for the OpenAPI document: the specification's own where it has one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+CASE: Schema = {
+    "CaseID": 6,
+    "Phones": [
+        {"PhoneName": "Cell", "Phone": "4025555759", "Primary": True, "Text": True},
+        {"PhoneName": "Home", "Phone": "4025551234", "Primary": False, "Text": False},
+    ],
+    "CaseStatus": "LIT 04 - Answer Received",
+    "DialerStatus": "To Dial",
+    "Campaign": "Intake follow-up",
+    "Attempts": "1",
+    "DialDateTime": "2020-07-28T23:02:00",
+    "ZipCode": "68046",
+}
+CASE_INFO: Schema = {
+    "CaseID": 7,
+    "Phones": [
+        {"PhoneName": "Home Primary Phone", "Phone": "4023205759", "Primary": True, "Text": False},
+        {"PhoneName": "Cell", "Phone": "4025758268", "Primary": False, "Text": False},
+    ],
+    "CaseStatus": "LIT 03 - Lawsuit Served",
+    "DialerStatus": "Do not dial",
+    "Campaign": "Intake follow-up",
+    "Attempts": "1",
+    "DialDateTime": "2020-06-09T11:26:00",
+    "ZipCode": "11235",
+}
+UPDATE: Schema = {
+    "Cases": [
+        {
+            "CaseID": 515512,
+            "Status": "To Dial",
+            "NextCall": "2020-05-06T09:00:00",
+            "Attempts": 1,
+            "Disposition": "No Answer",
+        }
+    ]
+}
+DONE: Schema = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 7, "Success": True}]}
+EXPLAINED: Schema = {
+    "CaseID": 7,
+    "At": "2026-11-24T13:05:00.000Z",
+    "Callable": False,
+    "NextCallableAt": "2026-11-24T14:00:00.000Z",
+    "Purpose": "client",
+    "Rules": "2026-11-23",
+    "Checks": [{"Name": "dialer status", "Passed": True, "Found": "To Dial"}],
+    "Phones": [],
+}
+COUNTED: Schema = {
+    "At": "2026-11-24T13:05:00.000Z",
+    "Due": 1204,
+    "Callable": 310,
+    "HeldBack": {"paused": 0, "no phone": 104, "hours": 790},
+    "ByHour": [{"From": "2026-11-24T17:00:00.000Z", "Cases": 790}],
+}

@@ -1,0 +1,95 @@
+"""casedial campaign, rules, explain, preflight."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from casedial.domain.cases import Phone
+from tests.cli.test_commands import Casedial
+from tests.conftest import Office
+
+SET = ("campaign", "set", "Intake follow-up", "--firm", "Lex & Partners")
+FIRM = ("--firm", "Lex & Partners")
+
+
+def test_a_campaigns_settings(casedial: Casedial, office: Office) -> None:
+    assert casedial.json(*SET, "--purpose", "client")["purpose"] == "client"
+    row = casedial.json(*SET, "--hours", "mon-fri 09:00-18:00, sat 10:00-14:00")
+    assert row["hours"] == [
+        "within: mon 09:00-18:00, tue 09:00-18:00, wed 09:00-18:00, thu 09:00-18:00, fri 09:00-18:00, "
+        "sat 10:00-14:00, sun none"
+    ]
+    assert row["purpose"] == "client"
+    assert casedial.json(*SET, "--claim-timeout", "60")["claim_timeout"] == 60
+    assert casedial.json(*SET, "--hours", "rules")["hours"] == []
+    assert casedial.json("campaign", "pause", "intake FOLLOW-UP", *FIRM)["paused"] is True
+    [first, *_] = casedial.json("campaign", "list", *FIRM)
+    assert (first["name"], first["paused"], first["claim_timeout"]) == ("Intake follow-up", True, 60)
+    assert casedial.json("campaign", "resume", "Intake follow-up", *FIRM)["paused"] is False
+    assert "No calling rules" in casedial.run(*SET, "--purpose", "none").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "Say what to set"),
+        (("--hours", "monday 9-17"), "'monday 9-17' are no hours"),
+        (("--hours", "mon 25:00-26:00"), "day"),
+        (("--hours", "daily 00:00-24:00", "--wider"), "need a reason"),
+    ],
+)
+def test_what_cannot_be_set(options: tuple[str, ...], says: str, casedial: Casedial, office: Office) -> None:
+    assert says in casedial.json(*SET, *options, status=1)["error"]["message"]
+
+
+def test_a_ban(casedial: Casedial, office: Office) -> None:
+    until = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = casedial.json("rules", "ban", "la", "--until", until, "--reason", "emergency")
+    assert (made["state"], made["reason"]) == ("LA", "emergency")
+    listed = casedial.json("rules", "list")
+    assert [ban["id"] for ban in listed["bans"]] == [made["id"]]
+    assert {"state": "KY", "hours": ", ".join(f"{day} 10:00-21:00" for day in DAYS)}.items() <= next(
+        row for row in listed["rows"] if row["state"] == "KY"
+    ).items()
+    assert casedial.json("rules", "lift", made["id"])["lifted"] is True
+    assert casedial.json("rules", "list")["bans"] == []
+    assert "No ban" in casedial.json("rules", "lift", made["id"], status=1)["error"]["message"]
+    for state, when, reason, says in (
+        ("XX", until, "r", "no state"),
+        ("LA", "2020-01-01", "r", "has passed"),
+        ("LA", "soon", "r", "--until"),
+        ("LA", until, " ", "needs a reason"),
+    ):
+        refused = casedial.json("rules", "ban", state, "--until", when, "--reason", reason, status=1)
+        assert says in refused["error"]["message"]
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+async def test_explain_and_preflight(casedial: Casedial, office: Office) -> None:
+    until = (datetime.now(UTC) + timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    await asyncio.to_thread(casedial.json, *SET, "--purpose", "client")
+    await asyncio.to_thread(casedial.json, "rules", "ban", "NY", "--until", until, "--reason", "the storm")
+    await office.add(1, zip_code="10001", phones=(Phone("Cell", "2125550101", True),))
+    document = await asyncio.to_thread(casedial.json, "explain", 1, *FIRM)
+    assert (document["CaseID"], document["Callable"], document["Purpose"]) == (1, False, "client")
+    assert [check["Name"] for check in document["Checks"]] == ["dialer status", "due", "campaign", "phones", "hours"]
+    [phone] = document["Phones"]
+    assert (phone["States"], phone["Zones"]) == (["NY"], ["America/New_York"])
+    assert "the storm" in phone["Because"][0]
+    assert document["NextCallableAt"] >= until
+    said = (await asyncio.to_thread(casedial.run, "explain", 1, *FIRM)).stdout
+    assert "may not be called now" in said
+    assert "the storm" in said
+    assert "Next callable at" in said
+    unknown = await asyncio.to_thread(casedial.json, "explain", 2, *FIRM, status=1)
+    assert unknown["error"]["code"] == "CaseNotFound"
+    counted = await asyncio.to_thread(casedial.json, "preflight", *FIRM, "--campaign", "Intake follow-up")
+    assert (counted["Due"], counted["Callable"], counted["HeldBack"]["hours"]) == (1, 0, 1)
+    assert sum(hour["Cases"] for hour in counted["ByHour"]) == 1
+    said = (await asyncio.to_thread(casedial.run, "preflight", *FIRM)).stdout
+    assert "1 case due; 0 callable now; 1 outside their calling hours." in said

@@ -1,0 +1,273 @@
+"""Calling rules at work: what a claim gives out, what it holds back, and that an explanation says the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from casedial.domain.cases import Caller, Case, Phone, Role, StatusType
+from casedial.domain.claims import Claim
+from casedial.domain.dialing import CaseUpdate, DialQuery
+from casedial.domain.rules import Ban, Override, Purpose
+from casedial.rules import week
+from casedial.service import calling, dialing
+from casedial.service.campaigns import CampaignChange, set_campaign
+from casedial.service.firms import open_firm
+from casedial.storage import cases, forgetting, rules
+from casedial.storage.tables import cases as cases_table
+from casedial.storage.tables import claims as claims_table
+from tests.conftest import NOW, Office
+
+CAMPAIGN = "Intake follow-up"
+MORNING = datetime(2026, 11, 24, 13, 30, tzinfo=UTC)  # a Tuesday: 8:30 in New York, 5:30 in Los Angeles
+NEW_YORK = {"zip_code": "10001", "phones": (Phone("Cell", "2125550101", True),)}
+LOS_ANGELES = {"zip_code": "90012", "phones": (Phone("Cell", "2135550102", True),)}
+
+
+async def decide(office: Office, **change: Any) -> None:
+    async with office.store.write() as tx:
+        firm = await open_firm(tx, office.name, lock=True)
+        firm, campaign = await set_campaign(tx, firm, CAMPAIGN, CampaignChange(**change))
+    await calling.look_again(office.store, firm.id, campaign.id)
+
+
+async def caller(office: Office) -> Caller:
+    return Caller(await office.firm(), "Acme Dialer", 1)
+
+
+async def claim(office: Office, now: datetime, records: int = 100, auto_change: bool = True) -> list[Case]:
+    found, _ = await claim_whole(office, now, records, auto_change)
+    return found
+
+
+async def claim_whole(
+    office: Office, now: datetime, records: int = 100, auto_change: bool = True
+) -> tuple[list[Case], Claim | None]:
+    query = DialQuery(CAMPAIGN, None, records, auto_change)
+    async with office.store.write() as tx:
+        return await dialing.get_cases_to_dial(tx, await caller(office), query, now)
+
+
+def ids(found: Sequence[Case]) -> list[int]:
+    return [case.case_id for case in found]
+
+
+async def held_back(office: Office) -> dict[int, datetime]:
+    async with office.store.read() as tx:
+        query = sa.select(cases_table.c.case_id, cases_table.c.held_back_until).where(cases_table.c.dialer_role == 4)
+        return {row.case_id: row.held_back_until for row in await tx.execute(query)}
+
+
+async def test_without_a_purpose_the_plain_specification_stands(office: Office) -> None:
+    await office.add(1, **LOS_ANGELES)
+    assert ids(await claim(office, MORNING)) == [1]
+
+
+async def test_only_what_may_be_called_now_is_claimed(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    await office.add(1, **LOS_ANGELES, dial_at=NOW - timedelta(days=9))
+    await office.add(2, **NEW_YORK)
+    assert ids(await claim(office, MORNING, auto_change=False)) == [2]
+    assert await held_back(office) == {}  # a read changes nothing
+    assert ids(await claim(office, MORNING)) == [2]
+    opens = datetime(2026, 11, 24, 16, 0, tzinfo=UTC)  # 8:00 in Los Angeles
+    assert await held_back(office) == {1: opens}
+    assert await office.role(1) is Role.TO_DIAL
+    for at, count in ((opens - timedelta(seconds=1), 0), (opens, 1)):
+        async with office.store.write() as tx:
+            assert await rules.let_go(tx, at, 100) == count
+    assert ids(await claim(office, opens)) == [1]
+
+
+async def test_a_phone_that_may_not_be_called_is_left_out(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    phones = (Phone("Work", "2135550102", True), Phone("Cell", "2125550101"), Phone("Fax", "2125550103"))
+    await office.add(1, zip_code="10001", phones=phones)
+    [case] = await claim(office, MORNING)
+    assert [phone.name for phone in case.phones] == ["Cell"]
+    assert len((await office.case(1)).phones) == 3
+
+
+async def test_what_stands_behind_many_closed_cases_is_found(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "_AT_ONCE", 5)
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in range(1, 31):
+        await office.add(case_id, **LOS_ANGELES)
+    for case_id in range(31, 36):
+        await office.add(case_id, **NEW_YORK)
+    assert ids(await claim(office, MORNING, 3, auto_change=False)) == [31, 32, 33]
+    assert ids(await claim(office, MORNING, 3)) == [31, 32, 33]
+    assert len(await held_back(office)) == 30
+    assert ids(await claim(office, MORNING, 3)) == [34, 35]
+
+
+async def test_one_request_looks_at_a_bounded_number(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "_AT_ONCE", 5)
+    monkeypatch.setattr(calling, "_MOST", 10)
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in range(1, 16):
+        await office.add(case_id, **LOS_ANGELES)
+    await office.add(16, **NEW_YORK)
+    assert ids(await claim(office, MORNING, 1)) == []
+    assert ids(await claim(office, MORNING, 1)) == [16]  # the next goes on where this one ended
+
+
+async def test_a_sweep_holds_back_the_head_of_the_list(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in range(1, 21):
+        await office.add(case_id, **(NEW_YORK if case_id % 10 == 0 else LOS_ANGELES))
+    async with office.store.write() as tx:
+        assert await calling.sweep(tx, MORNING) == 18
+        assert await calling.sweep(tx, MORNING) == 0
+    assert ids(await claim(office, MORNING)) == [10, 20]
+
+
+async def test_a_change_of_a_held_case_is_looked_at_anew(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    await office.add(1, **LOS_ANGELES)
+    await claim(office, MORNING)
+    assert 1 in await held_back(office)
+    async with office.store.write() as tx:
+        await dialing.update_case_status(tx, await caller(office), [CaseUpdate(1, "Do not Dial")], MORNING)
+    assert await held_back(office) == {}
+    assert await office.role(1) is Role.DO_NOT_DIAL
+
+
+async def test_a_ban_counts_at_once_and_until_it_is_lifted(office: Office) -> None:
+    await decide(office, purpose=Purpose.CONSENTED)
+    await office.add(1, **NEW_YORK)
+    noon = MORNING + timedelta(hours=4)
+    async with office.store.write() as tx:
+        ban_id = await rules.add_ban(tx, Ban("NY", noon + timedelta(days=3), "storm"), MORNING)
+    assert await claim(office, noon) == []
+    async with office.store.write() as tx:
+        assert await rules.end_ban(tx, ban_id, noon)
+    await calling.look_again(office.store)
+    assert ids(await claim(office, noon)) == [1]
+
+
+async def test_a_paused_campaign_gives_out_nothing(office: Office) -> None:
+    await office.add(1, **NEW_YORK)
+    await office.add(2, **NEW_YORK, campaign="Notification campaign")
+    await decide(office, paused=True)
+    assert await claim(office, MORNING) == []
+    async with office.store.write() as tx:  # without a campaign, all others go on
+        every, _ = await dialing.get_cases_to_dial(tx, await caller(office), DialQuery(None, None, 9, True), MORNING)
+    assert ids(every) == [2]
+    await decide(office, paused=False)
+    assert ids(await claim(office, MORNING)) == [1]
+
+
+async def test_hours_of_a_campaign(office: Office) -> None:
+    await office.add(1, **NEW_YORK)
+    narrower = Override(week({"mon-fri": "10:00-18:00", "sat-sun": None}))
+    await decide(office, purpose=Purpose.CLIENT, hours=[narrower])
+    assert await claim(office, MORNING) == []
+    wider = Override(week({"daily": "05:00-23:00"}), wider=True, reason="asked for early calls")
+    await decide(office, hours=[wider])
+    assert ids(await claim(office, MORNING - timedelta(hours=3))) == [1]
+
+
+async def test_the_evidence_of_a_claim_is_kept_and_forgotten_with_the_case(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in (1, 2):
+        await office.add(case_id, **NEW_YORK)
+    _, made = await claim_whole(office, MORNING)
+    assert made
+    async with office.store.read() as tx:
+        kept = (await tx.execute(sa.select(claims_table.c.evidence))).scalar_one()
+    [phone] = kept["1"]
+    assert (phone["phone"], phone["place"]) == ("Cell", "NY|America/New_York")
+    assert phone["rules"] == "2026-11-23"
+    assert "08:30 in 08:00-21:00 (47 CFR 64.1200" in phone["hours"]
+    firm = await office.firm()
+    async with office.store.write() as tx:
+        await forgetting.delete(tx, firm.id, 1)
+        await forgetting.take_from_claims(tx, firm.id, [made.id], [1])
+        assert set((await tx.execute(sa.select(claims_table.c.evidence))).scalar_one()) == {"2"}
+
+
+ZIPS = ("10001", "90012", "68046", "86001", "96813", "35004", "00901", "", "not a ZIP")
+AREAS = ("212", "213", "402", "928", "808", "205", "787", "800", "416")
+
+
+async def test_a_claim_and_an_explanation_never_disagree(office: Office) -> None:
+    """Random cases of both campaigns, at random instants, both sides of the changes of the clock."""
+    chance = random.Random(7)
+    purposes = {CAMPAIGN: Purpose.SOLICITATION, "Notification campaign": Purpose.DEBT}
+    async with office.store.write() as tx:
+        for name, purpose in purposes.items():
+            firm = await open_firm(tx, office.name, lock=True)
+            await set_campaign(tx, firm, name, CampaignChange(purpose=purpose))
+    for case_id in range(1, 201):
+        numbers = [f"{chance.choice(AREAS)}555{case_id:04}" for _ in range(chance.randrange(0, 3))]
+        phones = tuple(Phone(f"Phone {n}", number, n == 0) for n, number in enumerate(numbers))
+        campaign = chance.choice((*purposes, None))
+        await office.add(case_id, zip_code=chance.choice(ZIPS), phones=phones, campaign=campaign)
+    for day in (
+        datetime(2026, 3, 7, tzinfo=UTC),
+        datetime(2026, 10, 31, tzinfo=UTC),
+        datetime(2026, 12, 24, tzinfo=UTC),
+    ):
+        for _ in range(6):
+            now = day + timedelta(minutes=chance.randrange(3 * 24 * 60))
+            await agree(office, now)
+
+
+async def agree(office: Office, now: datetime) -> None:
+    firm = await office.firm()
+    async with office.store.read() as tx:
+        every = [case for n in range(1, 201) if (case := await cases.fetch(tx, firm, n))]
+        verdicts = {case.case_id: await calling.explain(tx, firm, case, now) for case in every}
+        listed, _ = await dialing.get_cases_to_dial(tx, await caller(office), DialQuery(None, None, 500, False), now)
+    may = {case_id: list(verdict.allowed) for case_id, verdict in verdicts.items() if verdict.callable}
+    assert {case.case_id: list(case.phones) for case in listed} == may
+    for verdict in verdicts.values():
+        assert verdict.callable == (verdict.next_at == now)
+
+
+async def test_preflight_counts_what_holds_cases_back(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in (1, 2, 3):
+        await office.add(case_id, **LOS_ANGELES)
+    await office.add(4, **NEW_YORK)
+    await office.add(5, zip_code="10001", phones=(Phone("Fax", "2125550101"),))
+    await claim(office, MORNING, 1)  # holds some back, which are counted all the same
+    await office.add(6, **NEW_YORK, campaign=None)
+    await office.add(7, **NEW_YORK, dial_at=MORNING + timedelta(days=1))
+    firm = await office.firm()
+    async with office.store.read() as tx:
+        found = await calling.preflight(tx, firm, None, MORNING)
+        one = await calling.preflight(tx, firm, [firm.statuses.named(StatusType.CAMPAIGN, CAMPAIGN).id], MORNING)
+    assert (found.due, found.callable) == (5, 1)
+    assert found.held_back == {"paused": 0, "no phone": 1, "hours": 3}
+    assert found.by_hour == {datetime(2026, 11, 24, 16, 0, tzinfo=UTC): 3}
+    assert (one.due, one.callable) == (4, 0)
+
+
+async def test_a_swept_list_costs_a_claim_no_more(office: Office) -> None:
+    """Statements are counted, for they do not depend on the machine: 19 of 20 cases are closed."""
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in range(1, 401):
+        await office.add(case_id, **(NEW_YORK if case_id % 20 == 0 else LOS_ANGELES))
+    async with office.store.write() as tx:
+        while await calling.sweep(tx, MORNING):
+            pass
+    asked: list[str] = []
+
+    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        asked.append(statement)
+
+    query = DialQuery(CAMPAIGN, None, 5, True)
+    who = await caller(office)
+    async with office.store.write() as tx:
+        sa.event.listen(sa.Engine, "before_cursor_execute", listen)
+        found, _ = await dialing.get_cases_to_dial(tx, who, query, MORNING)
+        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+    assert len(found) == 5
+    assert len(asked) <= 6  # bans, due, clock, move, record, claim
