@@ -21,6 +21,7 @@ from casedial.domain.cases import StatusType
 from tests.servers import CASEDIAL, Server
 
 ROOT = Path(__file__).parents[2]
+SHIPPED = (".py", ".mako", ".json", ".txt")
 
 
 def paste(output: str) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def paste(output: str) -> dict[str, Any]:
     for line in lines:
         done = subprocess.run(["bash", "-c", f"{line} -sS --fail-with-body"], capture_output=True, text=True)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-        method = re.search(r"PredictiveDialer/(\w+)", line)
+        method = re.search(r"(?:PredictiveDialer|v1)/(\w+)", line)
         assert method
         replies[method[1]] = json.loads(done.stdout)
     return replies
@@ -45,7 +46,10 @@ def check_demo(server: Server) -> None:
             "UpdateCaseStatus",
             "AddCaseNote",
             "AddCaseNoteByPhone",
+            "preflight",
         }
+        counted = replies["preflight"]
+        assert counted["Due"] == counted["Callable"] + sum(counted["HeldBack"].values()) > 0
         assert len(replies["GetCasesToDial"]) == 5
         assert replies["GetCaseInfo"]["CaseID"] == 1
         for method in ("UpdateCaseStatus", "AddCaseNote", "AddCaseNoteByPhone"):
@@ -82,9 +86,7 @@ def test_demo_from_a_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         names = set(packed.namelist())
         packed.extractall(tmp_path / "installed")
-    source = {
-        str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*") if path.suffix in (".py", ".mako")
-    }
+    source = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src").rglob("*") if path.suffix in SHIPPED}
     assert source <= names
     metadata = next(tmp_path.glob("installed/*.dist-info/METADATA")).read_text()
     assert "Apache-2.0" in metadata

@@ -14,7 +14,9 @@ import typer
 from casedial.cli.common import err, show_json
 from casedial.domain.cases import Phone, StatusType
 from casedial.domain.importing import CaseRow
-from casedial.service.firms import add_firm
+from casedial.domain.rules import Purpose
+from casedial.service.campaigns import CampaignChange, set_campaign
+from casedial.service.firms import add_firm, open_firm
 from casedial.service.imports import ImportOptions, import_rows
 from casedial.service.keys import add_key
 from casedial.service.statuses import add_statuses
@@ -24,6 +26,7 @@ from casedial.storage.engine import Store, Transaction
 FIRM = "Demo Law Firm"
 VENDOR = "Demo Dialer"
 CAMPAIGNS = ("Intake follow-up", "Notification campaign", "Questionnaire campaign")
+_PURPOSES = {"Notification campaign": Purpose.CLIENT, "Questionnaire campaign": Purpose.SOLICITATION}
 _GROUPS = ("Auto Accident", "Medical Malpractice", "Premises Liability", "Mass Tort", "Workers' Compensation")
 _CASE_STATUSES = (
     "INT 01 - New Lead",
@@ -127,6 +130,8 @@ async def make(store: Store, count: int) -> Sample:
         await add_statuses(tx, firm, [(StatusType.CAMPAIGN, name) for name in CAMPAIGNS])
         for start in range(0, count, 500):
             await import_rows(tx, FIRM, made[start : start + 500], ImportOptions(), now)
+        for name, purpose in _PURPOSES.items():
+            await set_campaign(tx, await open_firm(tx, FIRM, lock=True), name, CampaignChange(purpose=purpose))
         return (await add_key(tx, firm, VENDOR, now)).key
 
     key = await store.transact(work)
@@ -134,8 +139,8 @@ async def make(store: Store, count: int) -> Sample:
     return Sample(key, case_id=1, phone=first[0].number)
 
 
-def _lines(sample: Sample, base: str) -> dict[str, tuple[str, str]]:
-    """Return for each method what its line does, and the line to paste."""
+def _lines(sample: Sample, root: str, base: str) -> dict[str, tuple[str, str]]:
+    """Return for each method, and one beside them, what its line does, and the line to paste."""
     key = shlex.quote(f"X-ApiKey: {sample.key}")
 
     def post(method: str, body: object) -> str:
@@ -154,13 +159,17 @@ def _lines(sample: Sample, base: str) -> dict[str, tuple[str, str]]:
         "UpdateCaseStatus": ("no answer: dial it again at once", post("UpdateCaseStatus", {"Cases": [update]})),
         "AddCaseNote": ("a note on it", post("AddCaseNote", {"CaseID": case_id, "Note": "Asked to be called back."})),
         "AddCaseNoteByPhone": ("a note on every open case of a phone", post("AddCaseNoteByPhone", by_phone)),
+        "Preflight": (
+            "calling hours: what holds back the due cases of a campaign that has them",
+            f"curl -H {key} '{root}/v1/preflight?Campaign=Questionnaire%20campaign'",
+        ),
     }
 
 
 def introduce(sample: Sample, settings: Settings, as_json: bool) -> None:
     """Print where the demo listens, its key, and a line to paste for each of the five methods."""
     root = f"http://{settings.host}:{settings.port}"
-    lines = _lines(sample, root + settings.base)
+    lines = _lines(sample, root, root + settings.base)
     if as_json:
         curl = {method: line for method, (_, line) in lines.items()}
         show_json({"firm": FIRM, "url": root, "key": sample.key, "database_url": settings.database_url, "curl": curl})
