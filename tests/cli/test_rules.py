@@ -77,7 +77,12 @@ async def test_explain_and_preflight(casedial: Casedial, office: Office) -> None
     await office.add(1, zip_code="10001", phones=(Phone("Cell", "2125550101", True),))
     document = await asyncio.to_thread(casedial.json, "explain", 1, *FIRM)
     assert (document["CaseID"], document["Callable"], document["Purpose"]) == (1, False, "client")
-    assert [check["Name"] for check in document["Checks"]] == ["dialer status", "due", "campaign", "phones", "hours"]
+    assert [check["Name"] for check in document["Checks"]] == [
+        "dialer status",
+        "due",
+        "campaign",
+        *("phones", "do not call", "hours"),
+    ]
     [phone] = document["Phones"]
     assert (phone["States"], phone["Zones"]) == (["NY"], ["America/New_York"])
     assert "the storm" in phone["Because"][0]

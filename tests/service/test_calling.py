@@ -245,7 +245,7 @@ async def test_preflight_counts_what_holds_cases_back(office: Office) -> None:
         found = await calling.preflight(tx, firm, None, MORNING)
         one = await calling.preflight(tx, firm, [firm.statuses.named(StatusType.CAMPAIGN, CAMPAIGN).id], MORNING)
     assert (found.due, found.callable) == (5, 1)
-    assert found.held_back == {"paused": 0, "no phone": 1, "hours": 3}
+    assert found.held_back == {"paused": 0, "no phone": 1, "do not call": 0, "hours": 3}
     assert found.by_hour == {datetime(2026, 11, 24, 16, 0, tzinfo=UTC): 3}
     assert (one.due, one.callable) == (4, 0)
 

@@ -67,6 +67,6 @@ async def test_preflight(api: Api, banned: Office, other_office: Office) -> None
     assert (reply.status_code, reply.headers["x-ignored-parameters"]) == (200, "Compaign")
     counted = reply.json()
     assert (counted["Due"], counted["Callable"]) == (1, 0)
-    assert counted["HeldBack"] == {"paused": 0, "no phone": 0, "hours": 1}
+    assert counted["HeldBack"] == {"paused": 0, "no phone": 0, "do not call": 0, "hours": 1}
     nothing = await api.http.get("/v1/preflight", params={"Campaign": "no such"}, headers=key)
     assert nothing.json()["Due"] == 0

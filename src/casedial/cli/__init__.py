@@ -6,6 +6,7 @@ doctor.py     doctor
 retention.py  purge
 firms.py keys.py statuses.py campaigns.py cases.py    the commands of each subject
 rules.py      rules, explain, preflight
+do_not_call.py    dnc
 sample.py     the sample firm of the demo
 """
 
@@ -16,7 +17,7 @@ import sys
 import typer
 
 from casedial import __version__
-from casedial.cli import campaigns, cases, firms, keys, retention, rules, serve, statuses
+from casedial.cli import campaigns, cases, do_not_call, firms, keys, retention, rules, serve, statuses
 from casedial.cli.common import show_json
 from casedial.cli.doctor import doctor
 
@@ -35,6 +36,7 @@ app.add_typer(statuses.app, name="status")
 app.add_typer(campaigns.app, name="campaign")
 app.add_typer(cases.app, name="cases")
 app.add_typer(rules.app, name="rules")
+app.add_typer(do_not_call.app, name="dnc")
 serve.register(app)
 app.command()(doctor)
 retention.register(app)

@@ -173,7 +173,9 @@ def explain(
         ("check", "", "found"), [(c.name, "passed" if c.passed else "not passed", c.found) for c in verdict.checks]
     )
     for phone in verdict.phones:
-        if phone.hours:
+        if phone.listing:
+            typer.echo(f"{phone.phone.name}: {phone.listing}")
+        elif phone.hours:
             places = f"{', '.join(sorted(phone.place.states)) or 'unknown place'}"
             typer.echo(f"{phone.phone.name} ({places}): {'; '.join(words(phone.hours))}")
     if not verdict.callable:
@@ -210,5 +212,6 @@ def preflight(
 _HELD = {
     "paused": "in a paused campaign",
     "no phone": "without a usable phone",
+    "do not call": "on the do-not-call list",
     "hours": "outside their calling hours",
 }

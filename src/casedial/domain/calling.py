@@ -5,12 +5,13 @@ A claim and an explanation ask this one function, so they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
 from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Case, Firm, Phone, Role, StatusType
+from casedial.domain.phones import match_key
 from casedial.domain.places import UNKNOWN, Place
 from casedial.domain.rules import Ban, Hours, Purpose, RuleBook
 
@@ -18,12 +19,47 @@ PlaceOf = Callable[[str, str], Place]  # of a ZIP code and a number
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """An entry of a firm's do-not-call list, by number (ten digits) or by case."""
+
+    listed_on: date
+    source: str
+    number: str | None = None
+    case_id: int | None = None
+
+    def __str__(self) -> str:
+        """Say since when and why."""
+        return f"on the do-not-call list since {self.listed_on}" + (f" ({self.source})" if self.source else "")
+
+
+@dataclass(frozen=True, slots=True)
+class DoNotCall:
+    """Those entries of a firm's do-not-call list that concern the cases at hand."""
+
+    numbers: Mapping[str, Listing] = field(default_factory=dict)
+    cases: Mapping[int, Listing] = field(default_factory=dict)
+
+    def listing_of(self, case: Case, phone: Phone) -> Listing | None:
+        """Return why a phone of a case must not be called, None when it may."""
+        return self.cases.get(case.case_id) or self.numbers.get(match_key(phone.number) or "")
+
+    def forbids(self, case: Case) -> bool:
+        """Tell whether a case must not be called at all."""
+        phones = case.voice_phones
+        return case.case_id in self.cases or (bool(phones) and all(self.listing_of(case, phone) for phone in phones))
+
+
+NOBODY = DoNotCall()
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
-    """What a case is judged by, besides what its firm decided: rules, places, and the bans in force."""
+    """What a case is judged by, besides what its firm decided: rules, places, bans in force, the do-not-call list."""
 
     book: RuleBook
     place_of: PlaceOf
     bans: Sequence[Ban] = ()
+    do_not_call: DoNotCall = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +77,10 @@ class PhoneVerdict:
 
     phone: Phone
     callable: bool
-    place: Place
-    hours: Hours | None
-    next_at: datetime | None
+    place: Place = UNKNOWN
+    hours: Hours | None = None
+    next_at: datetime | None = None
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +106,10 @@ def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
     checks = [_check_status(case), _check_due(case, now), _check_campaign(campaign)]
     start = max(now, case.dial_at) if case.dial_at else now
     phones = tuple(_judge_phone(case, phone, campaign, now, start, rules) for phone in case.voice_phones)
+    if campaign.purpose is not Purpose.NONE or rules.do_not_call.forbids(case):
+        checks += [_check_phones(phones), _check_list(case, phones, rules.do_not_call)]
     if campaign.purpose is not Purpose.NONE:
-        checks += [_check_phones(phones), _check_hours(phones)]
+        checks.append(_check_hours(phones))
     passed = all(check.passed for check in checks)
     may_be = case.role is Role.TO_DIAL and not campaign.paused
     next_at = now if passed else _next_at(campaign, phones, start) if may_be else None
@@ -78,7 +117,7 @@ def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
 
 
 def _next_at(campaign: Campaign, phones: Sequence[PhoneVerdict], start: datetime) -> datetime | None:
-    if campaign.purpose is Purpose.NONE:
+    if campaign.purpose is Purpose.NONE and not phones:
         return start
     return min((found.next_at for found in phones if found.next_at), default=None)
 
@@ -102,8 +141,11 @@ def _check_campaign(campaign: Campaign) -> Check:
 def _judge_phone(
     case: Case, phone: Phone, campaign: Campaign, now: datetime, start: datetime, rules: Rules
 ) -> PhoneVerdict:
+    listing = rules.do_not_call.listing_of(case, phone)
+    if listing:
+        return PhoneVerdict(phone, False, listing=listing)
     if campaign.purpose is Purpose.NONE:
-        return PhoneVerdict(phone, True, UNKNOWN, None, start)
+        return PhoneVerdict(phone, True, next_at=start)
     place = rules.place_of(case.zip_code, phone.number)
     asked = (place, campaign.purpose)
     hours = rules.book.judge(*asked, now, rules.bans, campaign.hours)
@@ -115,9 +157,17 @@ def _check_phones(phones: Sequence[PhoneVerdict]) -> Check:
     return Check("phones", bool(phones), f"{len(phones)} that a person may answer")
 
 
+def _check_list(case: Case, phones: Sequence[PhoneVerdict], list_: DoNotCall) -> Check:
+    if case.case_id in list_.cases:
+        return Check("do not call", False, f"the case is {list_.cases[case.case_id]}")
+    listed = sum(phone.listing is not None for phone in phones)
+    return Check("do not call", not list_.forbids(case), f"{listed} of {len(phones)} phones are listed")
+
+
 def _check_hours(phones: Sequence[PhoneVerdict]) -> Check:
-    found = sum(phone.callable for phone in phones)
-    return Check("hours", found > 0, f"{found} of {len(phones)} phones may be called now")
+    unlisted = [phone for phone in phones if not phone.listing]
+    found = sum(phone.callable for phone in unlisted)
+    return Check("hours", found > 0 or not unlisted, f"{found} of {len(unlisted)} phones may be called now")
 
 
 def evidence(verdict: Verdict) -> list[dict[str, str]] | None:

@@ -150,6 +150,7 @@ class Statuses:
         return status
 
 
+CASEDIAL = "casedial"  # who made a change that nobody asked for
 CLAIM_TIMEOUT = 24 * 60 * 60  # seconds, of a firm that decided nothing
 
 
@@ -169,6 +170,7 @@ class Firm:
     claim_timeout: int = CLAIM_TIMEOUT
     campaigns: Mapping[int, Campaign] = field(default_factory=dict)
     retention_days: int | None = None
+    has_do_not_call: bool = False  # whether anything stands on its do-not-call list
 
     @cached_property
     def zone(self) -> ZoneInfo:

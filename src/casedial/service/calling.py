@@ -13,6 +13,7 @@ from casedial.domain.phones import match_key
 from casedial.domain.places import Place
 from casedial.places import of_phone
 from casedial.rules import load
+from casedial.service import do_not_call
 from casedial.storage import campaigns, claims, firms
 from casedial.storage import rules as stored
 from casedial.storage.claims import DueFilter
@@ -36,10 +37,15 @@ async def rules_now(tx: Transaction, now: datetime) -> Rules:
     return Rules(load(), _place_of, await stored.bans_now(tx, now))
 
 
+async def _rules_for(tx: Transaction, firm: Firm, found: Sequence[Case], rules: Rules) -> Rules:
+    """Return the rules with what the firm's do-not-call list says of these cases."""
+    return replace(rules, do_not_call=await do_not_call.concerning(tx, firm, found)) if firm.has_do_not_call else rules
+
+
 def are_applied(firm: Firm, wanted: DueFilter) -> bool:
     """Tell whether due cases may be held back: without rules and pauses the plain specification stands."""
     asked = firm.campaigns.keys() if wanted.campaign_ids is None else wanted.campaign_ids
-    return any(firm.campaign(campaign_id).is_judged for campaign_id in asked)
+    return firm.has_do_not_call or any(firm.campaign(campaign_id).is_judged for campaign_id in asked)
 
 
 async def list_callable(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:
@@ -76,8 +82,9 @@ async def _look(
     page = replace(wanted, records=max(_AT_ONCE, wanted.records))
     while len(found) < wanted.records and len(found) + len(others) < _MOST:
         due = await claims.due(tx, firm, page, now, lock)
+        these = await _rules_for(tx, firm, due, rules)
         for case in due:
-            verdict = judge(firm, case, now, rules)
+            verdict = judge(firm, case, now, these)
             if not verdict.callable:
                 others.append((case, verdict))
             elif len(found) < wanted.records:
@@ -112,7 +119,8 @@ async def sweep(tx: Transaction, now: datetime) -> int:
     for firm_id, campaign_id in await campaigns.judged(tx):
         firm = (await firms.load(tx, firm_id))[1]
         due = await claims.due(tx, firm, DueFilter((campaign_id,), None, _SWEPT), now, lock=True)
-        others = [(case, verdict) for case in due if not (verdict := judge(firm, case, now, rules)).callable]
+        these = await _rules_for(tx, firm, due, rules)
+        others = [(case, verdict) for case in due if not (verdict := judge(firm, case, now, these)).callable]
         await _hold_back(tx, firm, others, now)
         held += len(others) if 2 * len(others) > len(due) else 0
     return held
@@ -120,7 +128,11 @@ async def sweep(tx: Transaction, now: datetime) -> int:
 
 async def explain(tx: Transaction, firm: Firm, case: Case, now: datetime) -> Verdict:
     """Return every check of a case in order, as a claim at this instant would make them."""
-    return judge(firm, case, now, await rules_now(tx, now))
+    return judge(firm, case, now, await _rules_for(tx, firm, [case], await rules_now(tx, now)))
+
+
+# What may hold a due case back, by the first check that it does not pass.
+HELD_BACK = ("paused", "no phone", "do not call", "hours")
 
 
 @dataclass(slots=True)
@@ -129,16 +141,18 @@ class Preflight:
 
     due: int = 0
     callable: int = 0
-    held_back: dict[str, int] = field(default_factory=lambda: {"paused": 0, "no phone": 0, "hours": 0})
+    held_back: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HELD_BACK, 0))
     by_hour: dict[datetime, int] = field(default_factory=dict)
 
-    def count(self, verdict: Verdict, paused: bool) -> None:
+    def count(self, verdict: Verdict) -> None:
         """Count one due case."""
         self.due += 1
         if verdict.callable:
             self.callable += 1
             return
-        self.held_back["paused" if paused else "hours" if verdict.phones else "no phone"] += 1
+        failed = {check.name for check in verdict.checks if not check.passed}
+        reasons = dict(zip(HELD_BACK, ("campaign", "phones", "do not call", "hours"), strict=True))
+        self.held_back[next(reason for reason, check in reasons.items() if check in failed)] += 1
         if verdict.next_at:
             hour = verdict.next_at.replace(minute=0, second=0, microsecond=0)
             self.by_hour[hour] = self.by_hour.get(hour, 0) + 1
@@ -148,17 +162,18 @@ async def preflight(tx: Transaction, firm: Firm, campaign_ids: Sequence[int] | N
     """Count the due cases of a firm, or of some campaigns, by what holds them back now."""
     rules = await rules_now(tx, now)
     counts = Preflight()
-    async for case in _waiting(tx, firm, campaign_ids, now):
-        counts.count(judge(firm, case, now, rules), firm.campaign(case.campaign_id).paused)
+    async for page in _waiting(tx, firm, campaign_ids, now):
+        these = await _rules_for(tx, firm, page, rules)
+        for case in page:
+            counts.count(judge(firm, case, now, these))
     counts.by_hour = dict(sorted(counts.by_hour.items()))
     return counts
 
 
 async def _waiting(
     tx: Transaction, firm: Firm, campaign_ids: Sequence[int] | None, now: datetime
-) -> AsyncIterator[Case]:
+) -> AsyncIterator[list[Case]]:
     after = 0
     while page := await stored.waiting(tx, firm, campaign_ids, now, after, _PAGE):
-        for case in page:
-            yield case
+        yield page
         after = page[-1].case_id

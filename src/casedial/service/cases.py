@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from casedial.domain.cases import Case, Firm, Note, StatusChange
+from casedial.domain.cases import Case, Firm, Note
 from casedial.domain.dialing import (
     CaseFilter,
     OperatorChange,
@@ -17,6 +17,7 @@ from casedial.domain.dialing import (
 )
 from casedial.domain.errors import CaseNotFound
 from casedial.service.claims import adopt_cases
+from casedial.service.do_not_call import Moves, keep_off
 from casedial.storage import cases, notes
 from casedial.storage.engine import Transaction
 
@@ -55,14 +56,14 @@ async def change_cases(
 ) -> int:
     """Do an operator's change to those of these cases that it concerns; return how many."""
     held = await adopt_cases(tx, firm, await cases.lock(tx, firm, case_ids), now)
-    changed: list[Case] = []
-    history: list[StatusChange] = []
+    moves = Moves([], [])
     for case in held.values():
         if not concerns(wanted, case):
             continue
         after, recorded = operate(firm, case, wanted, by, now)
-        changed.append(after)
-        history.extend(recorded)
-    await cases.save_statuses(tx, firm, changed)
-    await cases.record(tx, firm, history)
-    return len(changed)
+        moves.cases.append(after)
+        moves.history.extend(recorded)
+    await keep_off(tx, firm, moves, now)
+    await cases.save_statuses(tx, firm, moves.cases)
+    await cases.record(tx, firm, moves.history)
+    return len(moves.cases)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from casedial.domain.cases import Caller, Case, Firm, Role, StatusChange, StatusType
+from casedial.domain.cases import CASEDIAL, Caller, Case, Firm, Role, StatusChange, StatusType
 from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker, answer, enter, has_run_out, renew
 from casedial.domain.claims import opened as claim_opened
 from casedial.domain.dialing import answered_since, came_from, give_back
 from casedial.domain.errors import CasedialError, CaseNotFound, ClaimLost
+from casedial.service.do_not_call import Moves, keep_off
 from casedial.storage import cases, claims, firms, leases
 from casedial.storage.engine import Transaction
 
-CASEDIAL = "casedial"  # who returned a case whose claim ran out
 _CASES_AT_ONCE = 1000  # that one transaction looks at
 _BUSY_SECONDS = 1  # after which a case is looked at again that somebody else worked on
 
@@ -186,8 +186,10 @@ async def _give_back(tx: Transaction, firm: Firm, held: Sequence[Case], by: str,
     were_not_to_dial = [case.case_id for case in held if case.hold and case.hold.redial_at is None]
     earlier = await cases.history(tx, firm, were_not_to_dial) if were_not_to_dial else {}
     given = [give_back(firm, case, earlier.get(case.case_id, ()), by, now, reason) for case in held]
-    await cases.save_statuses(tx, firm, [case for case, _ in given])
-    await cases.record(tx, firm, [change for _, changes in given for change in changes])
+    moves = Moves([case for case, _ in given], [change for _, changes in given for change in changes])
+    await keep_off(tx, firm, moves, now)
+    await cases.save_statuses(tx, firm, moves.cases)
+    await cases.record(tx, firm, moves.history)
 
 
 async def adopt(tx: Transaction, now: datetime) -> int:

@@ -14,6 +14,7 @@ from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, PhoneNotFound
 from casedial.service import calling
 from casedial.service.claims import adopt_cases, claims_of, lost
+from casedial.service.do_not_call import Moves, keep_off
 from casedial.storage import cases, claims, notes
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Transaction
@@ -86,8 +87,10 @@ async def update_case_status(
             outcomes.append(error)
         else:
             outcomes.append(None)
-    await cases.save_statuses(tx, caller.firm, desk.changed.values())
-    await cases.record(tx, caller.firm, desk.history)
+    moves = Moves(list(desk.changed.values()), desk.history)
+    await keep_off(tx, caller.firm, moves, now)
+    await cases.save_statuses(tx, caller.firm, moves.cases)
+    await cases.record(tx, caller.firm, moves.history)
     await claims.add(tx, caller.firm, desk.opened)
     return outcomes, desk.opened
 

@@ -17,6 +17,7 @@ from casedial.domain.importing import (
     merge_facts,
     merge_statuses,
 )
+from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses
 from casedial.storage import cases, claims
@@ -71,6 +72,9 @@ async def import_rows(
             report.updated += 1
         latest[row.case_id] = case
         history.extend(recorded)
+    moves = Moves([case for case_id, case in latest.items() if stored.get(case_id) != case], history)
+    await keep_off(tx, firm, moves, now)
+    latest |= {case.case_id: case for case in moves.cases}
     await cases.add(tx, firm, [case for case_id, case in latest.items() if case_id not in stored])
     await cases.save(tx, firm, [(old, latest[old.case_id]) for old in stored.values() if latest[old.case_id] != old])
     await cases.record(tx, firm, history)

@@ -12,7 +12,7 @@ from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
 from casedial.storage import campaigns
 from casedial.storage.engine import Transaction
-from casedial.storage.tables import cases, firms, statuses
+from casedial.storage.tables import cases, do_not_call, firms, statuses
 
 
 async def add(tx: Transaction, name: str, time_zone: str, default_records: int, now: datetime) -> int:
@@ -48,10 +48,12 @@ async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
         Status(row.id, StatusType(row.type), row.name, Role(row.role) if row.role else None, row.retired)
         for row in rows
     )
-    return firm.version, _firm(firm, listed, await campaigns.of_firm(tx, firm_id))
+    has_list = sa.select(sa.exists().where(do_not_call.c.firm_id == firm_id))
+    has_do_not_call = bool((await tx.execute(has_list)).scalar_one())
+    return firm.version, _firm(firm, listed, await campaigns.of_firm(tx, firm_id), has_do_not_call)
 
 
-def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign]) -> Firm:
+def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign], has_do_not_call: bool = False) -> Firm:
     return Firm(
         row.id,
         row.name,
@@ -61,6 +63,7 @@ def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign]) -> Firm:
         row.claim_timeout,
         decided,
         row.retention_days,
+        has_do_not_call,
     )
 
 

@@ -12,7 +12,7 @@ from casedial.domain.errors import StorageUnavailable
 from casedial.storage import health
 from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.retention import listed_cases
-from casedial.storage.tables import cases, claims, idempotency, keys, notes, phone_numbers, status_history
+from casedial.storage.tables import cases, claims, do_not_call, idempotency, keys, notes, phone_numbers, status_history
 
 ReplyName = tuple[int, bytes]  # the key, and the digest of the Idempotency-Key
 
@@ -40,7 +40,7 @@ async def delete(tx: Transaction, firm_id: int, case_id: int) -> dict[str, int]:
         kind: int((await tx.execute(table.delete().where(_of(table, firm_id, case_id)))).rowcount)
         for kind, table in _ROWS.items()
     }
-    for table in (phone_numbers, cases):
+    for table in (phone_numbers, do_not_call, cases):
         await tx.execute(table.delete().where(_of(table, firm_id, case_id)))
     return removed
 

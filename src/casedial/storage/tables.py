@@ -117,6 +117,21 @@ campaigns = sa.Table(
     Column("hours", sa.JSON(none_as_null=True)),
 )
 
+# Numbers and cases that a firm must not call; a row has one of the two.
+do_not_call = sa.Table(
+    "do_not_call",
+    metadata,
+    Column("id", RowID, primary_key=True),
+    Column("firm_id", ForeignKey("firms.id"), nullable=False),
+    Column("number", Text),  # ten digits
+    Column("case_id", BigInteger),
+    Column("listed_on", Date, nullable=False),
+    Column("source", Text, nullable=False),
+    sa.UniqueConstraint("firm_id", "number", name="uq_do_not_call_number"),
+    sa.UniqueConstraint("firm_id", "case_id", name="uq_do_not_call_case_id"),
+    CheckConstraint("(number IS NULL) <> (case_id IS NULL)", name="one_of_two"),
+)
+
 # States to which nobody may call for a while, whatever the firm.
 bans = sa.Table(
     "bans",

@@ -35,7 +35,7 @@ def _phone(found: PhoneVerdict, zip_code: str) -> dict[str, Any]:
         "ZipCode": zip_code,
         "States": sorted(found.place.states),
         "Zones": sorted(found.place.zones),
-        "Because": words(found.hours) if found.hours else [],
+        "Because": [str(found.listing)] if found.listing else words(found.hours) if found.hours else [],
         "NextCallableAt": _instant(found.next_at),
     }
 

@@ -1,4 +1,4 @@
-"""Calling rules: purposes and hours of campaigns, bans, cases held back, evidence of claims."""
+"""Calling rules: purposes and hours of campaigns, do-not-call lists, bans, cases held back, evidence of claims."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,6 +38,22 @@ def upgrade() -> None:
             sa.Column("source", sa.Text, nullable=False),
             sa.Column("created_at", _instant, nullable=False),
             sa.PrimaryKeyConstraint("id", name="pk_bans"),
+        )
+        end_step()
+    if not columns_of("do_not_call"):
+        op.create_table(
+            "do_not_call",
+            sa.Column("id", _id, nullable=False),
+            sa.Column("firm_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
+            sa.Column("number", sa.Text),
+            sa.Column("case_id", sa.BigInteger),
+            sa.Column("listed_on", sa.Date, nullable=False),
+            sa.Column("source", sa.Text, nullable=False),
+            sa.PrimaryKeyConstraint("id", name="pk_do_not_call"),
+            sa.ForeignKeyConstraint(["firm_id"], ["firms.id"], name="fk_do_not_call_firm_id"),
+            sa.UniqueConstraint("firm_id", "number", name="uq_do_not_call_number"),
+            sa.UniqueConstraint("firm_id", "case_id", name="uq_do_not_call_case_id"),
+            sa.CheckConstraint("(number IS NULL) <> (case_id IS NULL)", name=op.f("ck_do_not_call_one_of_two")),
         )
         end_step()
     add_index("ix_cases_held_back", "cases", ["held_back_until"], "dialer_role = 4")

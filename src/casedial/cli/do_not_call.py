@@ -1,0 +1,204 @@
+"""casedial dnc: add, remove, import, export."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from casedial.cli.common import AsJson, DatabaseUrl, FirmName, count, fail, run, show_json
+from casedial.domain.calling import Listing
+from casedial.domain.errors import InvalidSetting
+from casedial.service import calling
+from casedial.service import do_not_call as service
+from casedial.service.firms import open_firm
+from casedial.storage import do_not_call as stored
+from casedial.storage.engine import Store
+from casedial.wire.values import MAX_CASE_ID
+
+app = typer.Typer(
+    help="The do-not-call list of a firm: numbers and cases that are never given out.", no_args_is_help=True
+)
+
+_COLUMNS = ("Number", "CaseID", "Date", "Source")
+_AT_ONCE = 1000
+
+Numbers = Annotated[list[str] | None, typer.Argument(metavar="[NUMBER]...", help="Phone numbers.", show_default=False)]
+Cases = Annotated[
+    list[int] | None,
+    typer.Option("--case", metavar="CASEID", min=1, max=MAX_CASE_ID, help="A case; may repeat.", show_default=False),
+]
+Source = Annotated[str, typer.Option(help="Who asked for it, or where it comes from.", show_default=False)]
+
+
+def _read(numbers: Sequence[str] | None, cases: Sequence[int] | None, as_json: bool) -> tuple[list[str], list[int]]:
+    if not numbers and not cases:
+        fail(InvalidSetting("Name numbers, or cases with --case."), as_json)
+    try:
+        return [service.read_number(number) for number in numbers or ()], list(cases or ())
+    except InvalidSetting as error:
+        fail(error, as_json)
+
+
+async def _add(store: Store, firm: str, listings: Sequence[Listing]) -> int:
+    async with store.write() as tx:
+        return await service.add(tx, await open_firm(tx, firm, lock=True), listings)
+
+
+@app.command()
+def add(
+    firm: FirmName,
+    numbers: Numbers = None,
+    case: Cases = None,
+    source: Source = "",
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Never give out these numbers, of whatever case, or these cases. Counts at once, on every server."""
+    named, case_ids = _read(numbers, case, as_json)
+    today = datetime.now(UTC).date()
+    listings = [
+        *(Listing(today, source.strip(), number=number) for number in named),
+        *(Listing(today, source.strip(), case_id=case_id) for case_id in case_ids),
+    ]
+    added = run(lambda store: _add(store, firm, listings), database_url, as_json)
+    known = len(listings) - added
+    if as_json:
+        show_json({"added": added, "known": known})
+    else:
+        typer.echo(f"{added} added, {known} known before.")
+
+
+@app.command()
+def remove(
+    firm: FirmName,
+    numbers: Numbers = None,
+    case: Cases = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take numbers or cases off the list: they may be called again."""
+    named, case_ids = _read(numbers, case, as_json)
+
+    async def work(store: Store) -> int:
+        async with store.write() as tx:
+            opened = await open_firm(tx, firm, lock=True)
+            removed = await service.remove(tx, opened, named, case_ids)
+        await calling.look_again(store, opened.id)
+        return removed
+
+    removed = run(work, database_url, as_json)
+    if as_json:
+        show_json({"removed": removed})
+    else:
+        typer.echo(f"{removed} removed.")
+
+
+@dataclass(slots=True)
+class _Total:
+    added: int = 0
+    known: int = 0
+    bad: list[str] = field(default_factory=list)  # rows that cannot be read, each with why
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help=f"CSV with a header: {', '.join(_COLUMNS)}.", exists=True, dir_okay=False, show_default=False
+        ),
+    ],
+    firm: FirmName,
+    source: Source = "",
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add the entries of a file; what is listed already stays as it is. Exits 1 when some rows were bad."""
+
+    async def work(store: Store) -> _Total:
+        total = _Total()
+        batch: list[Listing] = []
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            for listing in _rows(csv.DictReader(lines), source, total):
+                batch.append(listing)
+                if len(batch) == _AT_ONCE:
+                    await _add_batch(store, firm, batch, total)
+        await _add_batch(store, firm, batch, total)
+        return total
+
+    total = run(work, database_url, as_json)
+    if as_json:
+        show_json({"added": total.added, "known": total.known, "bad": total.bad})
+    else:
+        typer.echo(f"{total.added} added, {total.known} known before, {count(len(total.bad), 'bad row')}.")
+        typer.echo("\n".join(total.bad), nl=bool(total.bad))
+    if total.bad:
+        raise typer.Exit(1)
+
+
+async def _add_batch(store: Store, firm: str, batch: list[Listing], total: _Total) -> None:
+    if batch:
+        added = await _add(store, firm, batch)
+        total.added, total.known = total.added + added, total.known + len(batch) - added
+        batch.clear()
+
+
+def _rows(reader: csv.DictReader[str], source: str, total: _Total) -> Iterator[Listing]:
+    names = {(name or "").strip().lower().replace(" ", ""): name for name in reader.fieldnames or ()}
+    if not names.keys() & {"number", "caseid"}:
+        raise InvalidSetting("The file has no column Number and no column CaseID.")
+    for row in reader:
+        cells = {column: (row.get(names.get(column.lower(), "")) or "").strip() for column in _COLUMNS}
+        try:
+            yield _listing(cells, source)
+        except (InvalidSetting, ValueError) as error:
+            total.bad.append(f"line {reader.line_num}: {error}")
+
+
+def _listing(cells: dict[str, str], source: str) -> Listing:
+    """Read a row. Raises InvalidSetting or ValueError."""
+    listed_on = date.fromisoformat(cells["Date"]) if cells["Date"] else datetime.now(UTC).date()
+    told = cells["Source"] or source.strip()
+    if bool(cells["Number"]) == bool(cells["CaseID"]):
+        raise InvalidSetting("A row names a number or a case, one of the two.")
+    if cells["Number"]:
+        return Listing(listed_on, told, number=service.read_number(cells["Number"]))
+    if not cells["CaseID"].isascii() or not cells["CaseID"].isdigit() or not 1 <= int(cells["CaseID"]) <= MAX_CASE_ID:
+        raise InvalidSetting(f"{cells['CaseID'][:64]!r} is no CaseID.")
+    return Listing(listed_on, told, case_id=int(cells["CaseID"]))
+
+
+@app.command("export")
+def export(
+    firm: FirmName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", show_default=False)],
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the whole list as CSV that import reads."""
+
+    async def work(store: Store) -> int:
+        written, after = 0, 0
+        with output.open("w", encoding="utf-8", newline="") as lines:
+            rows = csv.writer(lines)
+            rows.writerow(_COLUMNS)
+            async with store.read() as tx:
+                opened = await open_firm(tx, firm)
+                while True:
+                    page, after = await stored.page(tx, opened.id, after, _AT_ONCE)
+                    if not page:
+                        return written
+                    rows.writerows((e.number or "", e.case_id or "", e.listed_on, e.source) for e in page)
+                    written += len(page)
+
+    written = run(work, database_url, as_json)
+    if as_json:
+        show_json({"file": str(output), "entries": written})
+    else:
+        typer.echo(f"Wrote {written} entries to {output}.")

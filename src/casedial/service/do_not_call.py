@@ -1,0 +1,72 @@
+"""A firm's do-not-call list, by number and by case: change it, ask it, keep cases off the dial list by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from casedial.domain.calling import NOBODY, DoNotCall, Listing
+from casedial.domain.cases import CASEDIAL, Case, Firm, Role, Status, StatusChange, StatusType
+from casedial.domain.dialing import change
+from casedial.domain.errors import InvalidSetting
+from casedial.domain.phones import match_key
+from casedial.storage import do_not_call, firms
+from casedial.storage.engine import Transaction
+
+# Why a case that was set To Dial is Do not Dial, in its history.
+ON_THE_LIST = "on the do-not-call list"
+
+
+async def concerning(tx: Transaction, firm: Firm, found: Sequence[Case]) -> DoNotCall:
+    """Return what the list says of these cases."""
+    if not firm.has_do_not_call or not found:
+        return NOBODY
+    numbers = [number for case in found for phone in case.voice_phones if (number := match_key(phone.number))]
+    listed = await do_not_call.concerning(tx, firm.id, numbers, [case.case_id for case in found])
+    by_number = {listing.number: listing for listing in listed if listing.number is not None}
+    return DoNotCall(by_number, {listing.case_id: listing for listing in listed if listing.case_id is not None})
+
+
+@dataclass(slots=True)
+class Moves:
+    """Cases as a transaction leaves them, and their history until then."""
+
+    cases: list[Case]
+    history: list[StatusChange]
+
+
+async def keep_off(tx: Transaction, firm: Firm, moves: Moves, now: datetime) -> None:
+    """Set those of the cases Do not Dial that are To Dial and must not be called; their history says why."""
+    waiting = [case for case in moves.cases if case.role is Role.TO_DIAL]
+    listed = await concerning(tx, firm, waiting)
+    off: dict[StatusType, Status | None] = {StatusType.DIALER: firm.statuses.with_role(Role.DO_NOT_DIAL)}
+    for place, case in enumerate(moves.cases):
+        if case.role is Role.TO_DIAL and listed.forbids(case):
+            moves.cases[place], recorded = change(case, off, now, CASEDIAL, now, reason=ON_THE_LIST)
+            moves.history.extend(recorded)
+
+
+def read_number(text: str) -> str:
+    """Return the ten digits of a number. Raises InvalidSetting."""
+    number = match_key(text)
+    if number is None:
+        raise InvalidSetting(f"{text[:64]!r} is no US number: it must have ten digits.")
+    return number
+
+
+async def add(tx: Transaction, firm: Firm, listings: Sequence[Listing]) -> int:
+    """Add entries; every server knows them from the commit on. Return how many were new.
+
+    Wants the firm opened with ``lock=True``, as ``remove`` does.
+    """
+    added = await do_not_call.add(tx, firm.id, listings)
+    await firms.change(tx, firm.id)
+    return added
+
+
+async def remove(tx: Transaction, firm: Firm, numbers: Sequence[str], case_ids: Sequence[int]) -> int:
+    """Take entries off; return how many there were. Wants ``calling.look_again`` afterwards."""
+    removed = await do_not_call.remove(tx, firm.id, numbers, case_ids)
+    await firms.change(tx, firm.id)
+    return removed

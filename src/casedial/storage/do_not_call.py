@@ -1,0 +1,55 @@
+"""The do-not-call list of a firm. Whoever changes it also calls ``firms.change``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from casedial.domain.calling import Listing
+from casedial.storage.engine import Database, Transaction
+from casedial.storage.tables import do_not_call as table
+
+
+def _listing_from(row: Any) -> Listing:
+    return Listing(row.listed_on, row.source, row.number, row.case_id)
+
+
+async def concerning(tx: Transaction, firm_id: int, numbers: Iterable[str], case_ids: Iterable[int]) -> list[Listing]:
+    """Return the entries for any of these numbers and cases."""
+    these = sa.or_(table.c.number.in_(sorted(set(numbers))), table.c.case_id.in_(sorted(set(case_ids))))
+    return [_listing_from(row) for row in await tx.execute(table.select().where(table.c.firm_id == firm_id, these))]
+
+
+async def page(tx: Transaction, firm_id: int, after: int, limit: int) -> tuple[list[Listing], int]:
+    """Return a page of a firm's list, and where it ends."""
+    query = table.select().where(table.c.firm_id == firm_id, table.c.id > after).order_by(table.c.id).limit(limit)
+    rows = (await tx.execute(query)).all()
+    return [_listing_from(row) for row in rows], rows[-1].id if rows else after
+
+
+async def add(tx: Transaction, firm_id: int, listings: Sequence[Listing]) -> int:
+    """Add entries; return how many were new: what is listed already stays as it is."""
+    if not listings:
+        return 0
+    dialect = sqlite if tx.database is Database.SQLITE else postgresql
+    rows = [
+        {
+            "firm_id": firm_id,
+            "number": listing.number,
+            "case_id": listing.case_id,
+            "listed_on": listing.listed_on,
+            "source": listing.source,
+        }
+        for listing in listings
+    ]
+    insert = dialect.insert(table).values(rows).on_conflict_do_nothing().returning(table.c.id)
+    return len((await tx.execute(insert)).all())
+
+
+async def remove(tx: Transaction, firm_id: int, numbers: Iterable[str], case_ids: Iterable[int]) -> int:
+    """Take entries off; return how many there were."""
+    these = sa.or_(table.c.number.in_(sorted(set(numbers))), table.c.case_id.in_(sorted(set(case_ids))))
+    return int((await tx.execute(table.delete().where(table.c.firm_id == firm_id, these))).rowcount)

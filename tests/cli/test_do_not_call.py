@@ -1,0 +1,51 @@
+"""casedial dnc."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.test_commands import Casedial
+from tests.conftest import Office
+
+FIRM = ("--firm", "Lex & Partners")
+
+
+def test_a_list_by_hand(casedial: Casedial, office: Office) -> None:
+    added = casedial.json("dnc", "add", "(402) 555-0101", "+1 402 555 0102", *FIRM, "--case", 7, "--source", "letter")
+    assert added == {"added": 3, "known": 0}
+    assert casedial.json("dnc", "add", "4025550101", *FIRM) == {"added": 0, "known": 1}
+    assert casedial.json("dnc", "remove", "402.555.0101", *FIRM, "--case", 8) == {"removed": 1}
+    assert "ten digits" in casedial.json("dnc", "add", "555", *FIRM, status=1)["error"]["message"]
+    assert "Name numbers" in casedial.json("dnc", "remove", *FIRM, status=1)["error"]["message"]
+
+
+def test_a_file_goes_in_and_out(casedial: Casedial, office: Office, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(
+        "\ufeffnumber,Case ID,Date,Source,Remark\n"
+        "(402) 555-0101,,2026-11-01,letter,x\n"
+        ",7,,,\n"
+        "402-555-0101,,,,twice\n"
+        "555-0101,,,,\n"
+        "4025550103,8,,,\n"
+        "4025550104,,yesterday,,\n"
+        ",many,,,\n",
+        encoding="utf-8",
+    )
+    found = casedial.json("dnc", "import", file, *FIRM, "--source", "old system", status=1)
+    assert (found["added"], found["known"]) == (2, 1)
+    assert [line.partition(":")[0] for line in found["bad"]] == ["line 5", "line 6", "line 7", "line 8"]
+    out = tmp_path / "out.csv"
+    assert casedial.json("dnc", "export", *FIRM, "-o", out)["entries"] == 2
+    first, *lines = out.read_text().splitlines()
+    assert first == "Number,CaseID,Date,Source"
+    assert lines[0] == "4025550101,,2026-11-01,letter"
+    assert lines[1].startswith(",7,20")
+    assert lines[1].endswith(",old system")
+    assert casedial.json("dnc", "import", out, *FIRM) == {"added": 0, "known": 2, "bad": []}
+
+
+def test_a_file_without_the_columns(casedial: Casedial, office: Office, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("Telephone\n4025550101\n")
+    assert "no column Number" in casedial.json("dnc", "import", file, *FIRM, status=1)["error"]["message"]

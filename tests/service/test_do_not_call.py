@@ -1,0 +1,163 @@
+"""The do-not-call list: at the claim, and whenever a case is set To Dial."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from casedial.domain.calling import Listing
+from casedial.domain.cases import Phone, Role, StatusType
+from casedial.domain.dialing import Move, OperatorChange
+from casedial.domain.errors import InvalidSetting
+from casedial.domain.importing import IMPORT, CaseRow
+from casedial.service import calling, do_not_call
+from casedial.service.cases import change_cases
+from casedial.service.firms import open_firm
+from casedial.service.imports import ImportOptions, import_rows
+from casedial.storage import do_not_call as stored
+from casedial.storage import forgetting
+from casedial.storage.tables import do_not_call as table
+from tests.conftest import NOW, Api, Office
+from tests.web.test_claims import let_pass, look
+
+TODAY = date(2026, 11, 24)
+CELL, HOME = Phone("Cell", "(402) 555-0101", True), Phone("Home", "402-555-0102")
+
+
+async def add(office: Office, *numbers: str, case_ids: tuple[int, ...] = ()) -> None:
+    listings = [
+        *(Listing(TODAY, "letter", number=number) for number in numbers),
+        *(Listing(TODAY, "letter", case_id=case_id) for case_id in case_ids),
+    ]
+    async with office.store.write() as tx:
+        await do_not_call.add(tx, await open_firm(tx, office.name, lock=True), listings)
+
+
+async def claim(api: Api) -> dict[int, list[str]]:
+    reply = await api.post("GetCasesToDial", {"Auto-change": True})
+    return {case["CaseID"]: [phone["Phone"] for phone in case["Phones"]] for case in reply.json()}
+
+
+async def test_a_listed_number_is_never_given_out(api: Api, office: Office, other_office: Office) -> None:
+    await office.add(1, phones=(CELL, HOME))
+    await office.add(2, phones=(HOME,))
+    await office.add(3, phones=(CELL,))
+    await office.add(4, phones=(HOME,))
+    await other_office.add(5, phones=(CELL,))
+    await add(office, "4025550101", case_ids=(4,))
+    assert (await api.post("GetCasesToDial", {})).json()[0]["Phones"][0]["Phone"] == "4025550102"
+    assert await claim(api) == {1: ["4025550102"], 2: ["4025550102"]}
+    assert await claim(Api(api.http, other_office.key)) == {5: ["4025550101"]}  # a list is its firm's own
+
+
+async def test_it_counts_at_once_and_until_it_is_taken_off(api: Api, office: Office) -> None:
+    await office.add(1, phones=(CELL,))
+    assert (await api.post("GetCasesToDial", {})).json() != []  # a server knows the firm without a list
+    await add(office, "4025550101")
+    assert await claim(api) == {}
+    firm = await office.firm()
+    async with office.store.write() as tx:
+        assert await do_not_call.remove(tx, await open_firm(tx, office.name, lock=True), ["4025550101"], []) == 1
+    await calling.look_again(office.store, firm.id)
+    assert await claim(api) == {1: ["4025550101"]}
+
+
+async def off_by(office: Office, case_id: int) -> tuple[Role | None, str | None]:
+    last = (await office.changes(case_id))[-1]
+    return await office.role(case_id), last.reason
+
+
+OFF = (Role.DO_NOT_DIAL, do_not_call.ON_THE_LIST)
+
+
+async def test_an_update_to_to_dial_keeps_it_off(api: Api, office: Office) -> None:
+    for case_id in (1, 2):
+        await office.add(case_id, dialer="Do not Dial", phones=(CELL,) if case_id == 1 else (CELL, HOME))
+    await add(office, "4025550101")
+    moved = {"Cases": [{"CaseID": case_id, "Status": "To Dial"} for case_id in (1, 2)]}
+    assert (await api.post("UpdateCaseStatus", moved)).json()["Succeeded"] == 2
+    assert await off_by(office, 1) == OFF
+    assert [(kind, status, by) for kind, status, by in await office.history(1)] == [
+        ("Dialer Status", "To Dial", "Acme Dialer"),
+        ("Dialer Status", "Do not Dial", "casedial"),
+    ]
+    assert await office.role(2) is Role.TO_DIAL  # it has another phone
+
+
+async def test_a_claim_that_runs_out_or_is_released_keeps_it_off(api: Api, office: Office) -> None:
+    for case_id, phone in ((1, CELL), (2, HOME)):
+        await office.add(case_id, phones=(phone,))
+    [first, second] = [
+        (await api.post("GetCasesToDial", {"Auto-change": True, "Records": 1})).headers["x-claim-id"] for _ in range(2)
+    ]
+    await add(office, "4025550101", "4025550102")
+    assert (await api.post("ReleaseClaim", {"ClaimID": first})).status_code == 200
+    assert await off_by(office, 1) == OFF
+    await let_pass(office.store, 24 * 3600 + 1)
+    assert await look(office.store) == 1
+    assert await off_by(office, 2) == OFF
+    assert second
+
+
+async def test_an_operator_and_an_import_keep_it_off(office: Office) -> None:
+    await office.add(1, dialer="Do not Dial", phones=(CELL,))
+    await add(office, "4025550101", case_ids=(2,))
+    firm = await office.firm()
+    async with office.store.write() as tx:
+        assert await change_cases(tx, firm, [1], OperatorChange(Move.TO_DIAL), "me", NOW) == 1
+        row = CaseRow(2, statuses={StatusType.DIALER: "To Dial"}, phones=(HOME,))
+        await import_rows(tx, office.name, [row], ImportOptions(), NOW)
+    assert await off_by(office, 1) == OFF
+    assert await off_by(office, 2) == OFF
+    assert (await office.history(2))[0] == ("Dialer Status", "To Dial", IMPORT)
+
+
+async def test_explained(api: Api, office: Office) -> None:
+    await office.add(1, phones=(CELL,))
+    await office.add(2, phones=(CELL,))
+    await add(office, "4025550101", case_ids=(2,))
+    for case_id, found in (
+        (1, "1 of 1 phones are listed"),
+        (2, "the case is on the do-not-call list"),
+    ):
+        reply = await api.http.get(f"/v1/cases/{case_id}/explain", headers={"X-ApiKey": api.key})
+        checks: dict[str, Any] = {check["Name"]: check for check in reply.json()["Checks"]}
+        assert checks["do not call"]["Passed"] is False
+        assert checks["do not call"]["Found"].startswith(found)
+        assert reply.json()["NextCallableAt"] is None
+    counted = (await api.http.get("/v1/preflight", headers={"X-ApiKey": api.key})).json()
+    assert (counted["Due"], counted["HeldBack"]["do not call"]) == (2, 2)
+
+
+async def test_deleting_a_case_keeps_its_number_listed(office: Office) -> None:
+    await office.add(1, phones=(CELL,))
+    await add(office, "4025550101", case_ids=(1,))
+    firm = await office.firm()
+    async with office.store.write() as tx:
+        await forgetting.delete(tx, firm.id, 1)
+        left = (await tx.execute(sa.select(table.c.number, table.c.case_id))).all()
+    assert [tuple(row) for row in left] == [("4025550101", None)]
+
+
+async def test_what_is_listed_stays_as_it_is(office: Office) -> None:
+    await add(office, "4025550101")
+    firm = await office.firm()
+    async with office.store.write() as tx:
+        again = [Listing(date(2030, 1, 1), "other", number=n) for n in ("4025550101", "4025550102")]
+        assert await do_not_call.add(tx, firm, again) == 1
+        page, _ = await stored.page(tx, firm.id, 0, 10)
+    assert [(entry.number, entry.source) for entry in page] == [("4025550101", "letter"), ("4025550102", "other")]
+
+
+@pytest.mark.parametrize("number", ["", "555-0101", "+44 20 7946 0958"])
+def test_what_is_no_number(number: str) -> None:
+    with pytest.raises(InvalidSetting, match="ten digits"):
+        do_not_call.read_number(number)
+
+
+def test_an_entry_in_words() -> None:
+    assert str(Listing(TODAY, "letter")) == "on the do-not-call list since 2026-11-24 (letter)"
+    assert str(Listing(TODAY, "")) == "on the do-not-call list since 2026-11-24"
