@@ -14,8 +14,12 @@ import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from casedial.cli import app
-from casedial.domain.cases import Role
+from casedial.domain.cases import Phone, Role
+from casedial.domain.rules import Override, Purpose
+from casedial.rules import week
 from casedial.service import doctor
+from casedial.service.campaigns import CampaignChange, set_campaign
+from casedial.service.firms import open_firm
 from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.tables import cases
 from tests.conftest import Api, Office
@@ -78,6 +82,24 @@ async def test_stuck_and_answered_cases(private: str, office: Office, api: Api, 
     async with store.write() as tx:
         await tx.execute(cases.update().values(claim_id=None))
     assert (await examine(private, 1))["unclaimed cases"][0]["level"] == "warning"
+
+
+async def test_callable_cases_that_nobody_claims(private: str, office: Office, api: Api) -> None:
+    """Only where calling hours tell when somebody should be at work."""
+    # Where it is not midnight, of which the last minute is closed.
+    zip_code, area = ("96813", "808") if 2 <= datetime.now(UTC).hour <= 6 else ("10001", "212")
+    await office.add(1, zip_code=zip_code, phones=(Phone("Cell", f"{area}5550101", True),))
+    found = await examine(private, 0)
+    assert "none are applied in Intake follow-up" in found["calling rules"][0]["found"]
+    always = Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test")
+    async with office.store.write() as tx:
+        firm = await open_firm(tx, office.name, lock=True)
+        change = CampaignChange(purpose=Purpose.CLIENT, hours=[always])
+        await set_campaign(tx, firm, "Intake follow-up", change)
+    [finding] = (await examine(private, 1))["campaigns"]
+    assert "Intake follow-up has cases that may be called since an hour" in finding["found"]
+    await api.post("GetCasesToDial", {"Auto-change": True})
+    assert "campaigns" not in await examine(private, 0)
 
 
 async def test_a_schema_that_is_not_at_head(private: str, store: Store) -> None:

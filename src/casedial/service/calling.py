@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from casedial.domain.calling import Rules, Verdict, evidence, judge
-from casedial.domain.cases import Case, Firm
+from casedial.domain.cases import Case, Firm, Status
 from casedial.domain.claims import Claim
 from casedial.domain.phones import match_key
 from casedial.domain.places import Place
@@ -124,6 +124,14 @@ async def sweep(tx: Transaction, now: datetime) -> int:
         await _hold_back(tx, firm, others, now)
         held += len(others) if 2 * len(others) > len(due) else 0
     return held
+
+
+async def neglected(tx: Transaction, firm: Firm, campaign: Status, now: datetime, wait: timedelta) -> int:
+    """Return how many cases at the head of a campaign's list may be called, and might have been for so long."""
+    rules = await rules_now(tx, now)
+    due = await claims.due(tx, firm, DueFilter((campaign.id,), None, _AT_ONCE), now - wait)
+    these = await _rules_for(tx, firm, due, rules)
+    return sum(all(judge(firm, case, at, these).callable for at in (now - wait, now)) for case in due)
 
 
 async def explain(tx: Transaction, firm: Firm, case: Case, now: datetime) -> Verdict:

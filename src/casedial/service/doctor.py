@@ -10,8 +10,11 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
+from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import CasedialError
-from casedial.storage import health, schema
+from casedial.domain.rules import Purpose
+from casedial.service import calling
+from casedial.storage import firms, health, schema
 from casedial.storage.engine import Database, Store, Transaction
 
 _SKEW_WARNS, _SKEW_FAILS = timedelta(seconds=2), timedelta(seconds=30)
@@ -19,6 +22,7 @@ _SNAPSHOT_AGE = timedelta(minutes=5)
 _GRACE = timedelta(seconds=5)  # in which a server returns what ran out
 _ANSWERED_FOR = timedelta(hours=1)  # as long as a call may go on
 _HELD_FOR = timedelta(hours=24)
+_IDLE_FOR = timedelta(hours=1)
 _FREE_BYTES = 256 * 1024 * 1024
 _WAL_BYTES = 256 * 1024 * 1024
 
@@ -51,7 +55,7 @@ async def examine(store: Store) -> list[Finding]:
             findings.append(_schema(state))
             if not state.at_head:
                 return findings
-            findings += [await _clock(tx), *await _claims(tx), *await _snapshots(tx)]
+            findings += [await _clock(tx), *await _claims(tx), *await _campaigns(tx), *await _snapshots(tx)]
     except CasedialError as error:
         cause = str(error.__cause__ or error.detail).splitlines()[0]
         findings.append(Finding("database", Level.FAILURE, cause, "See that it runs and that the URL is right."))
@@ -165,6 +169,37 @@ def _words(stuck: health.Stuck, what: str) -> str:
     named = ", ".join(map(str, stuck.case_ids)) + (", …" if stuck.count > len(stuck.case_ids) else "")
     since = f", the oldest since {stuck.since:%Y-%m-%d %H:%M} UTC" if stuck.since else ""
     return f"{stuck.firm}: {stuck.count} that {what}{since} (CaseID {named})."
+
+
+async def _campaigns(tx: Transaction) -> list[Finding]:
+    """Look for campaigns without calling rules, and for those whose cases may be called and that nobody claims."""
+    findings = []
+    now = datetime.now(UTC)
+    for listed, _ in await firms.every(tx):
+        firm = (await firms.load(tx, listed.id))[1]
+        campaigns = [campaign for campaign in firm.statuses.of(StatusType.CAMPAIGN) if not campaign.retired]
+        without = [c.name for c in campaigns if firm.campaign(c.id).purpose is Purpose.NONE]
+        if without:
+            found = f"{firm.name}: none are applied in {', '.join(without)}: every due case is given out, at any hour."
+            findings.append(Finding("calling rules", Level.OK, found))
+        last = await health.last_claim(tx, firm.id)
+        idle = last is None or now - last > _IDLE_FOR
+        for campaign in campaigns if idle else ():
+            findings += await _neglect(tx, firm, campaign, now)
+    return findings or [Finding("calling rules", Level.OK, "every campaign has a purpose, or there is none")]
+
+
+async def _neglect(tx: Transaction, firm: Firm, campaign: Status, now: datetime) -> list[Finding]:
+    decided = firm.campaign(campaign.id)
+    if decided.paused:
+        return [Finding("campaigns", Level.OK, f"{firm.name}: {campaign.name} is paused.")]
+    if decided.purpose is Purpose.NONE:  # nobody knows when somebody should be at work
+        return []
+    waiting = await calling.neglected(tx, firm, campaign, now, _IDLE_FOR)
+    if not waiting:
+        return []
+    found = f"{firm.name}: {campaign.name} has cases that may be called since an hour, and nobody claims any."
+    return [Finding("campaigns", Level.WARNING, found, "See that the dialer runs, and with which campaign it asks.")]
 
 
 async def _snapshots(tx: Transaction) -> Sequence[Finding]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from casedial.domain.cases import Role
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.sqlite import wal_is_safe
-from casedial.storage.tables import UNCLAIMED, cases, firms
+from casedial.storage.tables import UNCLAIMED, cases, claims, firms
 
 _SHOWN = 5  # CaseIDs named of many
 
@@ -64,6 +64,13 @@ async def endless(tx: Transaction) -> list[Stuck]:
 async def unclaimed(tx: Transaction) -> list[Stuck]:
     """Return cases in the dialer without a claim."""
     return await _stuck(tx, UNCLAIMED, cases.c.dial_at)
+
+
+async def last_claim(tx: Transaction, firm_id: int) -> datetime | None:
+    """Return when a firm's cases were last claimed, None for never."""
+    query = sa.select(sa.func.max(claims.c.created_at)).where(claims.c.firm_id == firm_id)
+    found: datetime | None = (await tx.execute(query)).scalar_one()
+    return found
 
 
 _IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)
