@@ -30,6 +30,11 @@ def test_a_campaigns_settings(casedial: Casedial, office: Office) -> None:
     assert (first["name"], first["paused"], first["claim_timeout"]) == ("Intake follow-up", True, 60)
     assert casedial.json("campaign", "resume", "Intake follow-up", *FIRM)["paused"] is False
     assert "No calling rules" in casedial.run(*SET, "--purpose", "none").stdout
+    assert "No calling rules" in casedial.run(*SET, "--hours", "daily 09:00-18:00").stdout
+    wider = ("--hours", "daily 06:00-23:00", "--wider", "--reason", "clients agreed")
+    assert casedial.json(*SET, "--purpose", "client", *wider)["purpose"] == "client"
+    assert "wider" in casedial.json(*SET, "--purpose", "solicitation", status=1)["error"]["message"]
+    assert casedial.json("rules", "ban", "pr", "--until", "2079-01-01", "--reason", "x")["state"] == "PR"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,9 @@ def test_a_campaigns_settings(casedial: Casedial, office: Office) -> None:
         (("--hours", "monday 9-17"), "'monday 9-17' are no hours"),
         (("--hours", "mon 25:00-26:00"), "day"),
         (("--hours", "daily 00:00-24:00", "--wider"), "need a reason"),
+        (("--hours", "sat-mon 10:00-14:00"), "are no hours"),
+        (("--hours", "mon-fri 09:00-18:00, mon 10:00-12:00"), "two hours for mon"),
+        (("--purpose", "client", "--wider", "--reason", "x"), "go with --hours"),
     ],
 )
 def test_what_cannot_be_set(options: tuple[str, ...], says: str, casedial: Casedial, office: Office) -> None:
@@ -59,6 +67,7 @@ def test_a_ban(casedial: Casedial, office: Office) -> None:
     assert "No ban" in casedial.json("rules", "lift", made["id"], status=1)["error"]["message"]
     for state, when, reason, says in (
         ("XX", until, "r", "no state"),
+        (" ", until, "r", "Name a state"),
         ("LA", "2020-01-01", "r", "has passed"),
         ("LA", "soon", "r", "--until"),
         ("LA", until, " ", "needs a reason"),

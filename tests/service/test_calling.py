@@ -18,7 +18,7 @@ from casedial.rules import week
 from casedial.service import calling, dialing
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
-from casedial.storage import cases, forgetting, rules
+from casedial.storage import cases, firms, forgetting, rules
 from casedial.storage.tables import cases as cases_table
 from casedial.storage.tables import claims as claims_table
 from tests.conftest import NOW, Office
@@ -79,8 +79,7 @@ async def test_only_what_may_be_called_now_is_claimed(office: Office) -> None:
     assert await held_back(office) == {1: opens}
     assert await office.role(1) is Role.TO_DIAL
     for at, count in ((opens - timedelta(seconds=1), 0), (opens, 1)):
-        async with office.store.write() as tx:
-            assert await rules.let_go(tx, at, 100) == count
+        assert await calling.let_go(office.store, at) == count
     assert ids(await claim(office, opens)) == [1]
 
 
@@ -121,9 +120,8 @@ async def test_a_sweep_holds_back_the_head_of_the_list(office: Office) -> None:
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 21):
         await office.add(case_id, **(NEW_YORK if case_id % 10 == 0 else LOS_ANGELES))
-    async with office.store.write() as tx:
-        assert await calling.sweep(tx, MORNING) == 18
-        assert await calling.sweep(tx, MORNING) == 0
+    assert await calling.sweep(office.store, MORNING) == 18
+    assert await calling.sweep(office.store, MORNING) == 0
     assert ids(await claim(office, MORNING)) == [10, 20]
 
 
@@ -146,7 +144,8 @@ async def test_a_ban_counts_at_once_and_until_it_is_lifted(office: Office) -> No
         ban_id = await rules.add_ban(tx, Ban("NY", noon + timedelta(days=3), "storm"), MORNING)
     assert await claim(office, noon) == []
     async with office.store.write() as tx:
-        assert await rules.end_ban(tx, ban_id, noon)
+        assert await rules.lift_ban(tx, ban_id, noon)
+        await firms.change_all(tx)
     await calling.look_again(office.store)
     assert ids(await claim(office, noon)) == [1]
 
@@ -255,9 +254,8 @@ async def test_a_swept_list_costs_a_claim_no_more(office: Office) -> None:
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 401):
         await office.add(case_id, **(NEW_YORK if case_id % 20 == 0 else LOS_ANGELES))
-    async with office.store.write() as tx:
-        while await calling.sweep(tx, MORNING):
-            pass
+    while await calling.sweep(office.store, MORNING):
+        pass
     asked: list[str] = []
 
     def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
@@ -270,4 +268,79 @@ async def test_a_swept_list_costs_a_claim_no_more(office: Office) -> None:
         found, _ = await dialing.get_cases_to_dial(tx, who, query, MORNING)
         sa.event.remove(sa.Engine, "before_cursor_execute", listen)
     assert len(found) == 5
-    assert len(asked) <= 6  # bans, due, clock, move, record, claim
+    assert len(asked) <= 7  # bans, due, lock, clock, move, record, claim
+
+
+@pytest.mark.parametrize("database", ["postgresql"])  # SQLite has one writer
+async def test_claims_side_by_side_get_what_there_is(office: Office) -> None:
+    """Each takes what it gives out, and leaves the rest to the others, in order; a sweep takes nothing."""
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in range(1, 101):
+        await office.add(case_id, **NEW_YORK)
+    who = await caller(office)
+    query = DialQuery(CAMPAIGN, None, 25, True)
+    taken = []
+    async with office.store.write() as one, office.store.write() as two, office.store.write() as three:
+        for tx in (one, two):
+            found, _ = await dialing.get_cases_to_dial(tx, who, query, MORNING)
+            taken.append(ids(found))
+        assert await calling.sweep(office.store, MORNING) == 0
+        taken.append(ids((await dialing.get_cases_to_dial(three, who, query, MORNING))[0]))
+    assert taken == [list(range(1, 26)), list(range(26, 51)), list(range(51, 76))]
+
+
+async def test_nothing_is_held_back_by_what_was_decided_otherwise_since(office: Office) -> None:
+    """A claim that began before, and writes after, the decision that lets its cases through."""
+    await decide(office, paused=True)
+    for case_id in (1, 2):
+        await office.add(case_id, **NEW_YORK)
+    before = await caller(office)
+    await decide(office, paused=False)
+    async with office.store.write() as tx:
+        found, _ = await dialing.get_cases_to_dial(tx, before, DialQuery(CAMPAIGN, None, 9, True), MORNING)
+    assert found == []
+    assert await held_back(office) == {}
+    assert ids(await claim(office, MORNING)) == [1, 2]
+
+
+async def test_looking_again_meets_each_case_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "_PAGE", 10)
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in range(1, 36):
+        await office.add(case_id, **LOS_ANGELES)
+    await calling.sweep(office.store, MORNING)
+    assert len(await held_back(office)) == 35
+    firm = await office.firm()
+    await calling.look_again(office.store, firm.id + 1)
+    assert len(await held_back(office)) == 35
+    await calling.look_again(office.store, firm.id)
+    assert await held_back(office) == {}
+
+
+async def test_a_case_is_looked_at_again_within_half_a_day(office: Office) -> None:
+    """Whatever it was held back by, and whoever was cut off before letting it go."""
+    await decide(office, purpose=Purpose.CLIENT)
+    await office.add(1, **NEW_YORK)
+    async with office.store.write() as tx:
+        await rules.add_ban(tx, Ban("NY", MORNING + timedelta(days=50), "storm"), MORNING)
+    await claim(office, MORNING)
+    assert await held_back(office) == {1: MORNING + timedelta(hours=12)}
+
+
+async def test_a_read_goes_to_the_end_of_the_list(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "_AT_ONCE", 5)
+    monkeypatch.setattr(calling, "_MOST", 10)
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in range(1, 31):
+        await office.add(case_id, **LOS_ANGELES)
+    await office.add(31, **NEW_YORK)
+    assert ids(await claim(office, MORNING, 1, auto_change=False)) == [31]
+
+
+async def test_a_number_abroad_is_nowhere_in_the_states(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    await office.add(1, zip_code="", phones=(Phone("Cell", "+47 22 12 34 56", True),))
+    firm, case = await office.firm(), await office.case(1)
+    async with office.store.read() as tx:
+        verdict = await calling.explain(tx, firm, case, MORNING)
+    assert not verdict.phones[0].place.is_known

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from casedial.domain.cases import Phone
+from casedial.domain.cases import Phone, StatusesStale
 from casedial.domain.keys import Scope
 from casedial.domain.rules import Ban, Purpose
+from casedial.service import dialing
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key
@@ -70,3 +72,18 @@ async def test_preflight(api: Api, banned: Office, other_office: Office) -> None
     assert counted["HeldBack"] == {"paused": 0, "no phone": 0, "do not call": 0, "hours": 1}
     nothing = await api.http.get("/v1/preflight", params={"Campaign": "no such"}, headers=key)
     assert nothing.json()["Due"] == 0
+
+
+async def test_a_status_added_meanwhile_is_no_fault(api: Api, banned: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The firm is read, a case gets a status that was added since, and then the case is read."""
+    get_case_info, added = dialing.get_case_info, False
+
+    async def late(*arguments: Any) -> Any:
+        nonlocal added
+        if not added:
+            added = True
+            raise StatusesStale
+        return await get_case_info(*arguments)
+
+    monkeypatch.setattr(dialing, "get_case_info", late)
+    assert (await api.http.get("/v1/cases/1/explain", headers={"X-ApiKey": api.key})).status_code == 200

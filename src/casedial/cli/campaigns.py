@@ -22,6 +22,7 @@ from casedial.storage.engine import Store
 app = typer.Typer(help="What a firm decided for one campaign.", no_args_is_help=True)
 
 _FIRMS_WORD, _RULES_WORD, _NONE_WORD = "firm", "rules", "none"
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = re.compile(r"([a-z-]+)\s+([0-9:-]+|none)")
 _NO_RULES = "No calling rules are applied: every due case is given out, at any hour."
 
@@ -40,16 +41,17 @@ def _timeout(text: str) -> int:
 
 def _week(text: str) -> Week:
     """Read hours such as ``mon-fri 09:00-18:00, sat 10:00-14:00``; days that are not named have none."""
-    hours: dict[str, str | None] = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
-    days = list(hours)
+    hours: dict[str, str | None] = {}
     for part in text.lower().split(","):
         found = _DAY.fullmatch(part.strip())
         first, _, last = (found[1] if found else "").replace("daily", "mon-sun").partition("-")
-        if found is None or first not in hours or (last or first) not in hours:
+        if found is None or first not in _DAYS or (last or first) not in _DAYS[_DAYS.index(first) :]:
             raise InvalidSetting(f"{part.strip()!r} are no hours; write them as: mon-fri 09:00-18:00, sat 10:00-14:00.")
-        for day in days[days.index(first) : days.index(last or first) + 1]:
+        for day in _DAYS[_DAYS.index(first) : _DAYS.index(last or first) + 1]:
+            if day in hours:
+                raise InvalidSetting(f"There are two hours for {day}.")
             hours[day] = None if found[2] == _NONE_WORD else found[2]
-    return week(hours)
+    return week(dict.fromkeys(_DAYS) | hours)
 
 
 def _own_hours(text: str, wider: bool, reason: str) -> list[Override]:
@@ -71,8 +73,7 @@ def _row(firm: Firm, campaign: Status) -> Row:
 
 def show_week(windows: Week) -> str:
     """Show hours day by day."""
-    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-    return ", ".join(f"{name} {hours or _NONE_WORD}" for name, hours in zip(names, windows, strict=True))
+    return ", ".join(f"{day} {hours or _NONE_WORD}" for day, hours in zip(_DAYS, windows, strict=True))
 
 
 def _change(
@@ -81,7 +82,8 @@ def _change(
     async def work(store: Store) -> tuple[Firm, Status]:
         async with store.write() as tx:
             changed = await service.set_campaign(tx, await open_firm(tx, firm, lock=True), name, change)
-        await calling.look_again(store, changed[0].id, changed[1].id)
+        if change.lets_through:
+            await calling.look_again(store, changed[0].id, changed[1].id)
         return changed
 
     return run(work, database_url, as_json)
@@ -121,6 +123,8 @@ def set_(
         own = None if hours is None else _own_hours(hours, wider, reason)
     except InvalidSetting as error:
         fail(error, as_json)
+    if own is None and (wider or reason):
+        fail(InvalidSetting("--wider and --reason go with --hours."), as_json)
     if claim_timeout is None and purpose is None and own is None:
         fail(InvalidSetting("Say what to set: --claim-timeout, --purpose or --hours."), as_json)
     changed, campaign = _change(name, firm, CampaignChange(claim_timeout, purpose, None, own), database_url, as_json)
@@ -129,7 +133,10 @@ def set_(
         show_json(row)
         return
     typer.echo(f"{campaign.name}: claims run out {show_timeout(row['claim_timeout'])}; purpose {row['purpose']}.")
-    typer.echo("\n".join(row["hours"]) or (_NO_RULES if row["purpose"] == Purpose.NONE else "The hours of the rules."))
+    if row["purpose"] == Purpose.NONE:
+        typer.echo(_NO_RULES)
+    else:
+        typer.echo("\n".join(row["hours"]) or "The hours of the rules.")
 
 
 @app.command()

@@ -13,12 +13,13 @@ from casedial.cli.common import AsJson, DatabaseUrl, FirmName, count, fail, run,
 from casedial.domain.calling import Verdict, words
 from casedial.domain.cases import Case, Firm, StatusType
 from casedial.domain.errors import CaseNotFound, InvalidSetting
+from casedial.domain.places import TERRITORIES
 from casedial.domain.rules import FEDERAL, Ban
 from casedial.rules import load
 from casedial.service import calling
 from casedial.service.calling import Preflight
 from casedial.service.firms import open_firm
-from casedial.storage import cases
+from casedial.storage import cases, firms
 from casedial.storage import rules as stored
 from casedial.storage.engine import Store
 from casedial.wire.calling import explain_reply, preflight_reply
@@ -41,7 +42,7 @@ def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
 
     async def work(store: Store) -> list[tuple[int, Ban]]:
         async with store.read() as tx:
-            return [(ban_id, ban) for ban_id, ban in await stored.every_ban(tx) if ban.until > datetime.now(UTC)]
+            return await stored.numbered_bans(tx, datetime.now(UTC))
 
     book, bans = load(), run(work, database_url, as_json)
     rows = [
@@ -107,7 +108,9 @@ def ban(
 
 def _read_ban(state: str, until: str, reason: str, source: str, now: datetime) -> Ban:
     named = FEDERAL if state.strip().lower() == _ALL_STATES else state.strip().upper()
-    if named and named not in load().zones:
+    if not state.strip():
+        raise InvalidSetting("Name a state by its two letters, or all.")
+    if named and named not in load().zones.keys() | TERRITORIES:
         raise InvalidSetting(f"There is no state {state!r}: give two letters, such as LA, or all.")
     try:
         instant = local_time(f"{until}T00:00:00" if len(until) == len("2026-12-01") else until, ZoneInfo("UTC"))
@@ -132,9 +135,9 @@ def lift(
 
     async def work(store: Store) -> bool:
         async with store.write() as tx:
-            ended = await stored.end_ban(tx, ban_id, datetime.now(UTC))
-        if ended:
-            await calling.look_again(store)
+            ended = await stored.lift_ban(tx, ban_id, datetime.now(UTC))
+            await firms.change_all(tx)  # whoever holds back by the ban notices
+        await calling.look_again(store)  # also when an earlier lift was cut off here
         return ended
 
     if not run(work, database_url, as_json):

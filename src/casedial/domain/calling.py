@@ -60,6 +60,17 @@ class Rules:
     place_of: PlaceOf
     bans: Sequence[Ban] = ()
     do_not_call: DoNotCall = NOBODY
+    # Of places at one instant, for many cases are at the same.
+    known: dict[object, tuple[Hours, datetime | None]] = field(default_factory=dict)
+
+    def hours(self, place: Place, campaign: Campaign, now: datetime) -> tuple[Hours, datetime | None]:
+        """Return whether a place may be called now by a campaign, and when it may next."""
+        name = (place, campaign.purpose, campaign.hours, now)
+        if name not in self.known:
+            asked = (place, campaign.purpose, now, self.bans, campaign.hours)
+            hours = self.book.judge(*asked)
+            self.known[name] = hours, now if hours.open else self.book.next_open(*asked)
+        return self.known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +158,9 @@ def _judge_phone(
     if campaign.purpose is Purpose.NONE:
         return PhoneVerdict(phone, True, next_at=start)
     place = rules.place_of(case.zip_code, phone.number)
-    asked = (place, campaign.purpose)
-    hours = rules.book.judge(*asked, now, rules.bans, campaign.hours)
-    next_at = now if hours.open and start == now else rules.book.next_open(*asked, start, rules.bans, campaign.hours)
+    hours, next_at = rules.hours(place, campaign, now)
+    if start != now:
+        next_at = rules.book.next_open(place, campaign.purpose, start, rules.bans, campaign.hours)
     return PhoneVerdict(phone, hours.open, place, hours, next_at)
 
 
@@ -183,11 +194,14 @@ def evidence(verdict: Verdict) -> list[dict[str, str]] | None:
             "place": found.place.key(),
             "purpose": verdict.purpose.value,
             "rules": verdict.version,
-            "hours": "; ".join(words(found.hours)) if found.hours else "",
+            "hours": "; ".join(words(found.hours)) if found.hours and found.place.is_known else _ANYWHERE,
         }
         for found in verdict.phones
         if found.callable
     ]
+
+
+_ANYWHERE = "within the hours of every state"
 
 
 def words(hours: Hours) -> list[str]:

@@ -171,6 +171,7 @@ class Firm:
     campaigns: Mapping[int, Campaign] = field(default_factory=dict)
     retention_days: int | None = None
     has_do_not_call: bool = False  # whether anything stands on its do-not-call list
+    version: int = 0  # grows with every change of the firm
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -24,4 +24,5 @@ class Place:
         return f"{','.join(sorted(self.states))}|{','.join(sorted(self.zones))}"
 
 
+TERRITORIES = frozenset({"AS", "GU", "MP", "PR", "VI"})
 UNKNOWN = Place(frozenset(), frozenset())

@@ -10,7 +10,8 @@ from casedial.domain.places import UNKNOWN, Place
 from casedial.places.table import Table, parse, version_of
 
 _FILE = files("casedial.places").joinpath("places.txt")
-_ZIP = re.compile(r"\s*([0-9]{5})(?:[- ]?[0-9]{4})?\s*")
+# Spreadsheets drop the zeros in front.
+_ZIP = re.compile(r"\s*([0-9]{3,5})(?:[- ]?[0-9]{4}|-)?\s*")
 _NUMBER = re.compile(r"[2-9][0-9]{9}")
 
 with _FILE.open(encoding="ascii") as _lines:
@@ -26,7 +27,7 @@ def _table() -> Table:
 
 @lru_cache(maxsize=16_384)
 def of_zip(zip_code: str) -> Place:
-    """Return the place of a ZIP code ("68046", "68046-1234", blanks around), UNKNOWN when the table has it not."""
+    """Return the place of a ZIP code ("68046", "68046-1234", "2134" for 02134), UNKNOWN when the table has it not."""
     found = _ZIP.fullmatch(zip_code)
     return _table().of_zip(int(found[1])) if found else UNKNOWN
 
@@ -40,7 +41,13 @@ def of_number(number: str) -> Place:
 
 
 def of_phone(zip_code: str, number: str) -> Place:
-    """Return the union of what a ZIP code and a number name; what is unknown of the two adds nothing."""
+    """Return the union of what a ZIP code and a number name.
+
+    No ZIP code adds nothing, and neither does a number that names no place. But where there is a ZIP code that the
+    table has not, or that is none, the person may be anywhere.
+    """
+    if zip_code.strip() and not of_zip(zip_code).is_known:
+        return UNKNOWN
     return _union(of_zip(zip_code), of_number(number))
 
 

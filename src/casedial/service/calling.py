@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from casedial.domain.calling import Rules, Verdict, evidence, judge
 from casedial.domain.cases import Case, Firm, Status
@@ -14,22 +15,24 @@ from casedial.domain.places import Place
 from casedial.places import of_phone
 from casedial.rules import load
 from casedial.service import do_not_call
-from casedial.storage import campaigns, claims, firms
+from casedial.storage import campaigns, cases, claims, firms
 from casedial.storage import rules as stored
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Store, Transaction
 
 _AT_ONCE = 200  # cases that are read and judged together
-_MOST = 2000  # that one request looks at: a server's upkeep goes on
+_MOST = 2000  # that one claim looks at: a server's upkeep goes on
+_MOST_TO_READ = 50_000
 _SWEPT = 500
 _PAGE = 2000
-_LOOK_AGAIN = timedelta(hours=1)  # at the latest, where no instant is known
+_LOOK_AGAIN = timedelta(hours=12)  # at the latest, whatever was the reason
 
 Judged = tuple[Case, Verdict]
 
 
 def _place_of(zip_code: str, number: str) -> Place:
-    return of_phone(zip_code, match_key(number) or "")
+    abroad = number.startswith("+") and not number.startswith("+1")
+    return of_phone(zip_code, "" if abroad else match_key(number) or "")
 
 
 async def rules_now(tx: Transaction, now: datetime) -> Rules:
@@ -50,7 +53,7 @@ def are_applied(firm: Firm, wanted: DueFilter) -> bool:
 
 async def list_callable(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:
     """Return due cases that may be called, oldest first, each with the phones that may."""
-    found, _ = await _look(tx, firm, wanted, now, lock=False)
+    found, _ = await _look(tx, firm, wanted, now, claims_them=False)
     return [_as_handed_out(*judged) for judged in found]
 
 
@@ -61,7 +64,7 @@ async def claim_callable(
 
     Cases at the head of the list that may not are held back until they may: the next claim does not meet them.
     """
-    found, others = await _look(tx, firm, wanted, now, lock=True)
+    found, others = await _look(tx, firm, wanted, now, claims_them=True)
     await _hold_back(tx, firm, others, now)
     let_through = {str(case.case_id): kept for case, verdict in found if (kept := evidence(verdict))}
     opened = await claims.take(tx, firm, [case for case, _ in found], now, vendor, key_id, let_through or None)
@@ -73,56 +76,97 @@ def _as_handed_out(case: Case, verdict: Verdict) -> Case:
 
 
 async def _look(
-    tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, lock: bool
-) -> tuple[list[Judged], list[Judged]]:
-    """Go through due cases in order until enough may be called; return these, and the others met on the way."""
+    tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, claims_them: bool
+) -> tuple[list[Judged], list[int]]:
+    """Go through due cases in order until enough may be called; return these, and the CaseIDs of the others met.
+
+    Nothing is locked but what is claimed: those that another claim has are passed over.
+    """
     rules = await rules_now(tx, now)
     found: list[Judged] = []
-    others: list[Judged] = []
-    page = replace(wanted, records=max(_AT_ONCE, wanted.records))
-    while len(found) < wanted.records and len(found) + len(others) < _MOST:
-        due = await claims.due(tx, firm, page, now, lock)
-        these = await _rules_for(tx, firm, due, rules)
-        for case in due:
-            verdict = judge(firm, case, now, these)
-            if not verdict.callable:
-                others.append((case, verdict))
-            elif len(found) < wanted.records:
-                found.append((case, verdict))
+    others: list[int] = []
+    page, looked_at = replace(wanted, records=max(_AT_ONCE, wanted.records)), 0
+    while len(found) < wanted.records and looked_at < (_MOST if claims_them else _MOST_TO_READ):
+        due = await claims.due(tx, firm, page, now)
+        judged = await _judge(tx, firm, due, now, rules)
+        others += [case.case_id for case, verdict in judged if not verdict.callable]
+        may = [pair for pair in judged if pair[1].callable]
+        while may and len(found) < wanted.records:
+            some, may = may[: wanted.records - len(found)], may[wanted.records - len(found) :]
+            found += await _still(tx, firm, some, now, rules) if claims_them else some
+        looked_at += len(due)
         if len(due) < page.records:
             break
         page = replace(page, after=due[-1])
     return found, others
 
 
-async def _hold_back(tx: Transaction, firm: Firm, others: Sequence[Judged], now: datetime) -> None:
-    until = {case.case_id: verdict.next_at or now + _LOOK_AGAIN for case, verdict in others}
+async def _judge(tx: Transaction, firm: Firm, found: Sequence[Case], now: datetime, rules: Rules) -> list[Judged]:
+    these = await _rules_for(tx, firm, found, rules)
+    return [(case, judge(firm, case, now, these)) for case in found]
+
+
+async def _still(tx: Transaction, firm: Firm, may: Sequence[Judged], now: datetime, rules: Rules) -> list[Judged]:
+    """Lock cases that may be called, and return those that still may, in their order."""
+    there = await cases.lock(tx, firm, [case.case_id for case, _ in may], pass_over_locked=True)
+    locked = [there[case.case_id] for case, _ in may if case.case_id in there]
+    return [pair for pair in await _judge(tx, firm, locked, now, rules) if pair[1].callable]
+
+
+async def _hold_back(tx: Transaction, firm: Firm, case_ids: Sequence[int], now: datetime) -> int:
+    """Hold back those of these cases that may not be called; return how many.
+
+    None where the firm was changed since it was read: what was decided then may let them through. Whoever changes it
+    waits for the end of this transaction, and looks at what is held back afterwards.
+    """
+    if not case_ids or not await firms.is_unchanged(tx, firm):
+        return 0
+    there = await cases.lock(tx, firm, case_ids, pass_over_locked=True)
+    judged = await _judge(tx, firm, list(there.values()), now, await rules_now(tx, now))
+    latest = now + _LOOK_AGAIN
+    until = {case.case_id: min(v.next_at or latest, latest) for case, v in judged if not v.callable}
     await stored.hold_back(tx, firm, until)
+    return len(until)
 
 
 async def look_again(store: Store, firm_id: int | None = None, campaign_id: int | None = None) -> None:
-    """Let go what was held back, of one campaign, of one firm, or all: something was decided anew.
+    """Let go what was held back, of one campaign, of one firm, or all: something was decided that may let it through.
 
     Whatever is not let go, should this be cut off, is looked at again at its own time.
     """
-    while await store.transact(lambda tx: stored.let_go(tx, None, _PAGE, firm_id, campaign_id)):
-        pass
+    after: tuple[int, int] | None = (0, 0)
+    while after is not None:
+        behind = partial(stored.let_go_behind, after=after, limit=_PAGE, firm_id=firm_id, campaign_id=campaign_id)
+        after = await store.transact(behind)
 
 
-async def sweep(tx: Transaction, now: datetime) -> int:
+async def let_go(store: Store, now: datetime) -> int:
+    """Let claims look again at cases whose time has come; return how many, at most a page of them."""
+    async with store.read() as tx:
+        next_at = await stored.next_let_go(tx)
+    if next_at is None or next_at > now:
+        return 0
+    return await store.transact(lambda tx: stored.let_go(tx, now, _PAGE))
+
+
+async def sweep(store: Store, now: datetime) -> int:
     """Hold back cases at the head of each list that may not be called; return 0 when every head is mostly callable.
 
     So a list of which most is closed, in the evening, say, costs a claim no more than any other.
     """
-    rules = await rules_now(tx, now)
     held = 0
-    for firm_id, campaign_id in await campaigns.judged(tx):
-        firm = (await firms.load(tx, firm_id))[1]
-        due = await claims.due(tx, firm, DueFilter((campaign_id,), None, _SWEPT), now, lock=True)
-        these = await _rules_for(tx, firm, due, rules)
-        others = [(case, verdict) for case in due if not (verdict := judge(firm, case, now, these)).callable]
-        await _hold_back(tx, firm, others, now)
-        held += len(others) if 2 * len(others) > len(due) else 0
+    async with store.read() as tx:
+        judged = await campaigns.judged(tx)
+        known = {firm_id: (await firms.load(tx, firm_id))[1] for firm_id in dict.fromkeys(id for id, _ in judged)}
+    for firm_id, campaign_id in judged:
+        firm = known[firm_id]
+        async with store.read() as tx:
+            due = await claims.due(tx, firm, DueFilter((campaign_id,), None, _SWEPT), now)
+            found = await _judge(tx, firm, due, now, await rules_now(tx, now))
+        others = [case.case_id for case, verdict in found if not verdict.callable]
+        if others:
+            count = await store.transact(partial(_hold_back, firm=firm, case_ids=others, now=now))
+            held += count if 2 * count > len(due) else 0
     return held
 
 

@@ -64,6 +64,7 @@ def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign], has_do_no
         decided,
         row.retention_days,
         has_do_not_call,
+        row.version,
     )
 
 
@@ -72,6 +73,20 @@ async def every(tx: Transaction) -> list[tuple[Firm, int]]:
     counted = sa.select(sa.func.count()).where(cases.c.firm_id == firms.c.id).scalar_subquery()
     rows = await tx.execute(sa.select(firms, counted.label("cases")).order_by(firms.c.name_folded))
     return [(_firm(row, Statuses(()), {}), row.cases) for row in rows]
+
+
+async def is_unchanged(tx: Transaction, firm: Firm) -> bool:
+    """Tell whether a firm is what it was when it was read, and keep it so until the end of the transaction.
+
+    It says no, too, while somebody else has it in hand.
+    """
+    query = sa.select(firms.c.version).where(firms.c.id == firm.id).with_for_update(read=True, skip_locked=True)
+    return (await tx.execute(query)).scalar_one_or_none() == firm.version
+
+
+async def change_all(tx: Transaction) -> None:
+    """Let every server read every firm anew."""
+    await tx.execute(firms.update().values(version=firms.c.version + 1))
 
 
 async def change(tx: Transaction, firm_id: int, **values: str | int | None) -> None:

@@ -28,6 +28,10 @@ _CHECK_AGAIN = (
 )
 
 
+# Evidence may be large, and nobody asks for it here.
+_CLAIM = sa.select(*(column for column in claims.c if column.name != "evidence"))
+
+
 def _claim_from(row: Any) -> Claim:
     return Claim(row.id, row.vendor, row.key_id, tuple(row.case_ids), row.created_at, row.expires_at)
 
@@ -37,7 +41,7 @@ async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[U
     wanted = sorted(set(claim_ids))
     if not wanted:
         return {}
-    rows = await tx.execute(claims.select().where(claims.c.firm_id == firm.id, claims.c.id.in_(wanted)))
+    rows = await tx.execute(_CLAIM.where(claims.c.firm_id == firm.id, claims.c.id.in_(wanted)))
     return {row.id: _claim_from(row) for row in rows}
 
 
@@ -61,7 +65,7 @@ async def to_check(tx: Transaction, clock: datetime, limit: int) -> list[tuple[i
         chosen.append(row.id)
     if not chosen:
         return []
-    rows = await tx.execute(claims.select().where(claims.c.id.in_(chosen)))
+    rows = await tx.execute(_CLAIM.where(claims.c.id.in_(chosen)))
     return [(row.firm_id, _claim_from(row)) for row in rows]
 
 

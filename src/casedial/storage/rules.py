@@ -32,28 +32,47 @@ async def hold_back(tx: Transaction, firm: Firm, until: Mapping[int, datetime]) 
         await tx.execute(_HOLD_BACK, rows)
 
 
-async def let_go(
-    tx: Transaction, now: datetime | None, limit: int, firm_id: int | None = None, campaign_id: int | None = None
-) -> int:
-    """Let claims look again at cases that were held back until ``now``, of all firms, of one, or of one campaign.
+_THIS_ROW = sa.tuple_(cases.c.firm_id, cases.c.case_id)
 
-    ``now`` None means whatever the time. At most ``limit``; return how many. Those that another server works on are
-    passed over.
+
+async def next_let_go(tx: Transaction) -> datetime | None:
+    """Return the first instant until which a case is held back, None when none is."""
+    found: datetime | None = (
+        await tx.execute(sa.select(sa.func.min(cases.c.held_back_until)).where(HELD_BACK))
+    ).scalar()
+    return found
+
+
+async def let_go(tx: Transaction, now: datetime, limit: int) -> int:
+    """Let claims look again at cases that were held back until ``now``, those first that are due for longest.
+
+    At most ``limit``; return how many. Those that somebody else works on are passed over.
     """
-    query = sa.select(cases.c.firm_id, cases.c.case_id).where(HELD_BACK)
-    if now is not None:
-        query = query.where(cases.c.held_back_until <= now)
+    query = sa.select(cases.c.firm_id, cases.c.case_id).where(HELD_BACK, cases.c.held_back_until <= now)
+    query = query.order_by(cases.c.held_back_until, cases.c.dial_at, cases.c.case_id).limit(limit)
+    return len(await _let_go(tx, query.with_for_update(skip_locked=True)))
+
+
+async def let_go_behind(
+    tx: Transaction, after: tuple[int, int], limit: int, firm_id: int | None, campaign_id: int | None
+) -> tuple[int, int] | None:
+    """Let claims look again at what is held back, whatever the time: of all firms, of one, or of one campaign.
+
+    Goes on behind a firm and CaseID, so that what is held back anew is met once; return where it ends, None at the end.
+    """
+    query = sa.select(cases.c.firm_id, cases.c.case_id).where(HELD_BACK, sa.tuple_(*map(sa.literal, after)) < _THIS_ROW)
     if firm_id is not None:
         query = query.where(cases.c.firm_id == firm_id)
     if campaign_id is not None:
         query = query.where(cases.c.campaign_id == campaign_id)
-    found = (
-        await tx.execute(query.order_by(cases.c.held_back_until).limit(limit).with_for_update(skip_locked=True))
-    ).all()
-    if found:
-        these = sa.tuple_(cases.c.firm_id, cases.c.case_id).in_([tuple(row) for row in found])
-        await tx.execute(cases.update().where(these).values(dialer_role=int(Role.TO_DIAL), held_back_until=None))
-    return len(found)
+    query = query.order_by(cases.c.firm_id, cases.c.case_id).limit(limit)
+    return max(await _let_go(tx, query.with_for_update()), default=None)
+
+
+async def _let_go(tx: Transaction, query: sa.Select[tuple[int, int]]) -> list[tuple[int, int]]:
+    freed = cases.update().where(_THIS_ROW.in_(query)).values(dialer_role=int(Role.TO_DIAL), held_back_until=None)
+    rows = await tx.execute(freed.returning(cases.c.firm_id, cases.c.case_id))
+    return [(row.firm_id, row.case_id) for row in rows]
 
 
 async def waiting(
@@ -78,13 +97,13 @@ def _ban_from(row: Any) -> Ban:
 
 async def bans_now(tx: Transaction, now: datetime) -> list[Ban]:
     """Return the bans that are in force."""
-    rows = await tx.execute(bans.select().where(bans.c.until > now).order_by(bans.c.until, bans.c.id))
-    return [_ban_from(row) for row in rows]
+    return [ban for _, ban in await numbered_bans(tx, now)]
 
 
-async def every_ban(tx: Transaction) -> Sequence[tuple[int, Ban]]:
-    """Return all bans there ever were, each with its id."""
-    return [(row.id, _ban_from(row)) for row in await tx.execute(bans.select().order_by(bans.c.id))]
+async def numbered_bans(tx: Transaction, now: datetime) -> list[tuple[int, Ban]]:
+    """Return the bans that are in force, each with its id."""
+    in_force = bans.select().where(bans.c.until > now, bans.c.lifted_at.is_(None))
+    return [(row.id, _ban_from(row)) for row in await tx.execute(in_force.order_by(bans.c.until, bans.c.id))]
 
 
 async def add_ban(tx: Transaction, ban: Ban, now: datetime) -> int:
@@ -93,7 +112,7 @@ async def add_ban(tx: Transaction, ban: Ban, now: datetime) -> int:
     return int((await tx.execute(bans.insert().values(values).returning(bans.c.id))).scalar_one())
 
 
-async def end_ban(tx: Transaction, ban_id: int, now: datetime) -> bool:
+async def lift_ban(tx: Transaction, ban_id: int, now: datetime) -> bool:
     """End a ban before its time; return whether there was one in force."""
-    ended = await tx.execute(bans.update().where(bans.c.id == ban_id, bans.c.until > now).values(until=now))
-    return bool(ended.rowcount)
+    this = sa.and_(bans.c.id == ban_id, bans.c.until > now, bans.c.lifted_at.is_(None))
+    return bool((await tx.execute(bans.update().where(this).values(lifted_at=now))).rowcount)

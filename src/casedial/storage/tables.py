@@ -142,6 +142,7 @@ bans = sa.Table(
     Column("reason", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("lifted_at", Instant),
 )
 
 cases = sa.Table(
@@ -195,7 +196,12 @@ for _name, _columns in {
 # change of the case brings its role back, and an older casedial leaves it alone.
 HELD_BACK_ROLE = 4
 HELD_BACK = sa.text(f"dialer_role = {HELD_BACK_ROLE}")
-Index("ix_cases_held_back", cases.c.held_back_until, postgresql_where=HELD_BACK, sqlite_where=HELD_BACK)
+Index(
+    "ix_cases_held_back",
+    *(cases.c[column] for column in ("held_back_until", "dial_at", "firm_id", "case_id")),
+    postgresql_where=HELD_BACK,
+    sqlite_where=HELD_BACK,
+)
 
 # The answered, which no lease returns, and those that came into the dialer without a claim (written by an older
 # casedial or by hand): both few, so that these indexes cost next to nothing.

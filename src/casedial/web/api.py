@@ -27,7 +27,7 @@ from casedial.domain.errors import (
 from casedial.domain.keys import Scope
 from casedial.service import claims, dialing
 from casedial.storage.engine import Store, Transaction
-from casedial.web.auth import Authenticator, require
+from casedial.web.auth import TRIES, Authenticator, require
 from casedial.web.exchange import Call, Reply
 from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
 from casedial.web.problems import problem, respond
@@ -41,7 +41,6 @@ WRITE = ("POST", "PUT")
 
 BODY_SECONDS = 30  # in which a body must have arrived
 SLOW_SECONDS = 0.5
-_TRIES = 5
 
 Work = Callable[[Transaction], Awaitable[Reply]]
 Perform = Callable[[Call], tuple[bool, Work]]  # whether it writes, and how it is done
@@ -214,7 +213,7 @@ class Api:
             caller = await self._authenticator.identify(request, now, again=True)
             require(caller, *method.scopes)
         call = Call(caller, document, now, record.request_id, _sent(request, b"x-claim-id"))
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             try:
                 return await self._run(request, record, call, method.perform)
             except StatusesStale:  # a status was added between reading the firm and reading the case

@@ -18,6 +18,8 @@ from casedial.service.keys import digest
 from casedial.storage import firms, keys, rates
 from casedial.storage.engine import Store, Transaction
 
+TRIES = 5  # of a request that meets a status which was added after its firm was read
+
 
 class Authenticator:
     """Finds who calls.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from casedial.domain.cases import Caller, StatusType
-from casedial.domain.errors import CampaignNotAllowed
+from casedial.domain.cases import Caller, StatusesStale, StatusType
+from casedial.domain.errors import CampaignNotAllowed, StorageUnavailable
 from casedial.domain.keys import Scope
 from casedial.service import calling, dialing
 from casedial.storage.engine import Store
-from casedial.web.auth import Authenticator, require
+from casedial.web.auth import TRIES, Authenticator, require
 from casedial.web.exchange import Reply
 from casedial.web.observe import RequestRecord
 from casedial.web.problems import respond
@@ -22,39 +26,50 @@ from casedial.wire.calling import explain_reply, preflight_reply
 from casedial.wire.documents import read_document
 from casedial.wire.replies import encode
 
+Work = Callable[[RequestRecord, Caller, datetime], Awaitable[Reply]]
+
 PATHS = ("/v1/cases/{case_id}/explain", "/v1/preflight")
 
 
 def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRouteHandler]:
     """Return the routes. They take a ClientKey with the scope read, and tell of its firm and campaigns only."""
+    counting: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def identify(request: Request[Any, Any, Any], method: str) -> tuple[RequestRecord, Caller, datetime]:
+    async def answer(request: Request[Any, Any, Any], method: str, work: Work) -> Response[bytes]:
         record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
         record.method, now = method, datetime.now(UTC)
-        caller = await authenticator.identify(request, now)
-        record.firm, record.key = caller.firm.id, caller.key_id
-        require(caller, Scope.READ)
-        return record, caller, now
+        for attempt in range(TRIES):
+            caller = await authenticator.identify(request, now, again=attempt > 0)
+            record.firm, record.key = caller.firm.id, caller.key_id
+            require(caller, Scope.READ)
+            with suppress(StatusesStale):  # a status was added between reading the firm and reading the cases
+                return respond(record, await work(record, caller, now))
+        raise StorageUnavailable("The statuses of the firm are being changed; try again.")
 
     @get(PATHS[0].replace("{case_id}", "{case_id:str}"))
     async def explain(request: Request[Any, Any, Any]) -> Response[bytes]:
-        record, caller, now = await identify(request, "Explain")
-        case_id = requests.explained_case(request.path_params["case_id"])
-        async with store.read() as tx:
-            case = await dialing.get_case_info(tx, caller, case_id)
-            verdict = await calling.explain(tx, caller.firm, case, now)
-        return respond(record, Reply(encode(explain_reply(case, verdict, now)), cases=1))
+        async def work(record: RequestRecord, caller: Caller, now: datetime) -> Reply:
+            case_id = requests.explained_case(request.path_params["case_id"])
+            async with store.read() as tx:
+                case = await dialing.get_case_info(tx, caller, case_id)
+                verdict = await calling.explain(tx, caller.firm, case, now)
+            return Reply(encode(explain_reply(case, verdict, now)), cases=1)
+
+        return await answer(request, "Explain", work)
 
     @get(PATHS[1])
     async def preflight(request: Request[Any, Any, Any]) -> Response[bytes]:
-        record, caller, now = await identify(request, "Preflight")
-        document = read_document(request.scope["query_string"], b"", "")
-        name = requests.preflight_campaign(document)
-        record.ignored = document.ignored
-        async with store.read() as tx:
-            found = await calling.preflight(tx, caller.firm, _campaigns(caller, name), now)
-        body = preflight_reply(found.due, found.callable, found.held_back, found.by_hour, now)
-        return respond(record, Reply(encode(body), cases=found.due))
+        async def work(record: RequestRecord, caller: Caller, now: datetime) -> Reply:
+            document = read_document(request.scope["query_string"], b"", "")
+            name = requests.preflight_campaign(document)
+            record.ignored = document.ignored
+            # One for each firm at a time: it looks at every due case, and claims need the connections.
+            async with counting[caller.firm.id], store.read() as tx:
+                found = await calling.preflight(tx, caller.firm, _campaigns(caller, name), now)
+            body = preflight_reply(found.due, found.callable, found.held_back, found.by_hour, now)
+            return Reply(encode(body), cases=found.due)
+
+        return await answer(request, "Preflight", work)
 
     return [explain, preflight]
 

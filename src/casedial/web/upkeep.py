@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 from casedial.domain.cases import StatusesStale
 from casedial.domain.errors import StorageUnavailable
 from casedial.service import calling, claims
-from casedial.storage import idempotency, leases, rules
-from casedial.storage.engine import Store, Transaction
+from casedial.storage import idempotency, leases
+from casedial.storage.engine import Store
 from casedial.web.observe import note_adopted, note_returned, note_upkeep_fault
 
 # Half a second at most between two looks: with the time that the work takes, a lease is over within a second.
 _LOOK_SECONDS = 0.5
 _REPLIES_AT_ONCE = 1000
-_CASES_AT_ONCE = 2000
 
 
 @dataclass
@@ -27,9 +26,20 @@ class _Chore:
     """Something done every so often; ``work`` returns how much it did, and is at it again when that was something."""
 
     seconds: float
-    work: Callable[[Transaction, datetime], Awaitable[int]]
+    work: Callable[[Store, datetime], Awaitable[int]]
     done: Callable[[int], None] = lambda count: None
     due_at: float = 0.0
+
+    async def run(self, store: Store) -> bool:
+        """Do it once, if it is time; return whether there may be more."""
+        if time.monotonic() < self.due_at:
+            return False
+        count = await self.work(store, datetime.now(UTC))
+        if count:
+            self.done(count)
+        else:
+            self.due_at = time.monotonic() + self.seconds
+        return count > 0
 
 
 class Upkeep:
@@ -39,9 +49,9 @@ class Upkeep:
         self._store = store
         self._task: asyncio.Task[None] | None = None
         self._chores = [
-            _Chore(10, claims.adopt, note_adopted),
+            _Chore(10, _adopt, note_adopted),
             _Chore(60, _drop_old_replies),
-            _Chore(1, _let_go),
+            _Chore(1, calling.let_go),
             _Chore(1, calling.sweep),
         ]
 
@@ -60,7 +70,8 @@ class Upkeep:
         while True:
             try:
                 pause = await self.look()
-                await self._do_chores()
+                for chore in self._chores:  # each once, for leases come first
+                    pause = 0.0 if await chore.run(self._store) else pause
             except StorageUnavailable:  # requests say so; here there is nobody to tell
                 pause = 1.0
             except StatusesStale:  # a status was added meanwhile: the next look reads it
@@ -86,19 +97,10 @@ class Upkeep:
             return _LOOK_SECONDS
         return min(_LOOK_SECONDS, (next_check - clock).total_seconds())
 
-    async def _do_chores(self) -> None:
-        for chore in self._chores:
-            while time.monotonic() >= chore.due_at:
-                count = await self._store.transact(lambda tx, work=chore.work: work(tx, datetime.now(UTC)))  # type: ignore[misc]
-                if count:
-                    chore.done(count)
-                else:
-                    chore.due_at = time.monotonic() + chore.seconds
+
+async def _adopt(store: Store, now: datetime) -> int:
+    return await store.transact(lambda tx: claims.adopt(tx, now))
 
 
-async def _let_go(tx: Transaction, now: datetime) -> int:
-    return await rules.let_go(tx, now, _CASES_AT_ONCE)
-
-
-async def _drop_old_replies(tx: Transaction, now: datetime) -> int:
-    return await idempotency.purge(tx, now, _REPLIES_AT_ONCE)
+async def _drop_old_replies(store: Store, now: datetime) -> int:
+    return await store.transact(lambda tx: idempotency.purge(tx, now, _REPLIES_AT_ONCE))

@@ -37,6 +37,7 @@ def upgrade() -> None:
             sa.Column("reason", sa.Text, nullable=False),
             sa.Column("source", sa.Text, nullable=False),
             sa.Column("created_at", _instant, nullable=False),
+            sa.Column("lifted_at", _instant),
             sa.PrimaryKeyConstraint("id", name="pk_bans"),
         )
         end_step()
@@ -56,4 +57,4 @@ def upgrade() -> None:
             sa.CheckConstraint("(number IS NULL) <> (case_id IS NULL)", name=op.f("ck_do_not_call_one_of_two")),
         )
         end_step()
-    add_index("ix_cases_held_back", "cases", ["held_back_until"], "dialer_role = 4")
+    add_index("ix_cases_held_back", "cases", ["held_back_until", "dial_at", "firm_id", "case_id"], "dialer_role = 4")
