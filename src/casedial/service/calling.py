@@ -20,7 +20,7 @@ from casedial.storage import rules as stored
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Store, Transaction
 
-_AT_ONCE = 200  # cases that are read and judged together
+_AT_ONCE = 50  # cases that are read and judged together, at least
 _MOST = 2000  # that one claim looks at: a server's upkeep goes on
 _MOST_TO_READ = 50_000
 _SWEPT = 500
@@ -85,7 +85,7 @@ async def _look(
     rules = await rules_now(tx, now)
     found: list[Judged] = []
     others: list[int] = []
-    page, looked_at = replace(wanted, records=max(_AT_ONCE, wanted.records)), 0
+    page, looked_at = replace(wanted, records=max(_AT_ONCE, 2 * wanted.records)), 0
     while len(found) < wanted.records and looked_at < (_MOST if claims_them else _MOST_TO_READ):
         due = await claims.due(tx, firm, page, now)
         judged = await _judge(tx, firm, due, now, rules)
@@ -150,7 +150,7 @@ async def let_go(store: Store, now: datetime) -> int:
 
 
 async def sweep(store: Store, now: datetime) -> int:
-    """Hold back cases at the head of each list that may not be called; return 0 when every head is mostly callable.
+    """Hold back cases at the head of each list that may not be called; return how many.
 
     So a list of which most is closed, in the evening, say, costs a claim no more than any other.
     """
@@ -165,15 +165,14 @@ async def sweep(store: Store, now: datetime) -> int:
             found = await _judge(tx, firm, due, now, await rules_now(tx, now))
         others = [case.case_id for case, verdict in found if not verdict.callable]
         if others:
-            count = await store.transact(partial(_hold_back, firm=firm, case_ids=others, now=now))
-            held += count if 2 * count > len(due) else 0
+            held += await store.transact(partial(_hold_back, firm=firm, case_ids=others, now=now))
     return held
 
 
 async def neglected(tx: Transaction, firm: Firm, campaign: Status, now: datetime, wait: timedelta) -> int:
     """Return how many cases at the head of a campaign's list may be called, and might have been for so long."""
     rules = await rules_now(tx, now)
-    due = await claims.due(tx, firm, DueFilter((campaign.id,), None, _AT_ONCE), now - wait)
+    due = await claims.due(tx, firm, DueFilter((campaign.id,), None, _SWEPT), now - wait)
     these = await _rules_for(tx, firm, due, rules)
     return sum(all(judge(firm, case, at, these).callable for at in (now - wait, now)) for case in due)
 
