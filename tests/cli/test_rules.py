@@ -29,11 +29,6 @@ def test_a_campaigns_settings(casedial: Casedial, office: Office) -> None:
     [first, *_] = casedial.json("campaign", "list", *FIRM)
     assert (first["name"], first["paused"], first["claim_timeout"]) == ("Intake follow-up", True, 60)
     assert casedial.json("campaign", "resume", "Intake follow-up", *FIRM)["paused"] is False
-    retry = ("campaign", "retry", "Intake follow-up", *FIRM, "--disposition", "no answer")
-    row = casedial.json(*retry, "--after", "4h", "--at-most", 5)
-    assert row["retries"] == ["No Answer: again in 4:00:00, at most 5 times, then Do not Dial"]
-    assert casedial.json(*retry, "--off")["retries"] == []
-    assert "--after and --at-most" in casedial.json(*retry, "--after", "4h", status=1)["error"]["message"]
     assert "No calling rules" in casedial.run(*SET, "--purpose", "none").stdout
     assert "No calling rules" in casedial.run(*SET, "--hours", "daily 09:00-18:00").stdout
     wider = ("--hours", "daily 06:00-23:00", "--wider", "--reason", "clients agreed")

@@ -1,27 +1,13 @@
-"""casedial campaign: set, retry, pause, resume, list."""
+"""casedial campaign: set, pause, resume, list."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from casedial.cli.common import (
-    AsJson,
-    DatabaseUrl,
-    FirmName,
-    Row,
-    count,
-    fail,
-    run,
-    show_json,
-    show_table,
-    show_timeout,
-    span,
-)
-from casedial.domain.campaigns import Retry
+from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, fail, run, show_json, show_table, show_timeout
 from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import Week
@@ -81,11 +67,6 @@ def _row(firm: Firm, campaign: Status) -> Row:
         "purpose": decided.purpose.value,
         "paused": decided.paused,
         "hours": [f"{'wider' if own.wider else 'within'}: {show_week(own.windows)}" for own in decided.hours],
-        "retries": [
-            f"{status.name}: again in {retry.after}, at most {count(retry.at_most, 'time')}, then Do not Dial"
-            for status in firm.statuses.of(StatusType.DISPOSITION)
-            if (retry := decided.retries.get(status.id))
-        ],
         "retired": campaign.retired,
     }
 
@@ -159,36 +140,6 @@ def set_(
 
 
 @app.command()
-def retry(
-    name: Name,
-    firm: FirmName,
-    disposition: Annotated[str, typer.Option(help="The disposition that a dialer reports.", show_default=False)],
-    after: Annotated[
-        timedelta | None,
-        typer.Option(
-            parser=span, metavar="SPAN", help="Try again then, such as 4h (s, m, h or d).", show_default=False
-        ),
-    ] = None,
-    at_most: Annotated[
-        int | None, typer.Option(min=1, max=1000, help="So often; then Do not Dial.", show_default=False)
-    ] = None,
-    off: Annotated[bool, typer.Option("--off", help="Leave this disposition to the dialer again.")] = False,
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say when to try again after a disposition that comes without a Status and without NextCall."""
-    if off == (after is not None or at_most is not None) or (not off and (after is None or at_most is None)):
-        fail(InvalidSetting("Give --after and --at-most, or --off."), as_json)
-    wanted = Retry(after, at_most) if after is not None and at_most is not None else None
-    changed, campaign = _change(name, firm, CampaignChange(retries={disposition: wanted}), database_url, as_json)
-    row = _row(changed, campaign)
-    if as_json:
-        show_json(row)
-    else:
-        typer.echo("\n".join(row["retries"]) or f"{campaign.name}: what comes next is the dialer's to say.")
-
-
-@app.command()
 def pause(name: Name, firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Give out none of its cases until it is resumed. What is claimed already goes on."""
     _set_paused(True, name, firm, database_url, as_json)
@@ -221,5 +172,5 @@ def list_(firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = Fa
     if as_json:
         show_json(rows)
         return
-    table = [["; ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in rows]
-    show_table(("name", "claim timeout", "own", "purpose", "paused", "hours", "retries", "retired"), table)
+    table = [[*list(row.values())[:-2], "; ".join(row["hours"]), row["retired"]] for row in rows]
+    show_table(("name", "claim timeout", "own", "purpose", "paused", "hours", "retired"), table)

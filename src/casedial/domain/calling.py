@@ -6,17 +6,14 @@ A claim and an explanation ask this one function, so they cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from casedial.domain.campaigns import Campaign
-from casedial.domain.cases import CASEDIAL, Case, Firm, Phone, Role, Status, StatusChange, StatusType
-from casedial.domain.dialing import CaseUpdate, change
+from casedial.domain.cases import Case, Firm, Phone, Role, StatusType
 from casedial.domain.phones import match_key
 from casedial.domain.places import UNKNOWN, Place
 from casedial.domain.rules import Ban, Hours, Purpose, RuleBook
-
-RETRY = "retry policy"  # why a case was set To Dial, or Do not Dial, in its history
 
 PlaceOf = Callable[[str, str], Place]  # of a ZIP code and a number
 
@@ -128,30 +125,6 @@ def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
     may_be = case.role is Role.TO_DIAL and not campaign.paused
     next_at = now if passed else _next_at(campaign, phones, start) if may_be else None
     return Verdict(passed, tuple(checks), phones, next_at, campaign.purpose, rules.book.version)
-
-
-def retry(
-    firm: Firm, case: Case, item: CaseUpdate, history: Sequence[StatusChange], now: datetime, rules: Rules
-) -> tuple[Case, list[StatusChange]] | None:
-    """Do what the campaign decided for a disposition that came without Status and NextCall; None where it did not.
-
-    The next time lies within the calling hours. ``history`` ends with the disposition that has just come.
-    """
-    disposition = case.statuses.get(StatusType.DISPOSITION)
-    policy = firm.campaign(case.campaign_id).retries.get(disposition.id) if disposition else None
-    said = bool(item.disposition) and not item.status and item.next_call is None
-    if policy is None or not said or case.role not in (Role.IN_THE_DIALER, Role.TO_DIAL):
-        return None
-    times = sum(row.type is StatusType.DISPOSITION and row.status == disposition for row in history)
-    if times > policy.at_most:
-        off: dict[StatusType, Status | None] = {StatusType.DIALER: firm.statuses.with_role(Role.DO_NOT_DIAL)}
-        return change(case, off, now, CASEDIAL, now, reason=f"{RETRY}: {times} times, at most {policy.at_most}")
-    status = firm.statuses.with_role(Role.TO_DIAL)
-    wanted = now + policy.after
-    waiting = replace(case, statuses={**case.statuses, StatusType.DIALER: status}, dial_at=wanted)
-    dial_at = judge(firm, waiting, wanted, rules).next_at or wanted
-    reason = f"{RETRY}: {times} of {policy.at_most}"
-    return change(case, {StatusType.DIALER: status}, dial_at, CASEDIAL, now, reason=reason)
 
 
 def _next_at(campaign: Campaign, phones: Sequence[PhoneVerdict], start: datetime) -> datetime | None:

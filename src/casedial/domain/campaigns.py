@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 
 from casedial.domain.rules import Override, Purpose
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """When to try again after a disposition: ``after`` that time, ``at_most`` so often, then Do not Dial."""
-
-    after: timedelta
-    at_most: int
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """A campaign's settings. ``claim_timeout`` is in seconds, 0 for never, None for the firm's own.
 
-    ``hours`` are the campaign's own, within those of the rules or, with a reason, wider. ``retries`` are by the id of
-    a disposition.
+    ``hours`` are the campaign's own, within those of the rules or, with a reason, wider.
     """
 
     claim_timeout: int | None = None
     purpose: Purpose = Purpose.NONE
     paused: bool = False
     hours: tuple[Override, ...] = ()
-    retries: Mapping[int, Retry] = field(default_factory=dict)
 
     @property
     def is_judged(self) -> bool:

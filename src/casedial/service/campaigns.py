@@ -5,10 +5,9 @@ A campaign is a status of the type Campaign Status; ``casedial status`` adds, re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from casedial.domain.campaigns import Retry
 from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.rules import Override, Purpose
@@ -24,14 +23,12 @@ class CampaignChange:
     """What an operator wants of a campaign: None leaves it as it is.
 
     ``claim_timeout`` is in seconds, 0 for never, FIRMS_OWN for the firm's own; no ``hours`` are those of the rules.
-    ``retries`` are by the name of a disposition; None takes one off.
     """
 
     claim_timeout: int | None = None
     purpose: Purpose | None = None
     paused: bool | None = None
     hours: Sequence[Override] | None = None
-    retries: Mapping[str, Retry | None] | None = None
 
     @property
     def lets_through(self) -> bool:
@@ -62,10 +59,6 @@ async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignC
         decided = replace(decided, paused=change.paused)
     if change.hours is not None:
         decided = replace(decided, hours=tuple(change.hours))
-    if change.retries is not None:
-        named = {firm.statuses.named(StatusType.DISPOSITION, n).id: retry for n, retry in change.retries.items()}
-        retries = {id: retry for id, retry in {**decided.retries, **named}.items() if retry}
-        decided = replace(decided, retries=retries)
     await campaigns.change(tx, campaign.id, decided)
     await firms.change(tx, firm.id)
     return (await firms.load(tx, firm.id))[1], campaign

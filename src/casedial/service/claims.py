@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from casedial.domain.calling import RETRY
 from casedial.domain.cases import CASEDIAL, Caller, Case, Firm, Role, StatusChange, StatusType
 from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker, answer, enter, has_run_out, renew
 from casedial.domain.claims import opened as claim_opened
@@ -105,8 +104,7 @@ def _was_released(history: Sequence[StatusChange], claim_id: UUID, vendor: str) 
 
 def _was_ended(history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
     dialer = (row for row in history if row.type is StatusType.DIALER and row.claim_id == claim_id)
-    left = (row for row in dialer if row.status and row.status.role is not Role.IN_THE_DIALER)
-    return any(row.changed_by == vendor or (row.reason or "").startswith(RETRY) for row in left)
+    return any(row.changed_by == vendor and row.status and row.status.role is not Role.IN_THE_DIALER for row in dialer)
 
 
 async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> list[Found]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from casedial.domain import dialing
-from casedial.domain.calling import Rules, retry
 from casedial.domain.cases import Caller, Case, Note, Role, StatusChange, StatusType, fold
 from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
@@ -109,11 +108,9 @@ async def _open_desk(
         desk.own = set(await claims_of(tx, caller, claim_ids))
         desk.clock = await tx.clock()
     desk.outside = {case.case_id for case in outside if not desk.holds(case, None)}
-    tried = {case.case_id for case in held.values() if caller.firm.campaign(case.campaign_id).retries}
-    lost_ids = {case.case_id for case in held.values() if fence and not desk.holds(case, fence)}
-    if lost_ids | tried:
-        desk.earlier = await cases.history(tx, caller.firm, sorted(lost_ids | tried))
-    desk.rules = await calling.rules_now(tx, now) if tried else None
+    if fence:
+        lost_ids = [case.case_id for case in held.values() if not desk.holds(case, fence)]
+        desk.earlier = await cases.history(tx, caller.firm, lost_ids) if lost_ids else {}
     return desk
 
 
@@ -129,7 +126,6 @@ class _Desk:
     own: set[UUID] = field(default_factory=set)  # those of the claims that are the vendor's
     outside: set[int] = field(default_factory=set)  # not in the caller's campaigns, nor held by the vendor
     earlier: Mapping[int, Sequence[StatusChange]] = field(default_factory=dict)
-    rules: Rules | None = None  # where a campaign says when to try again
     changed: dict[int, Case] = field(default_factory=dict)
     history: list[StatusChange] = field(default_factory=list)
     opened: list[Claim] = field(default_factory=list)
@@ -155,12 +151,6 @@ class _Desk:
         after, recorded = dialing.update(self.caller.firm, case, item, self.caller.vendor, self.now, taker)
         if not recorded:
             return
-        again = self.rules and retry(
-            self.caller.firm, after, item, [*self._earlier(item), *recorded], self.now, self.rules
-        )
-        if again:
-            after, more = again
-            recorded += more
         self.held[item.case_id] = self.changed[item.case_id] = after
         self.history.extend(recorded)
         claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now)
@@ -169,12 +159,10 @@ class _Desk:
             self.own.add(claim.id)
 
     def _did_already(self, item: CaseUpdate) -> bool:
+        recorded = [*self.earlier.get(item.case_id, ()), *(h for h in self.history if h.case_id == item.case_id)]
         return self.fence is not None and dialing.did_already(
-            self.caller.firm, item, self._earlier(item), self.fence, self.caller.vendor
+            self.caller.firm, item, recorded, self.fence, self.caller.vendor
         )
-
-    def _earlier(self, item: CaseUpdate) -> list[StatusChange]:
-        return [*self.earlier.get(item.case_id, ()), *(row for row in self.history if row.case_id == item.case_id)]
 
 
 async def add_case_note(

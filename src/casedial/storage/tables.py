@@ -115,7 +115,6 @@ campaigns = sa.Table(
     Column("purpose", Text, nullable=False, server_default="none"),
     Column("paused", Boolean, nullable=False, server_default=sa.false()),
     Column("hours", sa.JSON(none_as_null=True)),
-    Column("retries", sa.JSON(none_as_null=True)),  # by the id of a disposition: seconds, and how often
 )
 
 # Numbers and cases that a firm must not call; a row has one of the two.

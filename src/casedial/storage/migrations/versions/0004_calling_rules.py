@@ -20,7 +20,6 @@ def upgrade() -> None:
             sa.Column("purpose", sa.Text, nullable=False, server_default="none"),
             sa.Column("paused", sa.Boolean, nullable=False, server_default=sa.false()),
             sa.Column("hours", sa.JSON),
-            sa.Column("retries", sa.JSON),
         ),
         "cases": (sa.Column("held_back_until", _instant),),
         "claims": (sa.Column("evidence", sa.JSON),),
