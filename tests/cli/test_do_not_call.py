@@ -49,3 +49,11 @@ def test_a_file_without_the_columns(casedial: Casedial, office: Office, tmp_path
     file = tmp_path / "list.csv"
     file.write_text("Telephone\n4025550101\n")
     assert "no column Number" in casedial.json("dnc", "import", file, *FIRM, status=1)["error"]["message"]
+
+
+def test_a_file_of_another_kind(casedial: Casedial, office: Office, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(",Number\n0,4025550101\n")  # with a column that has no name
+    assert casedial.json("dnc", "import", file, *FIRM)["added"] == 1
+    file.write_bytes("Number,Source\n4025550102,caf\u00e9\n".encode("latin-1"))
+    assert "no CSV in UTF-8" in casedial.json("dnc", "import", file, *FIRM, status=1)["error"]["message"]

@@ -18,7 +18,8 @@ from casedial.rules import week
 from casedial.service import calling, dialing
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
-from casedial.storage import cases, firms, forgetting, rules
+from casedial.storage import cases, claims, firms, forgetting, rules
+from casedial.storage.engine import Transaction
 from casedial.storage.tables import cases as cases_table
 from casedial.storage.tables import claims as claims_table
 from tests.conftest import NOW, Office
@@ -344,3 +345,33 @@ async def test_a_number_abroad_is_nowhere_in_the_states(office: Office) -> None:
     async with office.store.read() as tx:
         verdict = await calling.explain(tx, firm, case, MORNING)
     assert not verdict.phones[0].place.is_known
+
+
+async def test_a_case_moved_between_reading_and_taking_is_not_given_out(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    await office.add(1, **NEW_YORK)
+    other = (await office.firm()).statuses.named(StatusType.CAMPAIGN, "Notification campaign")
+    due = claims.due
+
+    async def moved_meanwhile(tx: Transaction, *arguments: Any) -> list[Case]:
+        found = await due(tx, *arguments)
+        await tx.execute(cases_table.update().values(campaign_id=other.id))
+        return found
+
+    monkeypatch.setattr(claims, "due", moved_meanwhile)
+    assert await claim(office, MORNING) == []
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_what_others_hold_does_not_count_as_looked_at(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "_MOST", 20)
+    monkeypatch.setattr(calling, "_AT_ONCE", 5)
+    await decide(office, purpose=Purpose.CLIENT)
+    for case_id in range(1, 61):
+        await office.add(case_id, **NEW_YORK)
+    who, query = await caller(office), DialQuery(CAMPAIGN, None, 20, True)
+    async with office.store.write() as one, office.store.write() as two:
+        assert len((await dialing.get_cases_to_dial(one, who, query, MORNING))[0]) == 20
+        assert len((await dialing.get_cases_to_dial(two, who, query, MORNING))[0]) == 20

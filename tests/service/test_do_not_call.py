@@ -20,6 +20,7 @@ from casedial.service.imports import ImportOptions, import_rows
 from casedial.storage import do_not_call as stored
 from casedial.storage import forgetting
 from casedial.storage.tables import do_not_call as table
+from casedial.web import auth
 from tests.conftest import NOW, Api, Office
 from tests.web.test_claims import let_pass, look
 
@@ -161,3 +162,57 @@ def test_what_is_no_number(number: str) -> None:
 def test_an_entry_in_words() -> None:
     assert str(Listing(TODAY, "letter")) == "on the do-not-call list since 2026-11-24 (letter)"
     assert str(Listing(TODAY, "")) == "on the do-not-call list since 2026-11-24"
+
+
+async def test_a_listed_case_without_phones_is_not_callable_ever(api: Api, office: Office) -> None:
+    await office.add(1, phones=())
+    await add(office, case_ids=(1,))
+    assert await claim(api) == {}
+    reply = await api.http.get("/v1/cases/1/explain", headers={"X-ApiKey": api.key})
+    assert reply.json()["NextCallableAt"] is None
+    counted = (await api.http.get("/v1/preflight", headers={"X-ApiKey": api.key})).json()
+    assert (counted["HeldBack"]["do not call"], counted["ByHour"]) == (1, [])
+
+
+async def test_a_number_abroad_is_not_the_us_number_of_the_same_digits(api: Api, office: Office) -> None:
+    await office.add(1, phones=(Phone("Cell", "+65 6812 3456", True),))
+    await add(office, "6568123456")
+    assert list(await claim(api)) == [1]
+
+
+async def test_many_numbers_are_looked_for_in_parts(office: Office) -> None:
+    await add(office, "4025550101")
+    firm = await office.firm()
+    numbers = [f"40255{number:05}" for number in range(40_000, 80_000)]
+    async with office.store.read() as tx:
+        found = await stored.concerning(tx, firm.id, [*numbers, "4025550101"], range(1, 40_000))
+    assert [entry.number for entry in found] == ["4025550101"]
+
+
+async def test_a_sweep_goes_through_a_list(office: Office) -> None:
+    for case_id in range(1, 4):
+        await office.add(case_id, phones=(CELL,), campaign=None)
+    await add(office, "4025550101")
+    assert await calling.sweep(office.store, NOW) == 3
+
+
+async def test_a_number_listed_while_a_request_waits_is_not_given_out(
+    api: Api, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first entry of a list: the request has read the firm before, and got its transaction long after."""
+    await office.add(1, phones=(CELL,))
+    monkeypatch.setattr("casedial.web.api.SLOW_SECONDS", 0.0)
+    identify = auth.Authenticator.identify
+    asked = 0
+
+    async def listed_meanwhile(self: Any, *arguments: Any, **more: Any) -> Any:
+        nonlocal asked
+        caller = await identify(self, *arguments, **more)
+        asked += 1
+        if asked == 2:  # the one for the slow body
+            await add(office, "4025550101")
+        return caller
+
+    monkeypatch.setattr(auth.Authenticator, "identify", listed_meanwhile)
+    assert await claim(api) == {}
+    assert asked == 3

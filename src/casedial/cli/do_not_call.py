@@ -124,11 +124,15 @@ def import_(
     async def work(store: Store) -> _Total:
         total = _Total()
         batch: list[Listing] = []
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            for listing in _rows(csv.DictReader(lines), source, total):
-                batch.append(listing)
-                if len(batch) == _AT_ONCE:
-                    await _add_batch(store, firm, batch, total)
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                for listing in _rows(csv.DictReader(lines), source, total):
+                    batch.append(listing)
+                    if len(batch) == _AT_ONCE:
+                        await _add_batch(store, firm, batch, total)
+        except (UnicodeDecodeError, csv.Error) as error:
+            read = f"{total.added} entries before that were added"
+            raise InvalidSetting(f"The file is no CSV in UTF-8: {error}; {read}.") from None
         await _add_batch(store, firm, batch, total)
         return total
 
@@ -150,11 +154,12 @@ async def _add_batch(store: Store, firm: str, batch: list[Listing], total: _Tota
 
 
 def _rows(reader: csv.DictReader[str], source: str, total: _Total) -> Iterator[Listing]:
-    names = {(name or "").strip().lower().replace(" ", ""): name for name in reader.fieldnames or ()}
+    names = {name.strip().lower().replace(" ", ""): name for name in reader.fieldnames or () if name.strip()}
     if not names.keys() & {"number", "caseid"}:
         raise InvalidSetting("The file has no column Number and no column CaseID.")
     for row in reader:
-        cells = {column: (row.get(names.get(column.lower(), "")) or "").strip() for column in _COLUMNS}
+        there = ((column, names.get(column.lower())) for column in _COLUMNS)
+        cells = {column: (row.get(name) or "").strip() if name else "" for column, name in there}
         try:
             yield _listing(cells, source)
         except (InvalidSetting, ValueError) as error:

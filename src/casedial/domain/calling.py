@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Case, Firm, Phone, Role, StatusType
-from casedial.domain.phones import match_key
+from casedial.domain.phones import us_key
 from casedial.domain.places import UNKNOWN, Place
 from casedial.domain.rules import Ban, Hours, Purpose, RuleBook
 
@@ -41,7 +41,7 @@ class DoNotCall:
 
     def listing_of(self, case: Case, phone: Phone) -> Listing | None:
         """Return why a phone of a case must not be called, None when it may."""
-        return self.cases.get(case.case_id) or self.numbers.get(match_key(phone.number) or "")
+        return self.cases.get(case.case_id) or self.numbers.get(us_key(phone.number) or "")
 
     def forbids(self, case: Case) -> bool:
         """Tell whether a case must not be called at all."""
@@ -117,12 +117,15 @@ def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
     checks = [_check_status(case), _check_due(case, now), _check_campaign(campaign)]
     start = max(now, case.dial_at) if case.dial_at else now
     phones = tuple(_judge_phone(case, phone, campaign, now, start, rules) for phone in case.voice_phones)
-    if campaign.purpose is not Purpose.NONE or rules.do_not_call.forbids(case):
-        checks += [_check_phones(phones), _check_list(case, phones, rules.do_not_call)]
+    forbidden = rules.do_not_call.forbids(case)
+    if campaign.purpose is not Purpose.NONE:
+        checks.append(_check_phones(phones))
+    if campaign.purpose is not Purpose.NONE or forbidden:
+        checks.append(_check_list(case, phones, rules.do_not_call))
     if campaign.purpose is not Purpose.NONE:
         checks.append(_check_hours(phones))
     passed = all(check.passed for check in checks)
-    may_be = case.role is Role.TO_DIAL and not campaign.paused
+    may_be = case.role is Role.TO_DIAL and not campaign.paused and not forbidden
     next_at = now if passed else _next_at(campaign, phones, start) if may_be else None
     return Verdict(passed, tuple(checks), phones, next_at, campaign.purpose, rules.book.version)
 

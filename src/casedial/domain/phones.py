@@ -25,6 +25,11 @@ def match_key(number: str) -> str | None:
     return digits if len(digits) == 10 else None
 
 
+def us_key(number: str) -> str | None:
+    """Return the ten digits of a US number, None for one that is written as another country's."""
+    return None if number.startswith("+") and not number.startswith("+1") else match_key(number)
+
+
 def dialable(number: str) -> str:
     """Return what a dialer is handed: bare digits for a US number, a foreign one as it was entered."""
     if len(number) == 10 and number.isascii() and number.isdigit():

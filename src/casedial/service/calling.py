@@ -10,7 +10,7 @@ from functools import partial
 from casedial.domain.calling import Rules, Verdict, evidence, judge
 from casedial.domain.cases import Case, Firm, Status
 from casedial.domain.claims import Claim
-from casedial.domain.phones import match_key
+from casedial.domain.phones import us_key
 from casedial.domain.places import Place
 from casedial.places import of_phone
 from casedial.rules import load
@@ -31,8 +31,7 @@ Judged = tuple[Case, Verdict]
 
 
 def _place_of(zip_code: str, number: str) -> Place:
-    abroad = number.startswith("+") and not number.startswith("+1")
-    return of_phone(zip_code, "" if abroad else match_key(number) or "")
+    return of_phone(zip_code, us_key(number) or "")
 
 
 async def rules_now(tx: Transaction, now: datetime) -> Rules:
@@ -93,7 +92,9 @@ async def _look(
         may = [pair for pair in judged if pair[1].callable]
         while may and len(found) < wanted.records:
             some, may = may[: wanted.records - len(found)], may[wanted.records - len(found) :]
-            found += await _still(tx, firm, some, now, rules) if claims_them else some
+            still = await _still(tx, firm, wanted, some, now, rules) if claims_them else some
+            found += still
+            looked_at -= len(some) - len(still)  # somebody else has them: they do not count
         looked_at += len(due)
         if len(due) < page.records:
             break
@@ -106,10 +107,12 @@ async def _judge(tx: Transaction, firm: Firm, found: Sequence[Case], now: dateti
     return [(case, judge(firm, case, now, these)) for case in found]
 
 
-async def _still(tx: Transaction, firm: Firm, may: Sequence[Judged], now: datetime, rules: Rules) -> list[Judged]:
-    """Lock cases that may be called, and return those that still may, in their order."""
+async def _still(
+    tx: Transaction, firm: Firm, wanted: DueFilter, may: Sequence[Judged], now: datetime, rules: Rules
+) -> list[Judged]:
+    """Lock cases that may be called, and return those that still may and are still wanted, in their order."""
     there = await cases.lock(tx, firm, [case.case_id for case, _ in may], pass_over_locked=True)
-    locked = [there[case.case_id] for case, _ in may if case.case_id in there]
+    locked = [there[case.case_id] for case, _ in may if case.case_id in there and wanted.fits(there[case.case_id])]
     return [pair for pair in await _judge(tx, firm, locked, now, rules) if pair[1].callable]
 
 
@@ -156,12 +159,12 @@ async def sweep(store: Store, now: datetime) -> int:
     """
     held = 0
     async with store.read() as tx:
-        judged = await campaigns.judged(tx)
+        judged = [*await campaigns.judged(tx), *((firm_id, None) for firm_id in await do_not_call.firms_with_list(tx))]
         known = {firm_id: (await firms.load(tx, firm_id))[1] for firm_id in dict.fromkeys(id for id, _ in judged)}
     for firm_id, campaign_id in judged:
         firm = known[firm_id]
         async with store.read() as tx:
-            due = await claims.due(tx, firm, DueFilter((campaign_id,), None, _SWEPT), now)
+            due = await claims.due(tx, firm, DueFilter((campaign_id,) if campaign_id else None, None, _SWEPT), now)
             found = await _judge(tx, firm, due, now, await rules_now(tx, now))
         others = [case.case_id for case, verdict in found if not verdict.callable]
         if others:

@@ -10,7 +10,7 @@ from casedial.domain.calling import NOBODY, DoNotCall, Listing
 from casedial.domain.cases import CASEDIAL, Case, Firm, Role, Status, StatusChange, StatusType
 from casedial.domain.dialing import change
 from casedial.domain.errors import InvalidSetting
-from casedial.domain.phones import match_key
+from casedial.domain.phones import us_key
 from casedial.storage import do_not_call, firms
 from casedial.storage.engine import Transaction
 
@@ -18,11 +18,16 @@ from casedial.storage.engine import Transaction
 ON_THE_LIST = "on the do-not-call list"
 
 
+async def firms_with_list(tx: Transaction) -> list[int]:
+    """Return the ids of the firms that have a list."""
+    return await do_not_call.firms_with_list(tx)
+
+
 async def concerning(tx: Transaction, firm: Firm, found: Sequence[Case]) -> DoNotCall:
     """Return what the list says of these cases."""
     if not firm.has_do_not_call or not found:
         return NOBODY
-    numbers = [number for case in found for phone in case.voice_phones if (number := match_key(phone.number))]
+    numbers = [number for case in found for phone in case.voice_phones if (number := us_key(phone.number))]
     listed = await do_not_call.concerning(tx, firm.id, numbers, [case.case_id for case in found])
     by_number = {listing.number: listing for listing in listed if listing.number is not None}
     return DoNotCall(by_number, {listing.case_id: listing for listing in listed if listing.case_id is not None})
@@ -49,7 +54,7 @@ async def keep_off(tx: Transaction, firm: Firm, moves: Moves, now: datetime) -> 
 
 def read_number(text: str) -> str:
     """Return the ten digits of a number. Raises InvalidSetting."""
-    number = match_key(text)
+    number = us_key(text.strip())
     if number is None:
         raise InvalidSetting(f"{text[:64]!r} is no US number: it must have ten digits.")
     return number

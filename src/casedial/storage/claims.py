@@ -44,6 +44,11 @@ class DueFilter:
         campaigns = None if self.campaign_ids is None else min(len(self.campaign_ids), 2)
         return campaigns, self.case_group is not None, self.after is not None
 
+    def fits(self, case: Case) -> bool:
+        """Tell whether a case is of these campaigns and this group."""
+        in_campaign = self.campaign_ids is None or case.campaign_id in self.campaign_ids
+        return in_campaign and (self.case_group is None or fold(case.case_group) == fold(self.case_group))
+
     def parameters(self, firm: Firm, now: datetime) -> dict[str, object]:
         """Return the query's parameters."""
         found: dict[str, object] = {"the_firm": firm.id, "records": self.records, "now": now}

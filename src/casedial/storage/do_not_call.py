@@ -17,10 +17,22 @@ def _listing_from(row: Any) -> Listing:
     return Listing(row.listed_on, row.source, row.number, row.case_id)
 
 
+_AT_ONCE = 5000  # that one query looks for: PostgreSQL takes 32,767 parameters
+
+
+async def firms_with_list(tx: Transaction) -> list[int]:
+    """Return the ids of the firms that have a list."""
+    return list((await tx.execute(sa.select(table.c.firm_id).distinct().order_by(table.c.firm_id))).scalars())
+
+
 async def concerning(tx: Transaction, firm_id: int, numbers: Iterable[str], case_ids: Iterable[int]) -> list[Listing]:
     """Return the entries for any of these numbers and cases."""
-    these = sa.or_(table.c.number.in_(sorted(set(numbers))), table.c.case_id.in_(sorted(set(case_ids))))
-    return [_listing_from(row) for row in await tx.execute(table.select().where(table.c.firm_id == firm_id, these))]
+    found: list[Listing] = []
+    for column, values in ((table.c.number, sorted(set(numbers))), (table.c.case_id, sorted(set(case_ids)))):
+        for start in range(0, len(values), _AT_ONCE):
+            some = table.select().where(table.c.firm_id == firm_id, column.in_(values[start : start + _AT_ONCE]))
+            found += [_listing_from(row) for row in await tx.execute(some)]
+    return found
 
 
 async def page(tx: Transaction, firm_id: int, after: int, limit: int) -> tuple[list[Listing], int]:

@@ -84,6 +84,12 @@ async def is_unchanged(tx: Transaction, firm: Firm) -> bool:
     return (await tx.execute(query)).scalar_one_or_none() == firm.version
 
 
+async def is_current(tx: Transaction, firm: Firm) -> bool:
+    """Tell whether a firm is what it was when it was read."""
+    query = sa.select(firms.c.version).where(firms.c.id == firm.id)
+    return bool((await tx.execute(query)).scalar_one() == firm.version)
+
+
 async def change_all(tx: Transaction) -> None:
     """Let every server read every firm anew."""
     await tx.execute(firms.update().values(version=firms.c.version + 1))

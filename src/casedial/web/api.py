@@ -26,6 +26,7 @@ from casedial.domain.errors import (
 )
 from casedial.domain.keys import Scope
 from casedial.service import claims, dialing
+from casedial.storage import firms
 from casedial.storage.engine import Store, Transaction
 from casedial.web.auth import TRIES, Authenticator, require
 from casedial.web.exchange import Call, Reply
@@ -217,11 +218,21 @@ class Api:
             try:
                 return await self._run(request, record, call, method.perform)
             except StatusesStale:  # a status was added between reading the firm and reading the case
-                call = replace(call, caller=await self._authenticator.identify(request, now, again=True))
+                caller = await self._authenticator.identify(request, now, again=True)
+                call = replace(call, caller=caller, identified_at=time.monotonic())
         raise StorageUnavailable("The statuses of the firm are being changed; try again.")
 
     async def _run(self, request: Request[Any, Any, Any], record: RequestRecord, call: Call, perform: Perform) -> Reply:
-        writes, work = perform(call)
+        writes, done = perform(call)
+
+        async def work(tx: Transaction) -> Reply:
+            # Who waited long for a transaction may know the firm as it was before a pause, or a number was listed.
+            if time.monotonic() - call.identified_at > SLOW_SECONDS and not await firms.is_current(
+                tx, call.caller.firm
+            ):
+                raise StatusesStale
+            return await done(tx)
+
         if not writes:
             async with self._store.read() as tx:
                 return await work(tx)

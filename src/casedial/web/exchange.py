@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -14,13 +15,17 @@ from casedial.wire.documents import Document
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who asks, for what, and when. ``claim_header`` is X-Claim-Id, as often as it was sent."""
+    """Who asks, for what, and when. ``claim_header`` is X-Claim-Id, as often as it was sent.
+
+    ``identified_at`` is when the caller was looked up, by the monotonic clock.
+    """
 
     caller: Caller
     document: Document
     now: datetime
     request_id: str
     claim_header: tuple[str, ...] = ()
+    identified_at: float = field(default_factory=time.monotonic)
 
     @property
     def claim_id(self) -> UUID | None:
