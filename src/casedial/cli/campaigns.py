@@ -12,7 +12,7 @@ from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import Week
 from casedial.domain.rules import Override, Purpose
-from casedial.rules import week
+from casedial.rules import DAYS, week
 from casedial.service import calling
 from casedial.service import campaigns as service
 from casedial.service.campaigns import FIRMS_OWN, CampaignChange
@@ -22,11 +22,24 @@ from casedial.storage.engine import Store
 app = typer.Typer(help="What a firm decided for one campaign.", no_args_is_help=True)
 
 _FIRMS_WORD, _RULES_WORD, _NONE_WORD = "firm", "rules", "none"
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = re.compile(r"([a-z-]+)\s+([0-9:-]+|none)")
 _NO_RULES = "No calling rules are applied: every due case is given out, at any hour."
 
 Name = Annotated[str, typer.Argument(help="The campaign's name.", show_default=False)]
+PurposeOption = Annotated[
+    Purpose | None,
+    typer.Option("--purpose", help="What it calls for, which decides the calling rules.", show_default=False),
+]
+Hours = Annotated[
+    str | None,
+    typer.Option(
+        help="Its own hours, in the called person's time, within those of the rules: "
+        "'mon-fri 09:00-18:00, sat 10:00-14:00'; rules: those of the rules.",
+        show_default=False,
+    ),
+]
+Wider = Annotated[bool, typer.Option("--wider", help="These hours stand in the place of the rules'.")]
+Reason = Annotated[str, typer.Option(help="Why they may be wider; it is recorded.", show_default=False)]
 
 
 def _timeout(text: str) -> int:
@@ -45,13 +58,13 @@ def _week(text: str) -> Week:
     for part in text.lower().split(","):
         found = _DAY.fullmatch(part.strip())
         first, _, last = (found[1] if found else "").replace("daily", "mon-sun").partition("-")
-        if found is None or first not in _DAYS or (last or first) not in _DAYS[_DAYS.index(first) :]:
+        if found is None or first not in DAYS or (last or first) not in DAYS[DAYS.index(first) :]:
             raise InvalidSetting(f"{part.strip()!r} are no hours; write them as: mon-fri 09:00-18:00, sat 10:00-14:00.")
-        for day in _DAYS[_DAYS.index(first) : _DAYS.index(last or first) + 1]:
+        for day in DAYS[DAYS.index(first) : DAYS.index(last or first) + 1]:
             if day in hours:
                 raise InvalidSetting(f"There are two hours for {day}.")
             hours[day] = None if found[2] == _NONE_WORD else found[2]
-    return week(dict.fromkeys(_DAYS) | hours)
+    return week(dict.fromkeys(DAYS) | hours)
 
 
 def _own_hours(text: str, wider: bool, reason: str) -> list[Override]:
@@ -73,7 +86,7 @@ def _row(firm: Firm, campaign: Status) -> Row:
 
 def show_week(windows: Week) -> str:
     """Show hours day by day."""
-    return ", ".join(f"{day} {hours or _NONE_WORD}" for day, hours in zip(_DAYS, windows, strict=True))
+    return ", ".join(f"{day} {hours or _NONE_WORD}" for day, hours in zip(DAYS, windows, strict=True))
 
 
 def _change(
@@ -102,19 +115,10 @@ def set_(
             show_default=False,
         ),
     ] = None,
-    purpose: Annotated[
-        Purpose | None, typer.Option(help="What it calls for, which decides the calling rules.", show_default=False)
-    ] = None,
-    hours: Annotated[
-        str | None,
-        typer.Option(
-            help="Its own hours, in the called person's time, within those of the rules: "
-            "'mon-fri 09:00-18:00, sat 10:00-14:00'; rules: those of the rules.",
-            show_default=False,
-        ),
-    ] = None,
-    wider: Annotated[bool, typer.Option("--wider", help="These hours stand in the place of the rules'.")] = False,
-    reason: Annotated[str, typer.Option(help="Why they may be wider; it is recorded.", show_default=False)] = "",
+    purpose: PurposeOption = None,
+    hours: Hours = None,
+    wider: Wider = False,
+    reason: Reason = "",
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:

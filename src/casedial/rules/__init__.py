@@ -17,7 +17,7 @@ from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import EasterDay, FixedDay, Holiday, NthDay, Week, Window
 from casedial.domain.rules import Attempts, HolidayList, Purpose, Row, RuleBook
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NTH = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
 
 
@@ -44,15 +44,15 @@ def week(hours: Mapping[str, str | None]) -> Week:
     found: dict[str, Window | None] = {}
     for days, text in hours.items():
         first, _, last = "mon-sun".partition("-") if days == "daily" else days.partition("-")
-        if first not in _DAYS or (last or first) not in _DAYS:
+        if first not in DAYS or (last or first) not in DAYS:
             raise InvalidSetting(f"{days!r} are no days; write them as daily, mon-fri or sat.")
-        for day in _DAYS[_DAYS.index(first) : _DAYS.index(last or first) + 1]:
+        for day in DAYS[DAYS.index(first) : DAYS.index(last or first) + 1]:
             if day in found:
                 raise InvalidSetting(f"There are two hours for {day}.")
             found[day] = Window.of(text) if text else None
-    if len(found) < len(_DAYS):
-        raise InvalidSetting(f"There are no hours for {', '.join(day for day in _DAYS if day not in found)}.")
-    return tuple(found[day] for day in _DAYS)
+    if len(found) < len(DAYS):
+        raise InvalidSetting(f"There are no hours for {', '.join(day for day in DAYS if day not in found)}.")
+    return tuple(found[day] for day in DAYS)
 
 
 def _row(row: Mapping[str, Any]) -> Row:

@@ -16,6 +16,7 @@ from casedial.places import of_phone
 from casedial.rules import load
 from casedial.service import do_not_call
 from casedial.storage import campaigns, cases, claims, firms
+from casedial.storage import do_not_call as lists
 from casedial.storage import rules as stored
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Store, Transaction
@@ -159,13 +160,14 @@ async def sweep(store: Store, now: datetime) -> int:
     """
     held = 0
     async with store.read() as tx:
-        judged = [*await campaigns.judged(tx), *((firm_id, None) for firm_id in await do_not_call.firms_with_list(tx))]
+        judged = [*await campaigns.judged(tx), *((firm_id, None) for firm_id in await lists.firms_with_list(tx))]
+        rules = await rules_now(tx, now)
         known = {firm_id: (await firms.load(tx, firm_id))[1] for firm_id in dict.fromkeys(id for id, _ in judged)}
     for firm_id, campaign_id in judged:
         firm = known[firm_id]
         async with store.read() as tx:
             due = await claims.due(tx, firm, DueFilter((campaign_id,) if campaign_id else None, None, _SWEPT), now)
-            found = await _judge(tx, firm, due, now, await rules_now(tx, now))
+            found = await _judge(tx, firm, due, now, rules)
         others = [case.case_id for case, verdict in found if not verdict.callable]
         if others:
             held += await store.transact(partial(_hold_back, firm=firm, case_ids=others, now=now))

@@ -18,11 +18,6 @@ from casedial.storage.engine import Transaction
 ON_THE_LIST = "on the do-not-call list"
 
 
-async def firms_with_list(tx: Transaction) -> list[int]:
-    """Return the ids of the firms that have a list."""
-    return await do_not_call.firms_with_list(tx)
-
-
 async def concerning(tx: Transaction, firm: Firm, found: Sequence[Case]) -> DoNotCall:
     """Return what the list says of these cases."""
     if not firm.has_do_not_call or not found:

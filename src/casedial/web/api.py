@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from litestar import HttpMethod, Request, Response, route
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.handlers import HTTPRouteHandler
 
-from casedial.domain.cases import StatusesStale
+from casedial.domain.cases import Caller, StatusesStale
 from casedial.domain.claims import Claim
 from casedial.domain.errors import (
     BodyTooSlow,
@@ -22,13 +22,12 @@ from casedial.domain.errors import (
     MalformedDocument,
     MethodNotAllowed,
     PathNotFound,
-    StorageUnavailable,
 )
 from casedial.domain.keys import Scope
 from casedial.service import claims, dialing
 from casedial.storage import firms
 from casedial.storage.engine import Store, Transaction
-from casedial.web.auth import TRIES, Authenticator, require
+from casedial.web.auth import Authenticator, require
 from casedial.web.exchange import Call, Reply
 from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
 from casedial.web.problems import problem, respond
@@ -213,14 +212,12 @@ class Api:
             now = datetime.now(UTC)
             caller = await self._authenticator.identify(request, now, again=True)
             require(caller, *method.scopes)
-        call = Call(caller, document, now, record.request_id, _sent(request, b"x-claim-id"))
-        for _ in range(TRIES):
-            try:
-                return await self._run(request, record, call, method.perform)
-            except StatusesStale:  # a status was added between reading the firm and reading the case
-                caller = await self._authenticator.identify(request, now, again=True)
-                call = replace(call, caller=caller, identified_at=time.monotonic())
-        raise StorageUnavailable("The statuses of the firm are being changed; try again.")
+
+        async def work(caller: Caller) -> Reply:
+            call = Call(caller, document, now, record.request_id, _sent(request, b"x-claim-id"))
+            return await self._run(request, record, call, method.perform)
+
+        return await self._authenticator.while_fresh(request, now, caller, work)
 
     async def _run(self, request: Request[Any, Any, Any], record: RequestRecord, call: Call, perform: Perform) -> Reply:
         writes, done = perform(call)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import Request
 
-from casedial.domain.cases import Caller, Firm
+from casedial.domain.cases import Caller, Firm, StatusesStale
 from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, RateLimited, ScopeNotAllowed, StorageUnavailable
 from casedial.domain.keys import Scope
 from casedial.service.keys import digest
 from casedial.storage import firms, keys, rates
 from casedial.storage.engine import Store, Transaction
 
-TRIES = 5  # of a request that meets a status which was added after its firm was read
+_TRIES = 5  # of a request that meets a status which was added after its firm was read
+
+T = TypeVar("T")
 
 
 class Authenticator:
@@ -59,6 +62,21 @@ class Authenticator:
             await self._rates.count(wanted, key.id, key.limits.rate_limit)
         self._note_use(key, now)
         return Caller(firm, key.vendor, key.id, key.limits.scopes, key.limits.campaigns)
+
+    async def while_fresh(
+        self, request: Request[Any, Any, Any], now: datetime, caller: Caller, work: Callable[[Caller], Awaitable[T]]
+    ) -> T:
+        """Do ``work`` for a caller, again with the firm read anew where it raises StatusesStale.
+
+        So a status that is added between the reading of the firm and of a case is no fault. Raises
+        StorageUnavailable when that goes on.
+        """
+        for _ in range(_TRIES):
+            try:
+                return await work(caller)
+            except StatusesStale:
+                caller = await self.identify(request, now, again=True)
+        raise StorageUnavailable("The statuses of the firm are being changed; try again.")
 
     def _note_use(self, key: keys.KeyRecord, now: datetime) -> None:
         """Note the use of a key about once a minute, behind the request: no reader waits for this write."""

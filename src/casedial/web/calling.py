@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from casedial.domain.cases import Caller, StatusesStale, StatusType
-from casedial.domain.errors import CampaignNotAllowed, StorageUnavailable
+from casedial.domain.cases import Caller, StatusType
+from casedial.domain.errors import CampaignNotAllowed
 from casedial.domain.keys import Scope
 from casedial.service import calling, dialing
 from casedial.storage.engine import Store
-from casedial.web.auth import TRIES, Authenticator, require
+from casedial.web.auth import Authenticator, require
 from casedial.web.exchange import Reply
 from casedial.web.observe import RequestRecord
 from casedial.web.problems import respond
@@ -38,13 +37,11 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
     async def answer(request: Request[Any, Any, Any], method: str, work: Work) -> Response[bytes]:
         record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
         record.method, now = method, datetime.now(UTC)
-        for attempt in range(TRIES):
-            caller = await authenticator.identify(request, now, again=attempt > 0)
-            record.firm, record.key = caller.firm.id, caller.key_id
-            require(caller, Scope.READ)
-            with suppress(StatusesStale):  # a status was added between reading the firm and reading the cases
-                return respond(record, await work(record, caller, now))
-        raise StorageUnavailable("The statuses of the firm are being changed; try again.")
+        caller = await authenticator.identify(request, now)
+        record.firm, record.key = caller.firm.id, caller.key_id
+        require(caller, Scope.READ)
+        reply = await authenticator.while_fresh(request, now, caller, lambda caller: work(record, caller, now))
+        return respond(record, reply)
 
     @get(PATHS[0].replace("{case_id}", "{case_id:str}"))
     async def explain(request: Request[Any, Any, Any]) -> Response[bytes]:

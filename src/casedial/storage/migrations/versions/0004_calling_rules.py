@@ -28,33 +28,39 @@ def upgrade() -> None:
             for column in columns:
                 op.add_column(table, column)
             end_step()
-    if not columns_of("bans"):
-        op.create_table(
-            "bans",
-            sa.Column("id", _id, nullable=False),
-            sa.Column("state", sa.Text, nullable=False),
-            sa.Column("until", _instant, nullable=False),
-            sa.Column("reason", sa.Text, nullable=False),
-            sa.Column("source", sa.Text, nullable=False),
-            sa.Column("created_at", _instant, nullable=False),
-            sa.Column("lifted_at", _instant),
-            sa.PrimaryKeyConstraint("id", name="pk_bans"),
-        )
-        end_step()
-    if not columns_of("do_not_call"):
-        op.create_table(
-            "do_not_call",
-            sa.Column("id", _id, nullable=False),
-            sa.Column("firm_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
-            sa.Column("number", sa.Text),
-            sa.Column("case_id", sa.BigInteger),
-            sa.Column("listed_on", sa.Date, nullable=False),
-            sa.Column("source", sa.Text, nullable=False),
-            sa.PrimaryKeyConstraint("id", name="pk_do_not_call"),
-            sa.ForeignKeyConstraint(["firm_id"], ["firms.id"], name="fk_do_not_call_firm_id"),
-            sa.UniqueConstraint("firm_id", "number", name="uq_do_not_call_number"),
-            sa.UniqueConstraint("firm_id", "case_id", name="uq_do_not_call_case_id"),
-            sa.CheckConstraint("(number IS NULL) <> (case_id IS NULL)", name=op.f("ck_do_not_call_one_of_two")),
-        )
-        end_step()
+    for table, make in {"bans": _make_bans, "do_not_call": _make_do_not_call}.items():
+        if not columns_of(table):
+            make()
+            end_step()
     add_index("ix_cases_held_back", "cases", ["held_back_until", "dial_at", "firm_id", "case_id"], "dialer_role = 4")
+
+
+def _make_bans() -> None:
+    op.create_table(
+        "bans",
+        sa.Column("id", _id, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("until", _instant, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("created_at", _instant, nullable=False),
+        sa.Column("lifted_at", _instant),
+        sa.PrimaryKeyConstraint("id", name="pk_bans"),
+    )
+
+
+def _make_do_not_call() -> None:
+    op.create_table(
+        "do_not_call",
+        sa.Column("id", _id, nullable=False),
+        sa.Column("firm_id", _id, nullable=False),
+        sa.Column("number", sa.Text),
+        sa.Column("case_id", sa.BigInteger),
+        sa.Column("listed_on", sa.Date, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_do_not_call"),
+        sa.ForeignKeyConstraint(["firm_id"], ["firms.id"], name="fk_do_not_call_firm_id"),
+        sa.UniqueConstraint("firm_id", "number", name="uq_do_not_call_number"),
+        sa.UniqueConstraint("firm_id", "case_id", name="uq_do_not_call_case_id"),
+        sa.CheckConstraint("(number IS NULL) <> (case_id IS NULL)", name=op.f("ck_do_not_call_one_of_two")),
+    )
