@@ -19,6 +19,7 @@ from casedial.web.observe import note_adopted, note_returned, note_upkeep_fault
 # Half a second at most between two looks: with the time that the work takes, a lease is over within a second.
 _LOOK_SECONDS = 0.5
 _REPLIES_AT_ONCE = 1000
+_STOP_SECONDS = 5.0  # how long the work at hand may take to end by itself
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Upkeep:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._task: asyncio.Task[None] | None = None
+        self._told_to_stop = asyncio.Event()
         self._chores = [
             _Chore(10, _adopt, note_adopted),
             _Chore(60, _drop_old_replies),
@@ -60,14 +62,16 @@ class Upkeep:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """End, and leave nothing half done: an open transaction is rolled back."""
+        """End after the work at hand; what takes too long is given up, and its open transaction rolled back."""
         if self._task:
-            self._task.cancel()
+            self._told_to_stop.set()
+            await asyncio.wait({self._task}, timeout=_STOP_SECONDS)
+            self._task.cancel()  # only then: cut off in the middle of a rollback, a connection is lost with noise
             with suppress(asyncio.CancelledError):
                 await self._task
 
     async def _run(self) -> None:
-        while True:
+        while not self._told_to_stop.is_set():
             try:
                 pause = await self.look()
                 for chore in self._chores:  # each once, for leases come first
@@ -79,7 +83,8 @@ class Upkeep:
             except Exception as error:
                 note_upkeep_fault(error)
                 pause = 1.0
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told_to_stop.wait(), pause)
 
     async def look(self) -> float:
         """Return what ran out to To Dial; return for how many seconds nothing more can be due."""
@@ -93,6 +98,8 @@ class Upkeep:
                 note_returned(count)
             if not returned.looked_at:  # another server has them
                 return 0.05
+            if self._told_to_stop.is_set():
+                return 0.0
         if next_check is None:
             return _LOOK_SECONDS
         return min(_LOOK_SECONDS, (next_check - clock).total_seconds())
