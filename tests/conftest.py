@@ -114,7 +114,10 @@ class Office:
             return await open_firm(tx, self.name)
 
     async def add(self, case_id: int, **facts: Any) -> Case:
-        """Add a case. ``dialer``, ``campaign``, ``attempts`` and ``disposition`` are names of statuses."""
+        """Add a case. ``dialer``, ``campaign``, ``attempts`` and ``disposition`` are names of statuses.
+
+        ``{:04}`` in a number stands for the CaseID, so that no two cases share it.
+        """
         firm = await self.firm()
         named = {
             StatusType.DIALER: facts.pop("dialer", "To Dial"),
@@ -123,7 +126,8 @@ class Office:
             StatusType.DISPOSITION: facts.pop("disposition", None),
         }
         facts.setdefault("dial_at", NOW - timedelta(days=365))
-        facts.setdefault("phones", (Phone("Cell", f"402555{case_id % 10000:04}", True, True),))
+        phones = facts.pop("phones", (Phone("Cell", "402555{:04}", True, True),))
+        facts["phones"] = tuple(replace(phone, number=phone.number.format(case_id % 10000)) for phone in phones)
         statuses = {kind: firm.statuses.named(kind, name) for kind, name in named.items() if name}
         case = Case(case_id=case_id, statuses=statuses, **facts)
         if case.role is Role.IN_THE_DIALER:

@@ -26,8 +26,8 @@ from tests.conftest import NOW, Office
 
 CAMPAIGN = "Intake follow-up"
 MORNING = datetime(2026, 11, 24, 13, 30, tzinfo=UTC)  # a Tuesday: 8:30 in New York, 5:30 in Los Angeles
-NEW_YORK = {"zip_code": "10001", "phones": (Phone("Cell", "2125550101", True),)}
-LOS_ANGELES = {"zip_code": "90012", "phones": (Phone("Cell", "2135550102", True),)}
+NEW_YORK = {"zip_code": "10001", "phones": (Phone("Cell", "212555{:04}", True),)}
+LOS_ANGELES = {"zip_code": "90012", "phones": (Phone("Cell", "213555{:04}", True),)}
 
 
 async def decide(office: Office, **change: Any) -> None:
@@ -245,7 +245,7 @@ async def test_preflight_counts_what_holds_cases_back(office: Office) -> None:
         found = await calling.preflight(tx, firm, None, MORNING)
         one = await calling.preflight(tx, firm, [firm.statuses.named(StatusType.CAMPAIGN, CAMPAIGN).id], MORNING)
     assert (found.due, found.callable) == (5, 1)
-    assert found.held_back == {"paused": 0, "no phone": 1, "do not call": 0, "hours": 3}
+    assert found.held_back == dict.fromkeys(calling.HELD_BACK, 0) | {"no phone": 1, "hours": 3}
     assert found.by_hour == {datetime(2026, 11, 24, 16, 0, tzinfo=UTC): 3}
     assert (one.due, one.callable) == (4, 0)
 
@@ -269,7 +269,8 @@ async def test_a_swept_list_costs_a_claim_no_more(office: Office) -> None:
         found, _ = await dialing.get_cases_to_dial(tx, who, query, MORNING)
         sa.event.remove(sa.Engine, "before_cursor_execute", listen)
     assert len(found) == 5
-    assert len(asked) <= 7  # bans, due, lock, clock, move, record, claim
+    # Bans, due; calls and numbers in use before the lock and after it; lock, clock, move, record, claim.
+    assert len(asked) <= 11
 
 
 @pytest.mark.parametrize("database", ["postgresql"])  # SQLite has one writer

@@ -1,16 +1,31 @@
-"""casedial campaign: set, pause, resume, list."""
+"""casedial campaign: set, limit, retry, pause, resume, list."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, fail, run, show_json, show_table, show_timeout
+from casedial.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    FirmName,
+    Row,
+    count,
+    fail,
+    run,
+    show_json,
+    show_table,
+    show_timeout,
+    span,
+)
+from casedial.domain.campaigns import Retry
 from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import Week
+from casedial.domain.limits import Limit, own_limit, show_span
 from casedial.domain.rules import Override, Purpose
 from casedial.rules import DAYS, week
 from casedial.service import calling
@@ -22,6 +37,7 @@ from casedial.storage.engine import Store
 app = typer.Typer(help="What a firm decided for one campaign.", no_args_is_help=True)
 
 _FIRMS_WORD, _RULES_WORD, _NONE_WORD = "firm", "rules", "none"
+_CALLS = re.compile(r"(\d{1,4})\s*/\s*(.+)", re.ASCII)
 _DAY = re.compile(r"([a-z-]+)\s+([0-9:-]+|none)")
 _NO_RULES = "No calling rules are applied: every due case is given out, at any hour."
 
@@ -80,8 +96,22 @@ def _row(firm: Firm, campaign: Status) -> Row:
         "purpose": decided.purpose.value,
         "paused": decided.paused,
         "hours": [f"{'wider' if own.wider else 'within'}: {show_week(own.windows)}" for own in decided.hours],
+        "limits": [str(own) for own in decided.limits],
+        "retries": [
+            f"{status.name}: in {show_span(retry.after)}, at most {count(retry.at_most, 'time')}, then Do not Dial"
+            for status in firm.statuses.of(StatusType.DISPOSITION)
+            if (retry := decided.retries.get(status.id))
+        ],
         "retired": campaign.retired,
     }
+
+
+def _limit(text: str) -> Limit:
+    """Read a limit such as ``3/24h``."""
+    found = _CALLS.fullmatch(text.strip())
+    if found is None:
+        raise typer.BadParameter(f"{text!r} is no limit: write calls and a time, such as 3/24h")
+    return own_limit(int(found[1]), span(found[2]))
 
 
 def show_week(windows: Week) -> str:
@@ -144,6 +174,76 @@ def set_(
 
 
 @app.command()
+def limit(
+    name: Name,
+    firm: FirmName,
+    calls: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CALLS/SPAN",
+            help="At most so many calls of a case, and of a number, in a time, such as 3/24h; once for each.",
+            show_default=False,
+        ),
+    ] = None,
+    rest: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=span,
+            metavar="SPAN",
+            help="No call so long after a conversation, such as 7d; 0: as the rules say.",
+            show_default=False,
+        ),
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Only what the rules say.")] = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how often somebody may be called, besides what the rules say. Counts where the campaign has a purpose."""
+    if off == (bool(calls) or rest is not None):
+        fail(InvalidSetting("Give --calls, --rest or both; or --off."), as_json)
+    limits = [] if off else [_limit(text) for text in calls] if calls else None
+    change = CampaignChange(limits=limits, rest=timedelta(0) if off else rest)
+    changed, campaign = _change(name, firm, change, database_url, as_json)
+    row = _row(changed, campaign)
+    if as_json:
+        show_json(row)
+        return
+    typer.echo("\n".join(row["limits"]) or f"{campaign.name}: how often is as the rules say.")
+    if row["limits"] and row["purpose"] == Purpose.NONE:
+        typer.echo("They count once the campaign has a purpose: casedial campaign set --purpose.")
+
+
+@app.command()
+def retry(
+    name: Name,
+    firm: FirmName,
+    disposition: Annotated[str, typer.Option(help="The disposition that a dialer reports.", show_default=False)],
+    after: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=span, metavar="SPAN", help="Try again then, such as 4h (s, m, h or d).", show_default=False
+        ),
+    ] = None,
+    at_most: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="So often; then Do not Dial.", show_default=False)
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Leave this disposition to the dialer again.")] = False,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say when to try again after a disposition that comes without a Status and without NextCall."""
+    if off == (after is not None or at_most is not None) or (not off and (after is None or at_most is None)):
+        fail(InvalidSetting("Give --after and --at-most, or --off."), as_json)
+    wanted = Retry(after, at_most) if after is not None and at_most is not None else None
+    changed, campaign = _change(name, firm, CampaignChange(retries={disposition: wanted}), database_url, as_json)
+    row = _row(changed, campaign)
+    if as_json:
+        show_json(row)
+    else:
+        typer.echo("\n".join(row["retries"]) or f"{campaign.name}: what comes next is the dialer's to say.")
+
+
+@app.command()
 def pause(name: Name, firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Give out none of its cases until it is resumed. What is claimed already goes on."""
     _set_paused(True, name, firm, database_url, as_json)
@@ -176,5 +276,5 @@ def list_(firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = Fa
     if as_json:
         show_json(rows)
         return
-    table = [[*list(row.values())[:-2], "; ".join(row["hours"]), row["retired"]] for row in rows]
-    show_table(("name", "claim timeout", "own", "purpose", "paused", "hours", "retired"), table)
+    table = [["; ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in rows]
+    show_table(("name", "claim timeout", "own", "purpose", "paused", "hours", "limits", "retries", "retired"), table)

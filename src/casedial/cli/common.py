@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,9 @@ from casedial.storage.engine import Store
 from casedial.wire.values import show_time
 
 T = TypeVar("T")
+
+_SPAN = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 DatabaseUrl = Annotated[
     str | None,
@@ -105,6 +109,14 @@ def show_replies(number: int) -> str:
 def show_timeout(seconds: int) -> str:
     """Show when claims run out."""
     return f"after {count(seconds, 'second')}" if seconds else "never"
+
+
+def span(text: str) -> timedelta:
+    """Read a span of time: a number with s, m, h or d; 0 needs none."""
+    found = _SPAN.fullmatch(text.strip().lower())
+    if found is None or not (found[2] or int(found[1]) == 0):
+        raise typer.BadParameter("a number with s, m, h or d, such as 24h; or 0")
+    return timedelta(seconds=int(found[1]) * _SECONDS.get(found[2], 0))
 
 
 def show_moment(moment: datetime | None, zone: ZoneInfo) -> str | None:

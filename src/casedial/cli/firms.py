@@ -9,6 +9,7 @@ import typer
 
 from casedial.cli.common import AsJson, DatabaseUrl, Row, count, run, show_json, show_table, show_timeout
 from casedial.domain.cases import Firm
+from casedial.service import calling
 from casedial.service import firms as service
 from casedial.storage import firms
 from casedial.storage.engine import Store
@@ -27,6 +28,7 @@ def _row(firm: Firm) -> Row:
         "default_records": firm.default_records,
         "claim_timeout": firm.claim_timeout,
         "retention_days": firm.retention_days,
+        "min_gap": firm.min_gap,
     }
 
 
@@ -69,6 +71,13 @@ def set_(
         int | None,
         typer.Option(min=0, max=36500, help="Days that casedial purge keeps what is over; 0: for ever."),
     ] = None,
+    min_gap: Annotated[
+        int | None,
+        typer.Option(
+            help="Seconds between two calls of one number, whatever the case; counts where calling rules do. 0: none.",
+            show_default=False,
+        ),
+    ] = None,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +89,10 @@ def set_(
     async def work(store: Store) -> Firm:
         async with store.write() as tx:
             firm = await service.open_firm(tx, name, lock=True)
-            return await service.set_firm(tx, firm, time_zone, default_records, claim_timeout, retention_days)
+            firm = await service.set_firm(tx, firm, time_zone, default_records, claim_timeout, retention_days, min_gap)
+        if min_gap is not None:
+            await calling.look_again(store, firm.id)
+        return firm
 
     firm = run(work, database_url, as_json)
     if as_json:
@@ -88,7 +100,8 @@ def set_(
     else:
         typer.echo(
             f"{firm.name}: {firm.time_zone}, {firm.default_records} records by default, claims run out "
-            f"{show_timeout(firm.claim_timeout)}, {_kept(firm)}."
+            f"{show_timeout(firm.claim_timeout)}, {_kept(firm)}, {count(firm.min_gap, 'second')} between two calls of "
+            "one number."
         )
 
 
@@ -104,5 +117,5 @@ def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     if as_json:
         show_json(rows)
     else:
-        columns = ("name", "time zone", "default records", "claim timeout", "retention days", "cases")
+        columns = ("name", "time zone", "default records", "claim timeout", "retention days", "minimum gap", "cases")
         show_table(columns, [list(row.values()) for row in rows])

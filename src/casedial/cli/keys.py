@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, count, run, show_json, show_moment, show_table
+from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, count, run, show_json, show_moment, show_table, span
 from casedial.domain.cases import Firm, StatusType
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.keys import ALL_SCOPES, KeyLimits, Scope
@@ -25,8 +25,6 @@ T = TypeVar("T")
 app = typer.Typer(help="ClientKeys: one for each dialer vendor of each firm.", no_args_is_help=True)
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_SPAN = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Vendor = Annotated[str, typer.Option(help="The dialer company; it signs notes and history.", show_default=False)]
 KeyID = Annotated[
@@ -77,14 +75,6 @@ def _instant(text: str, firm: Firm) -> datetime:
         return local_time(f"{text}T00:00:00" if _DATE.fullmatch(text) else text, firm.zone)
     except ValueError as error:
         raise InvalidSetting(f"--expires {error}, or a date.") from None
-
-
-def _span(text: str) -> timedelta:
-    """Read an overlap: a number with s, m, h or d; 0 needs none."""
-    found = _SPAN.fullmatch(text.strip().lower())
-    if found is None or not (found[2] or int(found[1]) == 0):
-        raise typer.BadParameter("a number with s, m, h or d, such as 24h; or 0")
-    return timedelta(seconds=int(found[1]) * _SECONDS.get(found[2], 0))
 
 
 def _limits_row(firm: Firm, limits: KeyLimits) -> Row:
@@ -235,7 +225,7 @@ def roll(
     overlap: Annotated[
         timedelta,
         typer.Option(
-            parser=_span,
+            parser=span,
             metavar="SPAN",
             help="How long the old key still works, such as 24h (s, m, h or d); 0: not at all.",
             show_default=False,

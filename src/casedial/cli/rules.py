@@ -178,6 +178,10 @@ def explain(
     for phone in verdict.phones:
         if phone.listing:
             typer.echo(f"{phone.phone.name}: {phone.listing}")
+        elif phone.used_by is not None:
+            typer.echo(f"{phone.phone.name}: its number is in the open claim of case {phone.used_by}")
+        elif phone.deferred:
+            typer.echo(f"{phone.phone.name}: {'; '.join(map(str, phone.deferred))}")
         elif phone.hours:
             places = f"{', '.join(sorted(phone.place.states)) or 'unknown place'}"
             typer.echo(f"{phone.phone.name} ({places}): {'; '.join(words(phone.hours))}")
@@ -216,5 +220,7 @@ _HELD = {
     "paused": "in a paused campaign",
     "no phone": "without a usable phone",
     "do not call": "on the do-not-call list",
+    "in use": "with a number in another open claim",
+    "how often": "called often enough for now",
     "hours": "outside their calling hours",
 }

@@ -1,4 +1,4 @@
-"""casedial status: list, add, rename, reorder, retire, restore."""
+"""casedial status: list, add, rename, reorder, flag, retire, restore."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, StatusTypeOption, run, show_json, show_table
-from casedial.domain.cases import Firm, StatusType
+from casedial.domain.cases import Firm, Flag, StatusType
 from casedial.service import firms as firm_service
 from casedial.service import statuses as service
 from casedial.storage.engine import Store, Transaction
@@ -16,6 +16,15 @@ from casedial.storage.engine import Store, Transaction
 app = typer.Typer(help="A firm's statuses, of each of the four types.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The status's name.", show_default=False)]
+
+
+def _flags(text: str) -> str:
+    """Read flags; return them with blanks between."""
+    words = [] if text.strip().lower() == "none" else text.lower().replace(",", " ").split()
+    try:
+        return " ".join(sorted({Flag(word).value for word in words}))
+    except ValueError:
+        raise typer.BadParameter(f"{', '.join(Flag)}, or none") from None
 
 
 def _show(
@@ -36,13 +45,18 @@ def _show(
             "name": status.name,
             "role": status.role.name.lower() if status.role else None,
             "retired": status.retired,
+            **({"flags": sorted(status.flags)} if kind is StatusType.DISPOSITION else {}),
         }
         for status in run(change, database_url, as_json).statuses.of(kind)
     ]
     if as_json:
         show_json(rows)
     else:
-        show_table((kind.label, "role", "retired"), [list(row.values()) for row in rows])
+        flags = [", ".join(row.pop("flags", ())) for row in rows]
+        show_table(
+            (kind.label, "role", "retired", *(["flags"] if any(flags) else [])),
+            [[*row.values(), *([words] if any(flags) else [])] for row, words in zip(rows, flags, strict=True)],
+        )
 
 
 @app.command("list")
@@ -86,6 +100,33 @@ def reorder(
 ) -> None:
     """Put the named statuses first, in this order; the others follow as they were."""
     _show(firm, kind, lambda tx, opened: service.reorder_statuses(tx, opened, kind, names), database_url, as_json)
+
+
+@app.command()
+def flag(
+    name: Name,
+    firm: FirmName,
+    flags: Annotated[
+        str,
+        typer.Option(
+            parser=_flags,
+            metavar="FLAGS",
+            help="attempt (somebody was rung), conversation, opt-out, final; several with commas, or none.",
+            show_default=False,
+        ),
+    ],
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a disposition means: for limits of calls, the do-not-call list, and what comes next."""
+    wanted = [Flag(word) for word in flags.split()]
+    _show(
+        firm,
+        StatusType.DISPOSITION,
+        lambda tx, opened: service.flag_status(tx, opened, name, wanted),
+        database_url,
+        as_json,
+    )
 
 
 @app.command()

@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Case, Firm, Phone, Role, StatusType
+from casedial.domain.limits import Calls, Deferral, Limit, counted, deferrals, of_firm, of_rules
 from casedial.domain.phones import us_key
 from casedial.domain.places import UNKNOWN, Place
 from casedial.domain.rules import Ban, Hours, Purpose, RuleBook
@@ -50,18 +51,26 @@ class DoNotCall:
 
 
 NOBODY = DoNotCall()
+NO_CALLS = Calls()
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a case is judged by, besides what its firm decided: rules, places, bans in force, the do-not-call list."""
+    """What a case is judged by, besides what its firm decided.
+
+    The rules, places, bans in force, the do-not-call list, earlier calls, and numbers that are in an open claim or
+    handed out in this very reply, each with the case it was handed out for.
+    """
 
     book: RuleBook
     place_of: PlaceOf
     bans: Sequence[Ban] = ()
     do_not_call: DoNotCall = NOBODY
+    calls: Calls = NO_CALLS
+    in_use: Mapping[str, int] = field(default_factory=dict)
     # Of places at one instant, for many cases are at the same.
     known: dict[object, tuple[Hours, datetime | None]] = field(default_factory=dict)
+    limits_known: dict[object, tuple[Limit, ...]] = field(default_factory=dict)
 
     def hours(self, place: Place, campaign: Campaign, now: datetime) -> tuple[Hours, datetime | None]:
         """Return whether a place may be called now by a campaign, and when it may next."""
@@ -71,6 +80,14 @@ class Rules:
             hours = self.book.judge(*asked)
             self.known[name] = hours, now if hours.open else self.book.next_open(*asked)
         return self.known[name]
+
+    def limits(self, place: Place, firm: Firm, campaign: Campaign) -> tuple[Limit, ...]:
+        """Return how often somebody at a place may be called by a campaign."""
+        name = (place, campaign.purpose, campaign.limits, firm.min_gap)
+        if name not in self.limits_known:
+            of_book = of_rules(self.book.caps(place, campaign.purpose))
+            self.limits_known[name] = (*of_book, *campaign.limits, *of_firm(firm.min_gap))
+        return self.limits_known[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +101,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class PhoneVerdict:
-    """Whether one phone may be called, where its person may be, and the hours there (None: no rules are applied)."""
+    """Whether one phone may be called, where its person may be, and the hours there (None: no rules are applied).
+
+    Else why not: it is listed, ``used_by`` another case, or ``deferred`` by limits that are reached.
+    """
 
     phone: Phone
     callable: bool
@@ -92,6 +112,9 @@ class PhoneVerdict:
     hours: Hours | None = None
     next_at: datetime | None = None
     listing: Listing | None = None
+    used_by: int | None = None
+    deferred: tuple[Deferral, ...] = ()
+    limits: tuple[str, ...] = ()  # of one that may be called: each, and how many calls count against it
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +135,18 @@ class Verdict:
 
 
 def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
-    """Judge a case at an instant: its status, its time, its campaign, its phones, and for each the hours there."""
+    """Judge a case at an instant: its status, its time, its campaign, its phones, and whether each may be called."""
     campaign = firm.campaign(case.campaign_id)
     checks = [_check_status(case), _check_due(case, now), _check_campaign(campaign)]
     start = max(now, case.dial_at) if case.dial_at else now
-    phones = tuple(_judge_phone(case, phone, campaign, now, start, rules) for phone in case.voice_phones)
+    phones = tuple(_judge_phone(firm, case, phone, campaign, now, start, rules) for phone in case.voice_phones)
     forbidden = rules.do_not_call.forbids(case)
     if campaign.purpose is not Purpose.NONE:
         checks.append(_check_phones(phones))
     if campaign.purpose is not Purpose.NONE or forbidden:
         checks.append(_check_list(case, phones, rules.do_not_call))
     if campaign.purpose is not Purpose.NONE:
-        checks.append(_check_hours(phones))
+        checks += _check_calls(phones)
     passed = all(check.passed for check in checks)
     may_be = case.role is Role.TO_DIAL and not campaign.paused and not forbidden
     next_at = now if passed else _next_at(campaign, phones, start) if may_be else None
@@ -153,18 +176,34 @@ def _check_campaign(campaign: Campaign) -> Check:
 
 
 def _judge_phone(
-    case: Case, phone: Phone, campaign: Campaign, now: datetime, start: datetime, rules: Rules
+    firm: Firm, case: Case, phone: Phone, campaign: Campaign, now: datetime, start: datetime, rules: Rules
 ) -> PhoneVerdict:
     listing = rules.do_not_call.listing_of(case, phone)
     if listing:
         return PhoneVerdict(phone, False, listing=listing)
     if campaign.purpose is Purpose.NONE:
         return PhoneVerdict(phone, True, next_at=start)
+    number = us_key(phone.number)
     place = rules.place_of(case.zip_code, phone.number)
+    limits = rules.limits(place, firm, campaign)
+    deferred = deferrals(limits, rules.calls, number, case.case_id, now)
+    used_by = rules.in_use.get(number or "", case.case_id)
     hours, next_at = rules.hours(place, campaign, now)
+    start = max((start, *(found.until for found in deferred)))
     if start != now:
         next_at = rules.book.next_open(place, campaign.purpose, start, rules.bans, campaign.hours)
-    return PhoneVerdict(phone, hours.open, place, hours, next_at)
+    is_used = used_by != case.case_id
+    may = hours.open and not deferred and not is_used
+    return PhoneVerdict(
+        phone,
+        may,
+        place,
+        hours,
+        None if is_used else next_at,  # nobody knows how long a call takes
+        used_by=used_by if is_used else None,
+        deferred=deferred,
+        limits=counted(limits, rules.calls, number, case.case_id, now) if may else (),
+    )
 
 
 def _check_phones(phones: Sequence[PhoneVerdict]) -> Check:
@@ -178,14 +217,23 @@ def _check_list(case: Case, phones: Sequence[PhoneVerdict], list_: DoNotCall) ->
     return Check("do not call", not list_.forbids(case), f"{listed} of {len(phones)} phones are listed")
 
 
-def _check_hours(phones: Sequence[PhoneVerdict]) -> Check:
-    unlisted = [phone for phone in phones if not phone.listing]
-    found = sum(phone.callable for phone in unlisted)
-    return Check("hours", found > 0 or not unlisted, f"{found} of {len(unlisted)} phones may be called now")
+def _check_calls(phones: Sequence[PhoneVerdict]) -> list[Check]:
+    """Ask of the phones that each question has left: is the number in use, was it called too often, is it open."""
+    left = [phone for phone in phones if not phone.listing]
+    checks = []
+    for name, may, words in (
+        ("in use", lambda phone: phone.used_by is None, "are in no other open claim"),
+        ("how often", lambda phone: not phone.deferred, "were not called too often"),
+        ("hours", lambda phone: phone.hours is not None and phone.hours.open, "are within their hours"),
+    ):
+        passed = [phone for phone in left if may(phone)]
+        checks.append(Check(name, bool(passed) or not left, f"{len(passed)} of {len(left)} phones {words}"))
+        left = passed
+    return checks
 
 
 def evidence(verdict: Verdict) -> list[dict[str, str]] | None:
-    """Return what let a case through, to be kept: for each phone handed out its place and the hours that allowed it.
+    """Return what let a case through, to be kept: of each phone its place, the hours there, and the calls before.
 
     Phones are named, never given as numbers: the number stands on the case. None where no rules were applied.
     """
@@ -198,6 +246,7 @@ def evidence(verdict: Verdict) -> list[dict[str, str]] | None:
             "purpose": verdict.purpose.value,
             "rules": verdict.version,
             "hours": "; ".join(words(found.hours)) if found.hours and found.place.is_known else _ANYWHERE,
+            "calls": "; ".join(found.limits),
         }
         for found in verdict.phones
         if found.callable

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from functools import cached_property
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -62,15 +62,36 @@ class Role(IntEnum):
     DO_NOT_DIAL = 3
 
 
+class Flag(StrEnum):
+    """What a Last Dialer Disposition means, whatever a firm calls it. Values are stored.
+
+    ATTEMPT: somebody was rung. CONVERSATION: and spoken with. OPT_OUT: who must not be called any more. FINAL: nothing
+    is left to dial for.
+    """
+
+    ATTEMPT = "attempt"
+    CONVERSATION = "conversation"
+    OPT_OUT = "opt-out"
+    FINAL = "final"
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One status of one firm; ``role`` is set on exactly three Dialer Statuses of each firm."""
+    """One status of one firm; ``role`` is set on exactly three Dialer Statuses of each firm, flags on dispositions."""
 
     id: int
     type: StatusType
     name: str
     role: Role | None = None
     retired: bool = False
+    flags: frozenset[Flag] = frozenset()
+
+
+def first_flags(kind: StatusType, name: str) -> frozenset[Flag]:
+    """Return the flags that a new status has: what a dialer reports says that somebody was rung, by most names."""
+    if kind is not StatusType.DISPOSITION or fold(name) == fold("Never Dialed"):
+        return frozenset()
+    return frozenset({Flag.ATTEMPT, Flag.CONVERSATION} if fold(name) == fold("Successful") else {Flag.ATTEMPT})
 
 
 # What a new firm starts with: the typical statuses of the specification. Campaign Status has none.
@@ -152,6 +173,7 @@ class Statuses:
 
 CASEDIAL = "casedial"  # who made a change that nobody asked for
 CLAIM_TIMEOUT = 24 * 60 * 60  # seconds, of a firm that decided nothing
+MIN_GAP = 15 * 60  # seconds, likewise
 
 
 @dataclass(frozen=True)
@@ -159,7 +181,8 @@ class Firm:
     """A law firm: its time zone, its statuses, and what it decided about claims and keeping.
 
     ``default_records`` is how many cases a caller gets who does not say. ``claim_timeout`` is in seconds, 0 for
-    never; ``campaigns`` is what differs in one, by its id. ``retention_days`` None keeps for ever.
+    never; ``campaigns`` is what differs in one, by its id. ``retention_days`` None keeps for ever. ``min_gap`` is how
+    many seconds lie between two calls of one number, where calling rules are applied.
     """
 
     id: int
@@ -171,6 +194,7 @@ class Firm:
     campaigns: Mapping[int, Campaign] = field(default_factory=dict)
     retention_days: int | None = None
     has_do_not_call: bool = False  # whether anything stands on its do-not-call list
+    min_gap: int = MIN_GAP
     version: int = 0  # grows with every change of the firm
 
     @cached_property

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from casedial.domain.cases import Case, Firm, Hold, Role, Status, StatusType, fold
+from casedial.domain.cases import Case, Firm, Flag, Hold, Role, Status, StatusType
 from casedial.domain.errors import CasedialError
 
 MAX_EXTENSION = 7 * 24 * 60 * 60  # seconds that one ExtendClaim may ask for
@@ -18,8 +18,6 @@ MAX_EXTENSION = 7 * 24 * 60 * 60  # seconds that one ExtendClaim may ask for
 # Why a case went back to To Dial, in its history.
 RAN_OUT = "claim ran out unanswered"
 RELEASED = "released by the dialer"
-
-_NEVER_DIALED = fold("Never Dialed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +91,8 @@ def enter(firm: Firm, case: Case, taker: Taker, redial_at: datetime | None = Non
 
 
 def says_dialed(disposition: Status | None) -> bool:
-    """Tell whether a disposition says that somebody was dialed: each does, but for the specification's Never Dialed."""
-    return disposition is not None and fold(disposition.name) != _NEVER_DIALED
+    """Tell whether a disposition says that somebody was rung."""
+    return disposition is not None and Flag.ATTEMPT in disposition.flags
 
 
 def answer(hold: Hold, at: datetime) -> Hold:

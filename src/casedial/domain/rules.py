@@ -74,6 +74,7 @@ class Row:
     zone: str | None = None
     bans_holidays: bool = False
     attempts: Attempts | None = None
+    rest: int | None = None  # hours after a conversation in which there is no call, per debt
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -262,8 +263,8 @@ class RuleBook:
     def caps(self, place: Place, purpose: Purpose) -> tuple[Row, ...]:
         """Return the rows that limit how often somebody at a place is called; at an unknown one, of all states."""
         states = sorted(place.states if place.is_known else self.zones)
-        rows = dict.fromkeys(row for state in states for row in self._rows_of(state, purpose) if row.attempts)
-        return tuple(rows)
+        rows = dict.fromkeys(row for state in states for row in self._rows_of(state, purpose))
+        return tuple(row for row in rows if row.attempts or row.rest)
 
     def _first_open_for_all(self, limits: Collection[_Limit], minute: int, last: int) -> int | None:
         """Go from limit to limit, each time to where it opens, until no one moves any more."""

@@ -66,6 +66,7 @@ def _row(row: Mapping[str, Any]) -> Row:
         row.get("zone"),
         row.get("bans_holidays", False),
         Attempts(**row["attempts"]) if "attempts" in row else None,
+        row.get("rest_hours"),
         row.get("note", ""),
     )
 

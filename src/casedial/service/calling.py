@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from casedial.domain.calling import Rules, Verdict, evidence, judge
-from casedial.domain.cases import Case, Firm, Status
+from casedial.domain.cases import Case, Firm, Phone, Status
 from casedial.domain.claims import Claim
+from casedial.domain.limits import Calls
 from casedial.domain.phones import us_key
 from casedial.domain.places import Place
+from casedial.domain.rules import Purpose
 from casedial.places import of_phone
 from casedial.rules import load
 from casedial.service import do_not_call
-from casedial.storage import campaigns, cases, claims, firms
+from casedial.storage import calls, campaigns, cases, claims, firms
 from casedial.storage import do_not_call as lists
 from casedial.storage import rules as stored
 from casedial.storage.claims import DueFilter
@@ -27,6 +29,7 @@ _MOST_TO_READ = 50_000
 _SWEPT = 500
 _PAGE = 2000
 _LOOK_AGAIN = timedelta(hours=12)  # at the latest, whatever was the reason
+_IN_USE_FOR = timedelta(seconds=30)
 
 Judged = tuple[Case, Verdict]
 
@@ -40,9 +43,31 @@ async def rules_now(tx: Transaction, now: datetime) -> Rules:
     return Rules(load(), _place_of, await stored.bans_now(tx, now))
 
 
-async def _rules_for(tx: Transaction, firm: Firm, found: Sequence[Case], rules: Rules) -> Rules:
-    """Return the rules with what the firm's do-not-call list says of these cases."""
-    return replace(rules, do_not_call=await do_not_call.concerning(tx, firm, found)) if firm.has_do_not_call else rules
+async def _rules_for(
+    tx: Transaction, firm: Firm, found: Sequence[Case], now: datetime, rules: Rules, lock: bool = False
+) -> Rules:
+    """Return the rules with what concerns these cases: the do-not-call list, earlier calls, numbers in use.
+
+    With ``lock`` (of cases that this transaction holds) no other claim can hand out a number of theirs meanwhile.
+    """
+    listed = await do_not_call.concerning(tx, firm, found)
+    judged = [case for case in found if firm.campaign(case.campaign_id).purpose is not Purpose.NONE]
+    numbers = {number for case in judged for number in _numbers(case.voice_phones)}
+    if not numbers:
+        return replace(rules, do_not_call=listed)
+    made = await calls.concerning(tx, firm.id, numbers, [case.case_id for case in judged], now)
+    in_use = await _in_use(tx, firm, numbers, [case.case_id for case in found], lock)
+    return replace(rules, do_not_call=listed, calls=Calls.of(made), in_use=in_use)
+
+
+async def _in_use(
+    tx: Transaction, firm: Firm, numbers: Iterable[str], case_ids: Collection[int], lock: bool
+) -> dict[str, int]:
+    """Return those of these numbers that other cases have which are In the Dialer, or may be so in a moment."""
+    shared = await calls.sharers(tx, firm.id, numbers)
+    others = {case_id for _, case_id in shared}.difference(case_ids)
+    idle = await calls.idle(tx, firm.id, others, lock) if others else set()
+    return {number: case_id for number, case_id in shared if case_id in others - idle}
 
 
 def are_applied(firm: Firm, wanted: DueFilter) -> bool:
@@ -83,38 +108,66 @@ async def _look(
     Nothing is locked but what is claimed: those that another claim has are passed over.
     """
     rules = await rules_now(tx, now)
-    found: list[Judged] = []
+    reply = _Reply(firm, now)
     others: list[int] = []
     page, looked_at = replace(wanted, records=max(_AT_ONCE, 2 * wanted.records)), 0
-    while len(found) < wanted.records and looked_at < (_MOST if claims_them else _MOST_TO_READ):
+    while len(reply.found) < wanted.records and looked_at < (_MOST if claims_them else _MOST_TO_READ):
         due = await claims.due(tx, firm, page, now)
-        judged = await _judge(tx, firm, due, now, rules)
+        judged, these = await _judge(tx, firm, due, now, rules)
         others += [case.case_id for case, verdict in judged if not verdict.callable]
         may = [pair for pair in judged if pair[1].callable]
-        while may and len(found) < wanted.records:
-            some, may = may[: wanted.records - len(found)], may[wanted.records - len(found) :]
-            still = await _still(tx, firm, wanted, some, now, rules) if claims_them else some
-            found += still
-            looked_at -= len(some) - len(still)  # somebody else has them: they do not count
+        while may and (missing := wanted.records - len(reply.found)) > 0:
+            some, may = may[:missing], may[missing:]
+            still, by = await _still(tx, firm, wanted, some, now, rules) if claims_them else (some, these)
+            looked_at -= len(some) - reply.add(still, by)  # somebody else has them: they do not count
         looked_at += len(due)
         if len(due) < page.records:
             break
         page = replace(page, after=due[-1])
-    return found, others
+    return reply.found, others
 
 
-async def _judge(tx: Transaction, firm: Firm, found: Sequence[Case], now: datetime, rules: Rules) -> list[Judged]:
-    these = await _rules_for(tx, firm, found, rules)
-    return [(case, judge(firm, case, now, these)) for case in found]
+@dataclass(slots=True)
+class _Reply:
+    """What one reply hands out: no number twice, where calling rules are applied."""
+
+    firm: Firm
+    now: datetime
+    found: list[Judged] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)  # each with the case it is handed out for
+
+    def add(self, may: Sequence[Judged], rules: Rules) -> int:
+        """Add those of these cases of which a number is left; return how many."""
+        before = len(self.found)
+        for case, verdict in may:
+            if not self.numbers.keys().isdisjoint(_numbers(verdict.allowed)):
+                verdict = judge(self.firm, case, self.now, replace(rules, in_use={**rules.in_use, **self.numbers}))
+            if verdict.callable:
+                self.found.append((case, verdict))
+                self.numbers |= dict.fromkeys(_numbers(verdict.allowed), case.case_id)
+        return len(self.found) - before
+
+
+def _numbers(phones: Iterable[Phone]) -> set[str]:
+    return {number for phone in phones if (number := us_key(phone.number))}
+
+
+async def _judge(
+    tx: Transaction, firm: Firm, found: Sequence[Case], now: datetime, rules: Rules, lock: bool = False
+) -> tuple[list[Judged], Rules]:
+    """Judge cases; return the rules, too, with what concerns them."""
+    these = await _rules_for(tx, firm, found, now, rules, lock)
+    return [(case, judge(firm, case, now, these)) for case in found], these
 
 
 async def _still(
     tx: Transaction, firm: Firm, wanted: DueFilter, may: Sequence[Judged], now: datetime, rules: Rules
-) -> list[Judged]:
+) -> tuple[list[Judged], Rules]:
     """Lock cases that may be called, and return those that still may and are still wanted, in their order."""
     there = await cases.lock(tx, firm, [case.case_id for case, _ in may], pass_over_locked=True)
     locked = [there[case.case_id] for case, _ in may if case.case_id in there and wanted.fits(there[case.case_id])]
-    return [pair for pair in await _judge(tx, firm, locked, now, rules) if pair[1].callable]
+    judged, these = await _judge(tx, firm, locked, now, rules, lock=True)
+    return [pair for pair in judged if pair[1].callable], these
 
 
 async def _hold_back(tx: Transaction, firm: Firm, case_ids: Sequence[int], now: datetime) -> int:
@@ -126,11 +179,16 @@ async def _hold_back(tx: Transaction, firm: Firm, case_ids: Sequence[int], now: 
     if not case_ids or not await firms.is_unchanged(tx, firm):
         return 0
     there = await cases.lock(tx, firm, case_ids, pass_over_locked=True)
-    judged = await _judge(tx, firm, list(there.values()), now, await rules_now(tx, now))
-    latest = now + _LOOK_AGAIN
-    until = {case.case_id: min(v.next_at or latest, latest) for case, v in judged if not v.callable}
+    judged, _ = await _judge(tx, firm, list(there.values()), now, await rules_now(tx, now))
+    until = {case.case_id: _until(verdict, now) for case, verdict in judged if not verdict.callable}
     await stored.hold_back(tx, firm, until)
     return len(until)
+
+
+def _until(verdict: Verdict, now: datetime) -> datetime:
+    """Return when to look at a case again that may not be called: a call that goes on may end at any time."""
+    latest = now + (_IN_USE_FOR if any(found.used_by is not None for found in verdict.phones) else _LOOK_AGAIN)
+    return min(verdict.next_at or latest, latest)
 
 
 async def look_again(store: Store, firm_id: int | None = None, campaign_id: int | None = None) -> None:
@@ -167,7 +225,7 @@ async def sweep(store: Store, now: datetime) -> int:
         firm = known[firm_id]
         async with store.read() as tx:
             due = await claims.due(tx, firm, DueFilter((campaign_id,) if campaign_id else None, None, _SWEPT), now)
-            found = await _judge(tx, firm, due, now, rules)
+            found, _ = await _judge(tx, firm, due, now, rules)
         others = [case.case_id for case, verdict in found if not verdict.callable]
         if others:
             held += await store.transact(partial(_hold_back, firm=firm, case_ids=others, now=now))
@@ -178,17 +236,17 @@ async def neglected(tx: Transaction, firm: Firm, campaign: Status, now: datetime
     """Return how many cases at the head of a campaign's list may be called, and might have been for so long."""
     rules = await rules_now(tx, now)
     due = await claims.due(tx, firm, DueFilter((campaign.id,), None, _SWEPT), now - wait)
-    these = await _rules_for(tx, firm, due, rules)
+    these = await _rules_for(tx, firm, due, now, rules)
     return sum(all(judge(firm, case, at, these).callable for at in (now - wait, now)) for case in due)
 
 
 async def explain(tx: Transaction, firm: Firm, case: Case, now: datetime) -> Verdict:
     """Return every check of a case in order, as a claim at this instant would make them."""
-    return judge(firm, case, now, await _rules_for(tx, firm, [case], await rules_now(tx, now)))
+    return judge(firm, case, now, await _rules_for(tx, firm, [case], now, await rules_now(tx, now)))
 
 
 # What may hold a due case back, by the first check that it does not pass.
-HELD_BACK = ("paused", "no phone", "do not call", "hours")
+HELD_BACK = ("paused", "no phone", "do not call", "in use", "how often", "hours")
 
 
 @dataclass(slots=True)
@@ -207,7 +265,7 @@ class Preflight:
             self.callable += 1
             return
         failed = {check.name for check in verdict.checks if not check.passed}
-        reasons = dict(zip(HELD_BACK, ("campaign", "phones", "do not call", "hours"), strict=True))
+        reasons = dict(zip(HELD_BACK, ("campaign", "phones", *HELD_BACK[2:]), strict=True))
         self.held_back[next(reason for reason, check in reasons.items() if check in failed)] += 1
         if verdict.next_at:
             hour = verdict.next_at.replace(minute=0, second=0, microsecond=0)
@@ -219,7 +277,7 @@ async def preflight(tx: Transaction, firm: Firm, campaign_ids: Sequence[int] | N
     rules = await rules_now(tx, now)
     counts = Preflight()
     async for page in _waiting(tx, firm, campaign_ids, now):
-        these = await _rules_for(tx, firm, page, rules)
+        these = await _rules_for(tx, firm, page, now, rules)
         for case in page:
             counts.count(judge(firm, case, now, these))
     counts.by_hour = dict(sorted(counts.by_hour.items()))

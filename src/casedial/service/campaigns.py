@@ -5,17 +5,22 @@ A campaign is a status of the type Campaign Status; ``casedial status`` adds, re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
+from casedial.domain.campaigns import Campaign, Retry
 from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import InvalidSetting
+from casedial.domain.limits import LOOK_BACK, Limit, own_limit
 from casedial.domain.rules import Override, Purpose
 from casedial.service.firms import checked_timeout
 from casedial.storage import campaigns, firms
 from casedial.storage.engine import Transaction
 
 FIRMS_OWN = -1  # a claim timeout that is the firm's
+_LONGEST_LIMIT = LOOK_BACK - timedelta(days=1)
+_LONGEST_RETRY = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +28,23 @@ class CampaignChange:
     """What an operator wants of a campaign: None leaves it as it is.
 
     ``claim_timeout`` is in seconds, 0 for never, FIRMS_OWN for the firm's own; no ``hours`` are those of the rules.
+    ``limits`` count besides those of the rules, and ``rest`` is how long after a conversation there is no call, 0 for
+    what the rules say. ``retries`` are by the name of a disposition; None takes one off.
     """
 
     claim_timeout: int | None = None
     purpose: Purpose | None = None
     paused: bool | None = None
     hours: Sequence[Override] | None = None
+    limits: Sequence[Limit] | None = None
+    rest: timedelta | None = None
+    retries: Mapping[str, Retry | None] | None = None
 
     @property
     def lets_through(self) -> bool:
         """Tell whether it may let through what is held back."""
-        return self.purpose is not None or self.paused is False or self.hours is not None
+        widened = (self.purpose, self.hours, self.limits, self.rest)
+        return self.paused is False or any(value is not None for value in widened)
 
 
 async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignChange) -> tuple[Firm, Status]:
@@ -59,6 +70,33 @@ async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignC
         decided = replace(decided, paused=change.paused)
     if change.hours is not None:
         decided = replace(decided, hours=tuple(change.hours))
+    decided = replace(decided, limits=_limits(decided, change), retries=_retries(firm, decided, change))
     await campaigns.change(tx, campaign.id, decided)
     await firms.change(tx, firm.id)
     return (await firms.load(tx, firm.id))[1], campaign
+
+
+def _limits(decided: Campaign, change: CampaignChange) -> tuple[Limit, ...]:
+    counts: Sequence[Limit] = [limit for limit in decided.limits if not limit.conversations]
+    rests: Sequence[Limit] = [limit for limit in decided.limits if limit.conversations]
+    if change.limits is not None:
+        counts = change.limits
+    if change.rest is not None:
+        rests = [own_limit(1, change.rest, conversations=True)] if change.rest else []
+    for limit in (*counts, *rests):
+        if not timedelta(0) < limit.span <= _LONGEST_LIMIT or not 1 <= limit.count <= 1000:
+            raise InvalidSetting(f"A limit is 1 to 1000 calls, within at most {_LONGEST_LIMIT.days} days.")
+    return (*counts, *rests)
+
+
+def _retries(firm: Firm, decided: Campaign, change: CampaignChange) -> Mapping[int, Retry]:
+    found = dict(decided.retries)
+    for name, retry in (change.retries or {}).items():
+        disposition = firm.statuses.named(StatusType.DISPOSITION, name)
+        if retry is None:
+            found.pop(disposition.id, None)
+        elif not timedelta(0) < retry.after <= _LONGEST_RETRY:
+            raise InvalidSetting(f"It is tried again after more than nothing, and at most {_LONGEST_RETRY.days} days.")
+        else:
+            found[disposition.id] = retry
+    return found

@@ -12,6 +12,7 @@ from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker
 from casedial.domain.claims import opened as claim_opened
 from casedial.domain.dialing import answered_since, came_from, give_back
 from casedial.domain.errors import CasedialError, CaseNotFound, ClaimLost
+from casedial.domain.retries import is_policys
 from casedial.service.do_not_call import Moves, keep_off
 from casedial.storage import cases, claims, firms, leases
 from casedial.storage.engine import Transaction
@@ -104,7 +105,8 @@ def _was_released(history: Sequence[StatusChange], claim_id: UUID, vendor: str) 
 
 def _was_ended(history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
     dialer = (row for row in history if row.type is StatusType.DIALER and row.claim_id == claim_id)
-    return any(row.changed_by == vendor and row.status and row.status.role is not Role.IN_THE_DIALER for row in dialer)
+    left = (row for row in dialer if row.status and row.status.role is not Role.IN_THE_DIALER)
+    return any(row.changed_by == vendor or is_policys(row) for row in left)
 
 
 async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> list[Found]:

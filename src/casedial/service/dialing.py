@@ -12,9 +12,11 @@ from casedial.domain.cases import Caller, Case, Note, Role, StatusChange, Status
 from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, PhoneNotFound
+from casedial.domain.retries import moved_by_policy
 from casedial.service import calling
 from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.service.do_not_call import Moves, keep_off
+from casedial.service.reports import Reports, follows, open_reports
 from casedial.storage import cases, claims, notes
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Transaction
@@ -88,7 +90,7 @@ async def update_case_status(
         else:
             outcomes.append(None)
     moves = Moves(list(desk.changed.values()), desk.history)
-    await keep_off(tx, caller.firm, moves, now)
+    await keep_off(tx, await desk.reports.store(tx), moves, now)
     await cases.save_statuses(tx, caller.firm, moves.cases)
     await cases.record(tx, caller.firm, moves.history)
     await claims.add(tx, caller.firm, desk.opened)
@@ -100,17 +102,22 @@ async def _open_desk(
 ) -> _Desk:
     """Lock the cases, and read what only some updates need: who holds them, the clock, what a lost claim did."""
     held = await adopt_cases(tx, caller.firm, await cases.lock(tx, caller.firm, [item.case_id for item in items]), now)
-    desk = _Desk(caller, now, held, fence)
+    desk = _Desk(caller, now, held, fence, Reports(caller, now))
     in_the_dialer = caller.firm.statuses.with_role(Role.IN_THE_DIALER)
     outside = [case for case in held.values() if not caller.may_dial(case.campaign_id)]
-    if fence or outside or any(item.status and fold(item.status) == fold(in_the_dialer.name) for item in items):
+    follow = follows(caller.firm, items)
+    enters = any(item.status and fold(item.status) == fold(in_the_dialer.name) for item in items)
+    if fence or outside or follow or enters:
         claim_ids = {case.hold.claim_id for case in held.values() if case.hold} | ({fence} if fence else set())
         desk.own = set(await claims_of(tx, caller, claim_ids))
         desk.clock = await tx.clock()
+        if follow:
+            desk.reports = await open_reports(tx, caller, now, held, items)
     desk.outside = {case.case_id for case in outside if not desk.holds(case, None)}
-    if fence:
-        lost_ids = [case.case_id for case in held.values() if not desk.holds(case, fence)]
-        desk.earlier = await cases.history(tx, caller.firm, lost_ids) if lost_ids else {}
+    lost_ids = {case.case_id for case in held.values() if fence and not desk.holds(case, fence)}
+    told_of = {item.case_id for item in items if follow and item.disposition} & held.keys()
+    if lost_ids | told_of:
+        desk.earlier = await cases.history(tx, caller.firm, sorted(lost_ids | told_of))
     return desk
 
 
@@ -122,6 +129,7 @@ class _Desk:
     now: datetime
     held: dict[int, Case]
     fence: UUID | None
+    reports: Reports
     clock: datetime | None = None
     own: set[UUID] = field(default_factory=set)  # those of the claims that are the vendor's
     outside: set[int] = field(default_factory=set)  # not in the caller's campaigns, nor held by the vendor
@@ -140,17 +148,22 @@ class _Desk:
         case = self.held.get(item.case_id)
         if case is None:
             raise _not_found(item.case_id)
-        is_lost = self.fence is not None and not self.holds(case, self.fence)
-        if is_lost and self._did_already(item):
+        fence = None if self.fence and self.holds(case, self.fence) else self.fence
+        if fence and self._did_already(item, fence):
             return
         if item.case_id in self.outside:
             raise _outside(item.case_id)
-        if is_lost:
+        if fence and not self._was_ended_by_policy(case, fence):
             raise lost()
         taker = Taker(uuid4(), self.clock or self.now, self.holds(case, None))
         after, recorded = dialing.update(self.caller.firm, case, item, self.caller.vendor, self.now, taker)
         if not recorded:
             return
+        reported = after.statuses.get(StatusType.DISPOSITION) if item.disposition else None
+        self.reports.note(case, item, reported)
+        decided = self.reports.next(after, item, [*self._earlier(item), *recorded], taker.holds) if reported else None
+        if decided:
+            after, recorded = decided[0], recorded + decided[1]
         self.held[item.case_id] = self.changed[item.case_id] = after
         self.history.extend(recorded)
         claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now)
@@ -158,11 +171,16 @@ class _Desk:
             self.opened.append(claim)
             self.own.add(claim.id)
 
-    def _did_already(self, item: CaseUpdate) -> bool:
-        recorded = [*self.earlier.get(item.case_id, ()), *(h for h in self.history if h.case_id == item.case_id)]
-        return self.fence is not None and dialing.did_already(
-            self.caller.firm, item, recorded, self.fence, self.caller.vendor
-        )
+    def _did_already(self, item: CaseUpdate, fence: UUID) -> bool:
+        return dialing.did_already(self.caller.firm, item, self._earlier(item), fence, self.caller.vendor)
+
+    def _was_ended_by_policy(self, case: Case, fence: UUID) -> bool:
+        """Tell whether it was a policy that ended the vendor's claim of a case: what the dialer says goes over it."""
+        return fence in self.own and moved_by_policy(self._earlier(case), fence)
+
+    def _earlier(self, of: CaseUpdate | Case) -> list[StatusChange]:
+        """Return the history of a case, what this very request did included, where it was read."""
+        return [*self.earlier.get(of.case_id, ()), *(row for row in self.history if row.case_id == of.case_id)]
 
 
 async def add_case_note(

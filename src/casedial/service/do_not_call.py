@@ -65,6 +65,13 @@ async def add(tx: Transaction, firm: Firm, listings: Sequence[Listing]) -> int:
     return added
 
 
+async def list_at_once(tx: Transaction, firm: Firm, listings: Sequence[Listing]) -> None:
+    """Add entries while the firm is in use: it changes only where it has no list yet, for its lists are read anew."""
+    await do_not_call.add(tx, firm.id, listings)
+    if not firm.has_do_not_call:
+        await firms.change(tx, firm.id)
+
+
 async def remove(tx: Transaction, firm: Firm, numbers: Sequence[str], case_ids: Sequence[int]) -> int:
     """Take entries off; return how many there were. Wants ``calling.look_again`` afterwards."""
     removed = await do_not_call.remove(tx, firm.id, numbers, case_ids)

@@ -13,6 +13,7 @@ from casedial.storage.engine import Transaction
 
 DEFAULT_RECORDS = 100
 MAX_CLAIM_TIMEOUT = 365 * 24 * 60 * 60
+MAX_GAP = 30 * 24 * 60 * 60
 
 
 def checked_name(name: str, what: str) -> str:
@@ -67,8 +68,12 @@ async def set_firm(
     default_records: int | None = None,
     claim_timeout: int | None = None,
     retention_days: int | None = None,
+    min_gap: int | None = None,
 ) -> Firm:
-    """Change a firm's settings; None leaves one as it is, a retention of 0 keeps for ever. Raises InvalidSetting."""
+    """Change a firm's settings; None leaves one as it is, a retention of 0 keeps for ever.
+
+    Wants ``calling.look_again`` afterwards where ``min_gap`` got smaller. Raises InvalidSetting.
+    """
     values: dict[str, str | int | None] = {}
     if time_zone is not None:
         values["time_zone"] = _checked_zone(time_zone)
@@ -78,6 +83,10 @@ async def set_firm(
         values["claim_timeout"] = checked_timeout(claim_timeout)
     if retention_days is not None:
         values["retention_days"] = retention_days or None
+    if min_gap is not None:
+        if not 0 <= min_gap <= MAX_GAP:
+            raise InvalidSetting(f"A minimum gap is 0 (none) to {MAX_GAP} seconds.")
+        values["min_gap"] = min_gap
     await firms.change(tx, firm.id, **values)
     return (await firms.load(tx, firm.id))[1]
 

@@ -5,9 +5,9 @@ Every function here wants the firm opened with ``lock=True``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from casedial.domain.cases import Firm, StatusType, is_count
+from casedial.domain.cases import Firm, Flag, StatusType, is_count
 from casedial.domain.errors import InvalidSetting, StatusExists, StatusHasRole
 from casedial.service.firms import checked_name
 from casedial.storage import firms, statuses
@@ -66,6 +66,15 @@ async def retire_status(tx: Transaction, firm: Firm, kind: StatusType, name: str
         role = status.role.name.lower().replace("_", " ")
         raise StatusHasRole(f"{status.name!r} has the role {role!r}: it can be renamed, not retired.")
     await statuses.retire(tx, status.id, retired)
+    return await _changed(tx, firm)
+
+
+async def flag_status(tx: Transaction, firm: Firm, name: str, flags: Collection[Flag]) -> Firm:
+    """Say what a disposition means; counts for what is reported from then on. Raises StatusNotFound, InvalidSetting."""
+    status = firm.statuses.named(StatusType.DISPOSITION, name)
+    if Flag.CONVERSATION in flags and Flag.ATTEMPT not in flags:
+        raise InvalidSetting("A conversation is an attempt, too: give both.")
+    await statuses.flag(tx, status.id, flags)
     return await _changed(tx, firm)
 
 

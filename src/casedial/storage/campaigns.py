@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from casedial.domain.campaigns import Campaign
+from casedial.domain.campaigns import Campaign, Retry
 from casedial.domain.hours import Week, Window
+from casedial.domain.limits import own_limit
 from casedial.domain.rules import Override, Purpose
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import campaigns, statuses
@@ -21,7 +23,15 @@ async def of_firm(tx: Transaction, firm_id: int) -> dict[int, Campaign]:
 
 def _campaign_from(row: Any) -> Campaign:
     hours = tuple(Override(_week(own["week"]), own["wider"], own["reason"], own["state"]) for own in row.hours or ())
-    return Campaign(row.claim_timeout, Purpose(row.purpose), row.paused, hours)
+    limits = tuple(
+        own_limit(count, timedelta(seconds=seconds), conversations)
+        for count, seconds, conversations in row.limits or ()
+    )
+    retries = {
+        int(disposition): Retry(timedelta(seconds=seconds), at_most)
+        for disposition, (seconds, at_most) in (row.retries or {}).items()
+    }
+    return Campaign(row.claim_timeout, Purpose(row.purpose), row.paused, hours, limits, retries)
 
 
 def _week(stored: list[list[int] | None]) -> Week:
@@ -55,6 +65,9 @@ async def change(tx: Transaction, campaign_id: int, campaign: Campaign) -> None:
         "purpose": campaign.purpose.value,
         "paused": campaign.paused,
         "hours": hours or None,
+        "limits": [(own.count, own.span.total_seconds(), own.conversations) for own in campaign.limits] or None,
+        "retries": {str(id): (retry.after.total_seconds(), retry.at_most) for id, retry in campaign.retries.items()}
+        or None,
     }
     changed = await tx.execute(campaigns.update().where(campaigns.c.status_id == campaign_id).values(values))
     if not changed.rowcount:

@@ -12,6 +12,7 @@ from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
 from casedial.storage import campaigns
 from casedial.storage.engine import Transaction
+from casedial.storage.statuses import read_flags
 from casedial.storage.tables import cases, do_not_call, firms, statuses
 
 
@@ -45,7 +46,14 @@ async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
         statuses.select().where(statuses.c.firm_id == firm_id).order_by(statuses.c.type, statuses.c.position)
     )
     listed = Statuses(
-        Status(row.id, StatusType(row.type), row.name, Role(row.role) if row.role else None, row.retired)
+        Status(
+            row.id,
+            (kind := StatusType(row.type)),
+            row.name,
+            Role(row.role) if row.role else None,
+            row.retired,
+            read_flags(kind, row.name, row.flags),
+        )
         for row in rows
     )
     has_list = sa.select(sa.exists().where(do_not_call.c.firm_id == firm_id))
@@ -64,6 +72,7 @@ def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign], has_do_no
         decided,
         row.retention_days,
         has_do_not_call,
+        row.min_gap,
         row.version,
     )
 

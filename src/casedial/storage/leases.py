@@ -45,6 +45,25 @@ async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[U
     return {row.id: _claim_from(row) for row in rows}
 
 
+async def handed_out(tx: Transaction, held: Mapping[int, UUID]) -> dict[int, list[str]]:
+    """Return the names of the phones that a claim handed out for a case, by CaseID, where calling rules were applied.
+
+    ``held`` has the claim of each case that is asked for.
+    """
+    by_claim: dict[UUID, list[int]] = {}
+    for case_id, claim_id in held.items():
+        by_claim.setdefault(claim_id, []).append(case_id)
+    found: dict[int, list[str]] = {}
+    for claim_id, case_ids in by_claim.items():
+        # The evidence of a large claim is large: of one case, only that case's is fetched.
+        one = len(case_ids) == 1
+        wanted = claims.c.evidence[str(case_ids[0])] if one else claims.c.evidence
+        kept = (await tx.execute(sa.select(wanted).where(claims.c.id == claim_id))).scalar_one_or_none()
+        by_case: dict[str, Any] = {str(case_ids[0]): kept} if one else kept or {}
+        found |= {id: [phone["phone"] for phone in by_case[str(id)]] for id in case_ids if by_case.get(str(id))}
+    return found
+
+
 async def next_check(tx: Transaction) -> datetime | None:
     """Return when the next lease may end, by the database's clock; None when none will."""
     found: datetime | None = (await tx.execute(_NEXT)).scalar_one()

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role, StatusType, fold
+from casedial.domain.cases import Flag, Role, StatusType, first_flags, fold
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import statuses
+
+
+def show_flags(flags: Iterable[Flag]) -> str:
+    """Return flags as they are stored."""
+    return " ".join(sorted(flags))
+
+
+def read_flags(kind: StatusType, name: str, stored: str | None) -> frozenset[Flag]:
+    """Return stored flags; those of a status that an older casedial added are what a new one has."""
+    return first_flags(kind, name) if stored is None else frozenset(map(Flag, stored.split()))
+
+
+async def flag(tx: Transaction, status_id: int, flags: Iterable[Flag]) -> None:
+    """Give a disposition these flags, and no others."""
+    await tx.execute(statuses.update().where(statuses.c.id == status_id).values(flags=show_flags(flags)))
 
 
 async def add(tx: Transaction, firm_id: int, added: Sequence[tuple[StatusType, str, Role | None]], first: int) -> None:
@@ -22,6 +37,7 @@ async def add(tx: Transaction, firm_id: int, added: Sequence[tuple[StatusType, s
             "position": first + index,
             "role": role,
             "retired": False,
+            "flags": show_flags(first_flags(kind, name)),
         }
         for index, (kind, name, role) in enumerate(added)
     ]

@@ -61,6 +61,7 @@ firms = sa.Table(
     Column("created_at", Instant, nullable=False),
     Column("claim_timeout", Integer, nullable=False, server_default="86400"),  # seconds; 0: claims never run out
     Column("retention_days", Integer),  # how long purge keeps what is over; null: for ever
+    Column("min_gap", Integer, nullable=False, server_default="900"),  # seconds between two calls of one number
 )
 
 keys = sa.Table(
@@ -101,6 +102,7 @@ statuses = sa.Table(
     Column("position", Integer, nullable=False),
     Column("role", SmallInteger),
     Column("retired", Boolean, nullable=False),
+    Column("flags", Text),  # of a disposition; null: written by a casedial that knew none
     sa.UniqueConstraint("firm_id", "type", "name_folded"),
     sa.UniqueConstraint("firm_id", "role"),
     CheckConstraint("role IS NULL OR (type = 1 AND NOT retired)", name="role_kept"),
@@ -115,6 +117,8 @@ campaigns = sa.Table(
     Column("purpose", Text, nullable=False, server_default="none"),
     Column("paused", Boolean, nullable=False, server_default=sa.false()),
     Column("hours", sa.JSON(none_as_null=True)),
+    Column("limits", sa.JSON(none_as_null=True)),  # [[calls, seconds, whether conversations only], …]
+    Column("retries", sa.JSON(none_as_null=True)),  # by the id of a disposition: [seconds, how often]
 )
 
 # Numbers and cases that a firm must not call; a row has one of the two.
@@ -130,6 +134,21 @@ do_not_call = sa.Table(
     sa.UniqueConstraint("firm_id", "number", name="uq_do_not_call_number"),
     sa.UniqueConstraint("firm_id", "case_id", name="uq_do_not_call_case_id"),
     CheckConstraint("(number IS NULL) <> (case_id IS NULL)", name="one_of_two"),
+)
+
+# Attempts to reach somebody, one row for each number that was handed out for it; kept as long as any limit looks back.
+calls = sa.Table(
+    "calls",
+    metadata,
+    Column("id", RowID, primary_key=True),
+    Column("firm_id", BigInteger, nullable=False),
+    Column("number", Text, nullable=False),  # ten digits
+    Column("case_id", BigInteger, nullable=False),
+    Column("called_at", Instant, nullable=False),
+    Column("conversation", Boolean, nullable=False),
+    Index("ix_calls_number", "firm_id", "number", "called_at"),
+    Index("ix_calls_case", "firm_id", "case_id", "called_at"),
+    Index("ix_calls_called_at", "called_at"),
 )
 
 # States to which nobody may call for a while, whatever the firm.

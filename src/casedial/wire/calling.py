@@ -35,9 +35,17 @@ def _phone(found: PhoneVerdict, zip_code: str) -> dict[str, Any]:
         "ZipCode": zip_code,
         "States": sorted(found.place.states),
         "Zones": sorted(found.place.zones),
-        "Because": [str(found.listing)] if found.listing else words(found.hours) if found.hours else [],
+        "Because": _because(found),
         "NextCallableAt": _instant(found.next_at),
     }
+
+
+def _because(found: PhoneVerdict) -> list[str]:
+    """Say why a phone may be called or not. Another case that uses the number is not named: keys may not see it."""
+    if found.listing:
+        return [str(found.listing)]
+    used = ["the number is in another open claim"] if found.used_by is not None else []
+    return [*used, *map(str, found.deferred), *found.limits, *(words(found.hours) if found.hours else [])]
 
 
 def preflight_reply(

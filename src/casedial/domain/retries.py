@@ -1,0 +1,97 @@
+"""What comes next for a case when a dialer reports a disposition and says no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from casedial.domain.cases import CASEDIAL, Case, Firm, Flag, Role, Status, StatusChange, StatusType
+from casedial.domain.dialing import CaseUpdate, change
+
+# Why a case was set To Dial, or Do not Dial, in its history.
+RETRY = "retry policy"
+OVER = "nothing is left to dial for"
+
+NextOpen = Callable[[Case, datetime], datetime]  # of a case that is To Dial: when it may be called, from then on
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A disposition that a vendor has just reported: the case after it, and its history, that row being the last."""
+
+    case: Case
+    history: Sequence[StatusChange]
+    vendor: str
+    holds: bool  # whether the vendor holds the case
+
+    @property
+    def leaves_open(self) -> bool:
+        """Tell whether nobody said what comes next.
+
+        A case that somebody else holds is theirs. One that is To Dial waits: where it is not due, or where this vendor
+        itself put it there at the end of its claim, the dialer has said when.
+        """
+        if self.case.role is Role.IN_THE_DIALER:
+            return self.holds
+        if self.case.role is not Role.TO_DIAL or self.case.dial_at is None:
+            return False
+        last = next((row for row in reversed(self.history) if row.type is StatusType.DIALER), None)
+        said_so = last is not None and last.claim_id is not None and last.changed_by == self.vendor
+        return self.case.dial_at <= self.history[-1].changed_at and not said_so
+
+
+def what_next(
+    firm: Firm, report: Report, item: CaseUpdate, now: datetime, next_open: NextOpen
+) -> tuple[Case, list[StatusChange]] | None:
+    """Do what the firm decided for a disposition that came without Status and NextCall; None where it did not.
+
+    A final disposition, or one that opts out, ends the dialing; else the campaign's retry policy says when to dial
+    again, within the calling hours.
+    """
+    disposition = report.case.statuses.get(StatusType.DISPOSITION)
+    if not item.disposition or item.status or item.next_call is not None or disposition is None:
+        return None
+    policy = firm.campaign(report.case.campaign_id).retries.get(disposition.id)
+    ends = bool(disposition.flags & {Flag.FINAL, Flag.OPT_OUT})
+    if (policy is None and not ends) or not report.leaves_open:
+        return None
+    off: dict[StatusType, Status | None] = {StatusType.DIALER: firm.statuses.with_role(Role.DO_NOT_DIAL)}
+    if ends or policy is None:
+        return change(report.case, off, now, CASEDIAL, now, reason=f"{OVER}: {disposition.name}")
+    times = _times(report.history, disposition)
+    if times >= policy.at_most:
+        return change(report.case, off, now, CASEDIAL, now, reason=f"{RETRY}: tried again {times} times already")
+    on: dict[StatusType, Status | None] = {StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}
+    waiting, _ = change(report.case, on, now + policy.after, CASEDIAL, now)
+    reason = f"{RETRY}: {times + 1} of {policy.at_most}"
+    return change(report.case, on, next_open(waiting, now + policy.after), CASEDIAL, now, reason=reason)
+
+
+def _times(history: Sequence[StatusChange], disposition: Status) -> int:
+    """Return how often this disposition was tried again already, in this campaign, since the case was last given up."""
+    times = 0
+    last: Status | None = None
+    for row in history:
+        if row.type is StatusType.DISPOSITION:
+            last = row.status
+        elif row.type is StatusType.CAMPAIGN or (row.status and row.status.role is Role.DO_NOT_DIAL):
+            times = 0
+        elif is_policys(row) and last == disposition:
+            times += 1
+    return times
+
+
+def is_policys(row: StatusChange) -> bool:
+    """Tell whether a policy made a change."""
+    return row.changed_by == CASEDIAL and (row.reason or "").startswith((RETRY, OVER))
+
+
+def moved_by_policy(history: Sequence[StatusChange], claim_id: UUID) -> bool:
+    """Tell whether the last that happened to a case's Dialer Status is that a policy ended this claim.
+
+    Then the dialer that had it may still say what comes next itself.
+    """
+    last = next((row for row in reversed(history) if row.type is StatusType.DIALER), None)
+    return last is not None and is_policys(last) and last.claim_id == claim_id
