@@ -24,6 +24,8 @@ from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.tables import cases
 from tests.conftest import Api, Office
 
+CAMPAIGNS = ("Intake follow-up", "Notification campaign")
+
 
 async def examine(database_url: str, exit_code: int) -> dict[str, list[dict[str, str]]]:
     """Run the command; return its findings by what was checked."""
@@ -43,6 +45,20 @@ async def hold(store: Store, **columns: datetime | None) -> None:
         await tx.execute(cases.update().where(cases.c.dialer_role == int(Role.IN_THE_DIALER)).values(**columns))
 
 
+async def decide(office: Office, *campaigns: str) -> None:
+    """Give campaigns a purpose, at any hour but midnight."""
+    always = Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test")
+    for campaign in campaigns:
+        async with office.store.write() as tx:
+            firm = await open_firm(tx, office.name, lock=True)
+            await set_campaign(tx, firm, campaign, CampaignChange(purpose=Purpose.CLIENT, hours=[always]))
+
+
+# Where it is not midnight, of which the last minute is closed.
+_ZIP, _AREA = ("96813", "808") if 2 <= datetime.now(UTC).hour <= 6 else ("10001", "212")
+AWAKE = {"zip_code": _ZIP, "phones": (Phone("Cell", _AREA + "555{:04}", True),)}
+
+
 @pytest.fixture
 def private(database_url: str) -> str:
     if database_url.startswith("sqlite"):
@@ -51,7 +67,8 @@ def private(database_url: str) -> str:
 
 
 async def test_all_is_well(private: str, office: Office) -> None:
-    await office.add(1)
+    await decide(office, *CAMPAIGNS)
+    await office.add(1, dial_at=datetime.now(UTC))
     found = await examine(private, 0)
     assert {"database", "schema", "clock", "overdue claims", "answered cases", "snapshots"} <= set(found)
     shown = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", "--database-url", private])
@@ -61,8 +78,9 @@ async def test_all_is_well(private: str, office: Office) -> None:
 
 async def test_stuck_and_answered_cases(private: str, office: Office, api: Api, store: Store) -> None:
     now = datetime.now(UTC)
+    await decide(office, *CAMPAIGNS)
     for number in (11, 12):
-        await office.add(number)
+        await office.add(number, **AWAKE)
     await api.post("GetCasesToDial", {"Auto-change": True})
     await api.post("UpdateCaseStatus", {"CaseID": 11, "Disposition": "No Answer"})
     assert (await examine(private, 0))["answered cases"][0]["found"].endswith("(CaseID 11).")  # the call may go on
@@ -86,16 +104,10 @@ async def test_stuck_and_answered_cases(private: str, office: Office, api: Api, 
 
 async def test_callable_cases_that_nobody_claims(private: str, office: Office, api: Api) -> None:
     """Only where calling hours tell when somebody should be at work."""
-    # Where it is not midnight, of which the last minute is closed.
-    zip_code, area = ("96813", "808") if 2 <= datetime.now(UTC).hour <= 6 else ("10001", "212")
-    await office.add(1, zip_code=zip_code, phones=(Phone("Cell", f"{area}5550101", True),))
-    found = await examine(private, 0)
-    assert "none are applied in Intake follow-up" in found["calling rules"][0]["found"]
-    always = Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test")
-    async with office.store.write() as tx:
-        firm = await open_firm(tx, office.name, lock=True)
-        change = CampaignChange(purpose=Purpose.CLIENT, hours=[always])
-        await set_campaign(tx, firm, "Intake follow-up", change)
+    await office.add(1, **AWAKE)
+    found = await examine(private, 1)
+    assert "none are applied in Intake follow-up, Notification campaign" in found["calling rules"][0]["found"]
+    await decide(office, *CAMPAIGNS)
     [finding] = (await examine(private, 1))["campaigns"]
     assert "Intake follow-up has cases that may be called since an hour" in finding["found"]
     await api.post("GetCasesToDial", {"Auto-change": True})

@@ -90,7 +90,7 @@ async def test_explain_and_preflight(casedial: Casedial, office: Office) -> None
         "dialer status",
         "due",
         "campaign",
-        *("phones", "do not call", "hours"),
+        *("phones", "do not call", "in use", "how often", "hours"),
     ]
     [phone] = document["Phones"]
     assert (phone["States"], phone["Zones"]) == (["NY"], ["America/New_York"])

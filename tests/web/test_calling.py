@@ -10,7 +10,7 @@ import pytest
 from casedial.domain.cases import Phone, StatusesStale
 from casedial.domain.keys import Scope
 from casedial.domain.rules import Ban, Purpose
-from casedial.service import dialing
+from casedial.service import calling, dialing
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key
@@ -69,7 +69,8 @@ async def test_preflight(api: Api, banned: Office, other_office: Office) -> None
     assert (reply.status_code, reply.headers["x-ignored-parameters"]) == (200, "Compaign")
     counted = reply.json()
     assert (counted["Due"], counted["Callable"]) == (1, 0)
-    assert counted["HeldBack"] == {"paused": 0, "no phone": 0, "do not call": 0, "hours": 1}
+    assert counted["HeldBack"] == dict.fromkeys(calling.HELD_BACK, 0) | {"hours": 1}
+    assert counted["WithoutRules"] == 0
     nothing = await api.http.get("/v1/preflight", params={"Campaign": "no such"}, headers=key)
     assert nothing.json()["Due"] == 0
 

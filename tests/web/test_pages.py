@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,13 +12,15 @@ import pytest
 import sqlalchemy as sa
 from openapi_spec_validator import validate
 
+from casedial.domain.cases import StatusType
 from casedial.domain.errors import OperatorError, RequestError, TooLarge, every_error
+from casedial.storage import rules
 from casedial.storage.engine import Store
 from casedial.web.api import METHODS
 from casedial.web.calling import PATHS
 from casedial.web.openapi import document
 from casedial.web.problems import status_of
-from tests.conftest import Api, assert_problem
+from tests.conftest import Api, Office, assert_problem
 from tests.web import test_examples
 
 
@@ -134,3 +137,30 @@ async def test_metrics_count_by_method_and_outcome(api: Api, http: httpx.AsyncCl
     assert re.search(r'casedial_requests_total\{method="GetCaseInfo",outcome="KeyMissing"\} \d', text)
     assert 'casedial_request_seconds_bucket{le="0.1",method="GetCaseInfo"}' in text
     assert "404404" not in text
+
+
+async def test_metrics_tell_of_each_list(api: Api, office: Office) -> None:
+    now = datetime.now(UTC)
+    for case_id in (1, 2, 3):
+        await office.add(case_id, dial_at=now - timedelta(hours=case_id))
+    await office.add(4, dial_at=now + timedelta(hours=1))
+    await office.add(5, campaign="Notification campaign")
+    await office.add(6, campaign=None)
+    firm = await office.firm()
+    intake, notification = (status.id for status in firm.statuses.of(StatusType.CAMPAIGN))
+    assert [case["CaseID"] for case in (await api.post("GetCasesToDial", {"Auto-change": True, "Records": 3})).json()]
+    async with office.store.write() as tx:
+        await rules.hold_back(tx, firm, {2: now + timedelta(hours=1)})
+    text = (await api.http.get("/metrics")).text
+    value = {
+        (name, campaign): float(number)
+        for name, campaign, number in re.findall(
+            rf'^casedial_(\w+){{campaign="(\d*)",firm="{firm.id}"}} (\S+)$', text, re.MULTILINE
+        )
+    }
+    assert value["cases_due", str(intake)] == 2
+    assert value["cases_callable", str(intake)] == 1
+    assert 3590 < value["oldest_due_seconds", str(intake)] < 3700
+    assert value["seconds_since_last_claim", str(intake)] < 60
+    assert ("cases_due", str(notification)) not in value
+    assert "last_claim_" not in text.replace("since_last_claim", "")

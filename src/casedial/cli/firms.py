@@ -23,6 +23,7 @@ DefaultRecords = Annotated[int, typer.Option(help="Cases a caller gets who sends
 
 def _row(firm: Firm) -> Row:
     return {
+        "id": firm.id,
         "name": firm.name,
         "time_zone": firm.time_zone,
         "default_records": firm.default_records,
@@ -117,5 +118,14 @@ def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     if as_json:
         show_json(rows)
     else:
-        columns = ("name", "time zone", "default records", "claim timeout", "retention days", "minimum gap", "cases")
+        columns = (
+            "id",
+            "name",
+            "time zone",
+            "default records",
+            "claim timeout",
+            "retention days",
+            "minimum gap",
+            "cases",
+        )
         show_table(columns, [list(row.values()) for row in rows])

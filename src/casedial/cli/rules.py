@@ -207,10 +207,15 @@ def preflight(
 
     opened, found = run(work, database_url, as_json)
     if as_json:
-        show_json(preflight_reply(found.due, found.callable, found.held_back, found.by_hour, now))
+        show_json(preflight_reply(found.due, found.callable, found.without_rules, found.held_back, found.by_hour, now))
         return
     held = "; ".join(f"{number} {_HELD[reason]}" for reason, number in found.held_back.items() if number)
     typer.echo(f"{count(found.due, 'case')} due; {found.callable} callable now{'; ' + held if held else ''}.")
+    if found.without_rules:
+        typer.echo(
+            f"Warning: {found.without_rules} of the callable are in campaigns without a purpose (or in none): no "
+            "calling rules are applied to them, at any hour."
+        )
     if found.by_hour:
         rows = [(show_moment(hour, opened.zone), number) for hour, number in found.by_hour.items()]
         show_table((f"from ({opened.time_zone})", "become callable"), rows)

@@ -42,6 +42,7 @@ def _show(
 
     rows: list[Row] = [
         {
+            "id": status.id,
             "name": status.name,
             "role": status.role.name.lower() if status.role else None,
             "retired": status.retired,
@@ -54,7 +55,7 @@ def _show(
     else:
         flags = [", ".join(row.pop("flags", ())) for row in rows]
         show_table(
-            (kind.label, "role", "retired", *(["flags"] if any(flags) else [])),
+            ("id", kind.label, "role", "retired", *(["flags"] if any(flags) else [])),
             [[*row.values(), *([words] if any(flags) else [])] for row, words in zip(rows, flags, strict=True)],
         )
 

@@ -257,12 +257,14 @@ class Preflight:
     callable: int = 0
     held_back: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HELD_BACK, 0))
     by_hour: dict[datetime, int] = field(default_factory=dict)
+    without_rules: int = 0  # of the callable: in no campaign, or in one without a purpose
 
     def count(self, verdict: Verdict) -> None:
         """Count one due case."""
         self.due += 1
         if verdict.callable:
             self.callable += 1
+            self.without_rules += verdict.purpose is Purpose.NONE
             return
         failed = {check.name for check in verdict.checks if not check.passed}
         reasons = dict(zip(HELD_BACK, ("campaign", "phones", *HELD_BACK[2:]), strict=True))

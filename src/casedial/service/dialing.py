@@ -16,7 +16,7 @@ from casedial.domain.retries import moved_by_policy
 from casedial.service import calling
 from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.service.do_not_call import Moves, keep_off
-from casedial.service.reports import Reports, follows, open_reports
+from casedial.service.reports import Reports, open_reports
 from casedial.storage import cases, claims, notes
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Transaction
@@ -102,22 +102,19 @@ async def _open_desk(
 ) -> _Desk:
     """Lock the cases, and read what only some updates need: who holds them, the clock, what a lost claim did."""
     held = await adopt_cases(tx, caller.firm, await cases.lock(tx, caller.firm, [item.case_id for item in items]), now)
-    desk = _Desk(caller, now, held, fence, Reports(caller, now))
+    desk = _Desk(caller, now, held, fence, await open_reports(tx, caller, now, held, items))
     in_the_dialer = caller.firm.statuses.with_role(Role.IN_THE_DIALER)
-    outside = [case for case in held.values() if not caller.may_dial(case.campaign_id)]
-    follow = follows(caller.firm, items)
     enters = any(item.status and fold(item.status) == fold(in_the_dialer.name) for item in items)
-    if fence or outside or follow or enters:
+    outside = [case for case in held.values() if not caller.may_dial(case.campaign_id)]
+    if fence or outside or enters or desk.reports.rules:
         claim_ids = {case.hold.claim_id for case in held.values() if case.hold} | ({fence} if fence else set())
         desk.own = set(await claims_of(tx, caller, claim_ids))
         desk.clock = await tx.clock()
-        if follow:
-            desk.reports = await open_reports(tx, caller, now, held, items)
     desk.outside = {case.case_id for case in outside if not desk.holds(case, None)}
-    lost_ids = {case.case_id for case in held.values() if fence and not desk.holds(case, fence)}
-    told_of = {item.case_id for item in items if follow and item.disposition} & held.keys()
-    if lost_ids | told_of:
-        desk.earlier = await cases.history(tx, caller.firm, sorted(lost_ids | told_of))
+    read = {case.case_id for case in held.values() if fence and not desk.holds(case, fence)}
+    if desk.reports.rules:
+        read |= {item.case_id for item in items if item.disposition} & held.keys()
+    desk.earlier = await cases.history(tx, caller.firm, sorted(read)) if read else {}
     return desk
 
 

@@ -181,7 +181,8 @@ async def _campaigns(tx: Transaction) -> list[Finding]:
         without = [c.name for c in campaigns if firm.campaign(c.id).purpose is Purpose.NONE]
         if without:
             found = f"{firm.name}: none are applied in {', '.join(without)}: every due case is given out, at any hour."
-            findings.append(Finding("calling rules", Level.OK, found))
+            advice = "Give each a purpose: casedial campaign set NAME --firm NAME --purpose PURPOSE."
+            findings.append(Finding("calling rules", Level.WARNING, found, advice))
         last = await health.last_claim(tx, firm.id)
         idle = last is None or now - last > _IDLE_FOR
         for campaign in campaigns if idle else ():

@@ -20,12 +20,10 @@ from casedial.storage.engine import Transaction
 _SAME_CALL = timedelta(seconds=30)
 
 
-def follows(firm: Firm, items: Iterable[CaseUpdate]) -> bool:
-    """Tell whether more may follow from these updates than that a call is counted."""
-    if not any(item.disposition for item in items):
-        return False
+def decides(firm: Firm) -> bool:
+    """Tell whether a firm decided what comes next after any disposition."""
     ends = any(status.flags & {Flag.FINAL, Flag.OPT_OUT} for status in firm.statuses.of(StatusType.DISPOSITION))
-    return ends or any(campaign.is_judged or campaign.retries for campaign in firm.campaigns.values())
+    return ends or any(campaign.retries for campaign in firm.campaigns.values())
 
 
 @dataclass(slots=True)
@@ -94,9 +92,11 @@ class Reports:
 async def open_reports(
     tx: Transaction, caller: Caller, now: datetime, held: Mapping[int, Case], items: Iterable[CaseUpdate]
 ) -> Reports:
-    """Return the reports of an update of cases that this transaction holds, from whose dispositions more follows."""
+    """Return the reports of an update of cases that this transaction holds; most firms need nothing read for them."""
     told_of = {item.case_id for item in items if item.disposition} & held.keys()
-    holds = {case_id: hold.claim_id for case_id in told_of if (hold := held[case_id].hold)}
-    judged = any(campaign.is_judged for campaign in caller.firm.campaigns.values())
-    handed_out = await leases.handed_out(tx, holds) if judged else {}
-    return Reports(caller, now, handed_out, await calling.rules_now(tx, now))
+    handed_out: Mapping[int, Sequence[str]] = {}
+    if any(campaign.is_judged for campaign in caller.firm.campaigns.values()):
+        holds = {case_id: hold.claim_id for case_id in told_of if (hold := held[case_id].hold)}
+        handed_out = await leases.handed_out(tx, holds)
+    rules = await calling.rules_now(tx, now) if told_of and decides(caller.firm) else None
+    return Reports(caller, now, handed_out, rules)

@@ -12,7 +12,17 @@ from casedial.domain.errors import StorageUnavailable
 from casedial.storage import health
 from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.retention import listed_cases
-from casedial.storage.tables import cases, claims, do_not_call, idempotency, keys, notes, phone_numbers, status_history
+from casedial.storage.tables import (
+    calls,
+    cases,
+    claims,
+    do_not_call,
+    idempotency,
+    keys,
+    notes,
+    phone_numbers,
+    status_history,
+)
 
 ReplyName = tuple[int, bytes]  # the key, and the digest of the Idempotency-Key
 
@@ -40,7 +50,7 @@ async def delete(tx: Transaction, firm_id: int, case_id: int) -> dict[str, int]:
         kind: int((await tx.execute(table.delete().where(_of(table, firm_id, case_id)))).rowcount)
         for kind, table in _ROWS.items()
     }
-    for table in (phone_numbers, do_not_call, cases):
+    for table in (phone_numbers, calls, do_not_call, cases):
         await tx.execute(table.delete().where(_of(table, firm_id, case_id)))
     return removed
 
@@ -103,7 +113,7 @@ async def wipe(store: Store) -> bool:
         async with store.session() as tx:
             await tx.connection.execution_options(isolation_level="AUTOCOMMIT")
             began = await tx.clock()
-            for table in (*_ROWS.values(), phone_numbers, claims, idempotency, cases):
+            for table in (*_ROWS.values(), phone_numbers, calls, claims, idempotency, cases):
                 await tx.execute(sa.text(f"VACUUM (ANALYZE) {table.name}"))  # statistics hold samples of the values
             # What a transaction from before may still see stays.
             return not await health.old_snapshots(tx, await tx.clock() - began)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from casedial.domain.cases import Role
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.sqlite import wal_is_safe
-from casedial.storage.tables import UNCLAIMED, cases, claims, firms
+from casedial.storage.tables import HELD_BACK_ROLE, UNCLAIMED, cases, claims, firms
 
 _SHOWN = 5  # CaseIDs named of many
 
@@ -43,6 +43,36 @@ async def version(tx: Transaction) -> tuple[str, bool]:
         return f"SQLite {number}, journal mode {mode}", wal_is_safe(tuple(map(int, number.split("."))))
     number = (await tx.execute(sa.text("SHOW server_version"))).scalar_one()
     return f"PostgreSQL {number}", int(str(number).partition(".")[0]) >= 14
+
+
+@dataclass(frozen=True, slots=True)
+class DialList:
+    """The due cases of a campaign (None: of cases in none): how many, how many not held back, the oldest of these."""
+
+    firm_id: int
+    campaign_id: int | None
+    due: int
+    callable: int
+    oldest: datetime | None
+
+
+async def dial_lists(tx: Transaction, now: datetime) -> list[DialList]:
+    """Count the due cases of each firm and campaign. It looks at all of them: ask seldom."""
+    waits = cases.c.dialer_role.in_((int(Role.TO_DIAL), HELD_BACK_ROLE))
+    may = cases.c.dialer_role == int(Role.TO_DIAL)
+    query = (
+        sa.select(
+            cases.c.firm_id,
+            cases.c.campaign_id,
+            sa.func.count().label("due"),
+            sa.func.count().filter(may).label("callable"),
+            sa.func.min(cases.c.dial_at).filter(may).label("oldest"),
+        )
+        .where(waits, cases.c.dial_at <= now)
+        .group_by(cases.c.firm_id, cases.c.campaign_id)
+    )
+    rows = await tx.execute(query)
+    return [DialList(row.firm_id, row.campaign_id, row.due, row.callable, row.oldest) for row in rows]
 
 
 async def answered(tx: Transaction) -> list[Stuck]:

@@ -57,7 +57,10 @@ def _get_cases_to_dial(call: Call) -> tuple[bool, Work]:
         headers = {"X-Records-Limit": str(query.records)} if cut else {}
         if claim:
             headers |= _claim_headers(claim)
-        return Reply(body, headers=headers, cases=len(cases), claimed=len(cases) if claim else 0)
+        if claim is None:
+            return Reply(body, headers=headers, cases=len(cases))
+        campaigns = frozenset(case.campaign_id for case in cases)
+        return Reply(body, headers=headers, cases=len(cases), claimed=len(cases), claimed_in=campaigns)
 
     return query.auto_change, work
 

@@ -63,7 +63,7 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
             # One for each firm at a time: it looks at every due case, and claims need the connections.
             async with counting[caller.firm.id], store.read() as tx:
                 found = await calling.preflight(tx, caller.firm, _campaigns(caller, name), now)
-            body = preflight_reply(found.due, found.callable, found.held_back, found.by_hour, now)
+            body = preflight_reply(found.due, found.callable, found.without_rules, found.held_back, found.by_hour, now)
             return Reply(encode(body), cases=found.due)
 
         return await answer(request, "Preflight", work)

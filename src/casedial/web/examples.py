@@ -58,6 +58,7 @@ COUNTED: Schema = {
     "At": "2026-11-24T13:05:00.000Z",
     "Due": 1204,
     "Callable": 310,
-    "HeldBack": {"paused": 0, "no phone": 104, "do not call": 150, "hours": 640},
+    "WithoutRules": 0,
+    "HeldBack": {"paused": 0, "no phone": 104, "do not call": 150, "in use": 0, "how often": 0, "hours": 640},
     "ByHour": [{"From": "2026-11-24T17:00:00.000Z", "Cases": 640}],
 }

@@ -44,3 +44,4 @@ class Reply:
     outcome: str = SUCCESS
     cases: int = 0
     claimed: int = 0
+    claimed_in: frozenset[int | None] = frozenset()  # campaigns; None is that of cases that are in none

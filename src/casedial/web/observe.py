@@ -5,15 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+
+from casedial.storage.health import DialList
 
 _REQUESTS = Counter("casedial_requests", "Requests answered.", ["method", "outcome"])
 _SECONDS = Histogram(
@@ -23,6 +35,10 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 _CLAIMED = Counter("casedial_cases_claimed", "Cases handed to a dialer by Auto-change.", ["method", "outcome"])
+_LAST_CLAIM = Gauge(
+    "casedial_last_claim", "When cases were last claimed.", ["firm", "campaign"], multiprocess_mode="mostrecent"
+)
+_STARTED = time.time()
 
 _RETURNED = Counter("casedial_cases_returned", "Cases returned to To Dial because their claim ran out unanswered.")
 _ADOPTED = Counter("casedial_cases_adopted", "Cases found In the Dialer without a claim, and given one.")
@@ -48,6 +64,7 @@ class RequestRecord:
     key: int | None = None
     cases: int = 0
     claimed: int = 0
+    claimed_in: frozenset[int | None] = frozenset()
     ignored: list[str] = field(default_factory=list)  # parameters that nothing asked for
 
 
@@ -71,6 +88,8 @@ def note_request(record: RequestRecord, verb: str, status: int, seconds: float) 
     _SECONDS.labels(record.method).observe(seconds)
     if record.claimed:
         _CLAIMED.labels(record.method, record.outcome).inc(record.claimed)
+        for campaign_id in record.claimed_in:
+            _LAST_CLAIM.labels(*_list_labels(record.firm, campaign_id)).set_to_current_time()
     log.info(
         "request",
         request_id=record.request_id,
@@ -113,6 +132,62 @@ def _where(error: BaseException) -> dict[str, object]:
     return {"error": type(error).__name__, "frames": frames}
 
 
+def _list_labels(firm_id: int | None, campaign_id: int | None) -> tuple[str, str]:
+    return str(firm_id), str(campaign_id or "")  # "" is that of cases that are in no campaign
+
+
+class _Workers(Collector):
+    """What all workers count; when cases were last claimed becomes how long that is ago.
+
+    Of a list that has cases due and was not claimed from, that is since the server started.
+    """
+
+    def __init__(self, source: Collector, lists: Iterable[DialList]) -> None:
+        self._source = source
+        self._lists = lists
+
+    def collect(self) -> Iterator[Metric]:
+        last = {_list_labels(found.firm_id, found.campaign_id): _STARTED for found in self._lists}
+        for metric in self._source.collect():
+            if metric.name == "casedial_last_claim":
+                last |= {(s.labels["firm"], s.labels["campaign"]): s.value for s in metric.samples}
+            else:
+                yield metric
+        gauge = GaugeMetricFamily(
+            "casedial_seconds_since_last_claim",
+            "Since this server last gave out a case of a campaign, or since it started.",
+            labels=["firm", "campaign"],
+        )
+        for labels, at in last.items():
+            gauge.add_metric(labels, max(0.0, time.time() - at))
+        yield gauge
+
+
+class _Lists(Collector):
+    """The dial lists, as the database has them."""
+
+    def __init__(self, lists: Iterable[DialList], now: datetime) -> None:
+        self._lists = lists
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        due, callable_now, oldest = (
+            GaugeMetricFamily(f"casedial_{name}", words, labels=["firm", "campaign"])
+            for name, words in (
+                ("cases_due", "Cases To Dial whose time has come."),
+                ("cases_callable", "Those of them that no calling rule is known to hold back."),
+                ("oldest_due_seconds", "For how long the oldest of those that are not held back has been due."),
+            )
+        )
+        for found in self._lists:
+            labels = _list_labels(found.firm_id, found.campaign_id)
+            due.add_metric(labels, found.due)
+            callable_now.add_metric(labels, found.callable)
+            if found.oldest:
+                oldest.add_metric(labels, max(0.0, (self._now - found.oldest).total_seconds()))
+        yield from (due, callable_now, oldest)
+
+
 class _Answered(Collector):
     """Cases that somebody was dialed for and nobody decided about, as the database has them."""
 
@@ -130,13 +205,22 @@ class _Answered(Collector):
         yield gauge
 
 
-def metrics(answered: Mapping[int, int] | None) -> tuple[bytes, str]:
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the database counted: answered cases by firm, and the dial lists at ``at``."""
+
+    answered: Mapping[int, int]
+    lists: Sequence[DialList]
+    at: datetime
+
+
+def metrics(counts: Counts | None) -> tuple[bytes, str]:
     """Return the metrics of all workers and what the database counted (None: it is away), and their content type."""
     registry = CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    else:
-        registry.register(REGISTRY)
-    if answered is not None:
-        registry.register(_Answered(answered))
+    shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+    workers: Collector = MultiProcessCollector(CollectorRegistry()) if shared else REGISTRY  # type: ignore[no-untyped-call]
+    registry.register(_Workers(workers, counts.lists if counts else ()))
+    if counts is not None:
+        registry.register(_Answered(counts.answered))
+        registry.register(_Lists(counts.lists, counts.at))
     return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
@@ -23,12 +25,13 @@ from casedial.domain.errors import (
 )
 from casedial.storage import health, schema
 from casedial.storage.engine import Store
-from casedial.web.observe import metrics
+from casedial.web.observe import Counts, metrics
 from casedial.web.openapi import document
 from casedial.web.problems import status_of
 from casedial.wire.replies import encode
 
 READY_SECONDS = 5.0
+_LISTS_SECONDS, _LISTS_SHARE = 15.0, 50  # between two counts of the dial lists: that, or 50 times what one takes
 
 # Swagger UI styles its elements in place; everything else comes from this server's own files.
 _POLICY = {
@@ -119,16 +122,41 @@ def _health(store: Store) -> list[HTTPRouteHandler]:
             raise SchemaBehind(f"The database is at revision {found.current}, not {found.head}: run casedial migrate.")
         return ready
 
+    census = _Census(store)
+
     @get("/metrics")
     async def show_metrics() -> Response[bytes]:
-        answered: dict[int, int] | None = None
-        with suppress(CasedialError):  # the counters are worth showing while the database is away
-            async with store.read() as tx:
-                answered = {stuck.firm_id: stuck.count for stuck in await health.answered(tx)}
-        body, media_type = metrics(answered)
+        body, media_type = metrics(await census.counts())
         return Response(body, media_type=media_type)
 
     return [healthz, readyz, show_metrics]
+
+
+class _Census:
+    """Counts in the database for /metrics."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._one = asyncio.Lock()
+        self._listed_at, self._lists = datetime.min.replace(tzinfo=UTC), list[health.DialList]()
+        self._good_until = 0.0
+
+    async def counts(self) -> Counts | None:
+        """Return the counts; None when the database is away. The dial lists may be a quarter of a minute old.
+
+        They look at all due cases: where that takes long, they are counted more seldom.
+        """
+        with suppress(CasedialError):
+            async with self._one, self._store.read() as tx:
+                answered = {stuck.firm_id: stuck.count for stuck in await health.answered(tx)}
+                started = time.monotonic()
+                if started >= self._good_until:
+                    self._listed_at = datetime.now(UTC)
+                    self._lists = await health.dial_lists(tx, self._listed_at)
+                    took = time.monotonic() - started
+                    self._good_until = started + max(_LISTS_SECONDS, took * _LISTS_SHARE)
+                return Counts(answered, self._lists, self._listed_at)
+        return None  # the counters are worth showing all the same
 
 
 def _errors_page() -> str:

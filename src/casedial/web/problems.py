@@ -66,7 +66,8 @@ def problem(
 
 def respond(record: RequestRecord, reply: Reply) -> Response[bytes]:
     """Send a reply, and note what it says as the request's outcome."""
-    record.outcome, record.cases, record.claimed = reply.outcome, reply.cases, reply.claimed
+    record.outcome, record.cases = reply.outcome, reply.cases
+    record.claimed, record.claimed_in = reply.claimed, reply.claimed_in
     headers = {**reply.headers, **ignored_names(record)}
     return Response(reply.body, status_code=reply.status, headers=headers, media_type=reply.media_type)
 

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from casedial.domain.cases import StatusesStale
 from casedial.domain.errors import StorageUnavailable
 from casedial.service import calling, claims
-from casedial.storage import idempotency, leases
+from casedial.storage import calls, idempotency, leases
 from casedial.storage.engine import Store
 from casedial.web.observe import note_adopted, note_returned, note_upkeep_fault
 
 # Half a second at most between two looks: with the time that the work takes, a lease is over within a second.
 _LOOK_SECONDS = 0.5
 _REPLIES_AT_ONCE = 1000
+_CALLS_AT_ONCE = 5000
 _STOP_SECONDS = 5.0  # how long the work at hand may take to end by itself
 
 
@@ -53,6 +54,7 @@ class Upkeep:
         self._chores = [
             _Chore(10, _adopt, note_adopted),
             _Chore(60, _drop_old_replies),
+            _Chore(60, _forget_calls),
             _Chore(1, calling.let_go),
             _Chore(1, calling.sweep),
         ]
@@ -111,3 +113,7 @@ async def _adopt(store: Store, now: datetime) -> int:
 
 async def _drop_old_replies(store: Store, now: datetime) -> int:
     return await store.transact(lambda tx: idempotency.purge(tx, now, _REPLIES_AT_ONCE))
+
+
+async def _forget_calls(store: Store, now: datetime) -> int:
+    return await store.transact(lambda tx: calls.forget(tx, now, _CALLS_AT_ONCE))

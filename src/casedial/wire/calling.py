@@ -49,13 +49,19 @@ def _because(found: PhoneVerdict) -> list[str]:
 
 
 def preflight_reply(
-    due: int, callable_now: int, held_back: dict[str, int], by_hour: dict[datetime, int], now: datetime
+    due: int,
+    callable_now: int,
+    without_rules: int,
+    held_back: dict[str, int],
+    by_hour: dict[datetime, int],
+    now: datetime,
 ) -> dict[str, Any]:
     """Show how many cases are due, how many may be called now, what holds back the others, and until which hour."""
     return {
         "At": show_instant(now),
         "Due": due,
         "Callable": callable_now,
+        "WithoutRules": without_rules,
         "HeldBack": held_back,
         "ByHour": [{"From": show_instant(hour), "Cases": cases} for hour, cases in by_hour.items()],
     }
