@@ -68,7 +68,7 @@ def test_a_firm_its_keys_and_its_statuses(casedial: Casedial) -> None:
     names = [status["name"] for status in casedial.json("status", "list", *dialer)]
     assert names == ["To Dial", "In the Dialer", "Do not Dial"]
     renamed = casedial.json("status", "rename", "to dial", "Ready", *dialer)
-        assert renamed[0].items() >= {"name": "Ready", "role": "to_dial", "retired": False}.items()
+    assert renamed[0].items() >= {"name": "Ready", "role": "to_dial", "retired": False}.items()
     assert casedial.json("status", "retire", "Ready", *dialer, status=1)["error"]["code"] == "StatusHasRole"
     casedial.run("status", "add", "Paused", *dialer)
     assert casedial.json("status", "add", " paused", *dialer, status=1)["error"]["code"] == "StatusExists"

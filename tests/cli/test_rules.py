@@ -107,3 +107,35 @@ async def test_explain_and_preflight(casedial: Casedial, office: Office) -> None
     assert sum(hour["Cases"] for hour in counted["ByHour"]) == 1
     said = (await asyncio.to_thread(casedial.run, "preflight", *FIRM)).stdout
     assert "1 case due; 0 callable now; 1 outside their calling hours." in said
+
+
+async def test_how_often_and_what_comes_next(casedial: Casedial, office: Office) -> None:
+    def work() -> None:
+        flags = casedial.json("status", "flag", "busy", *FIRM, "--flags", "attempt, Final")
+        assert {row["name"]: row["flags"] for row in flags}["Busy"] == ["attempt", "final"]
+        assert "attempt, final" in casedial.run("status", "flag", "busy", *FIRM, "--flags", "attempt,final").stdout
+        casedial.run("status", "flag", "busy", *FIRM, "--flags", "conversation", status=1)
+        assert "opt-out" in casedial.run("status", "flag", "busy", *FIRM, "--flags", "shouting", status=2).stderr
+        limit = ("campaign", "limit", "Intake follow-up", *FIRM)
+        row = casedial.json(*limit, "--calls", "3/24h", "--calls", "7/7d", "--rest", "7d")
+        assert row["limits"] == [
+            "at most 3 in 1 day (limit of the campaign)",
+            "at most 7 in 7 days (limit of the campaign)",
+            "none within 7 days after a conversation (limit of the campaign)",
+        ]
+        assert "once the campaign has a purpose" in casedial.run(*limit, "--calls", "2/8h").stdout
+        assert casedial.json("campaign", "list", *FIRM)[0]["limits"][0].startswith("at most 2 in 8 hours")
+        assert casedial.json(*limit, "--off")["limits"] == []
+        for wrong in (("--calls", "3/60d"), ("--calls", "0/1h"), (), ("--off", "--rest", "1d")):
+            casedial.run(*limit, *wrong, status=1)
+        assert "3/24h" in casedial.run(*limit, "--calls", "3 a day", status=2).stderr
+        retry = ("campaign", "retry", "Intake follow-up", *FIRM, "--disposition", "no answer")
+        row = casedial.json(*retry, "--after", "4h", "--at-most", 5)
+        assert row["retries"] == ["No Answer: in 4 hours, at most 5 times, then Do not Dial"]
+        assert casedial.json(*retry, "--off")["retries"] == []
+        casedial.run(*retry, "--after", "900d", "--at-most", 5, status=1)
+        casedial.run(*retry, status=1)
+        assert casedial.json("firm", "set", office.name, "--min-gap", 0)["min_gap"] == 0
+        casedial.run("firm", "set", office.name, "--min-gap", -1, status=1)
+
+    await asyncio.to_thread(work)
