@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Hold, Role, StatusType
+from casedial.domain.cases import PRIORITY, Hold, Role, StatusType
 from casedial.storage import cases, claims
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Database, Store
@@ -95,13 +95,13 @@ async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
                 await tx.execute(sa.text(f"SET LOCAL {setting} = off"))
         intake = (firm.statuses.of(StatusType.CAMPAIGN)[0].id,)
         for campaigns, group, index in (
-            (None, None, "ix_cases_due"),
-            (intake, None, "ix_cases_due_campaign"),
-            (None, "Auto", "ix_cases_due_group"),
-            (intake, "Auto", "ix_cases_due_campaign_group"),
+            (None, None, "ix_cases_queue"),
+            (intake, None, "ix_cases_queue_campaign"),
+            (None, "Auto", "ix_cases_queue_group"),
+            (intake, "Auto", "ix_cases_queue_campaign_group"),
         ):
             wanted = DueFilter(campaigns, group, 5)
-            query, parameters = claims._due(*wanted.shape), wanted.parameters(firm, NOW)
+            query, parameters = claims._due(*wanted.shape), wanted.parameters(firm, NOW, PRIORITY)
             compiled = query.params(parameters).compile(
                 dialect=tx.connection.sync_engine.dialect, compile_kwargs={"literal_binds": True}
             )

@@ -25,7 +25,7 @@ from casedial.cli.common import (
     show_replies,
     show_table,
 )
-from casedial.domain.cases import Firm, Hold, StatusType
+from casedial.domain.cases import PRIORITIES, Firm, Hold, StatusType
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange, StatusPeriod, concerns
 from casedial.domain.errors import InvalidSetting
 from casedial.service.cases import PAGE, CaseFile, change_cases, every_case, show_case
@@ -129,6 +129,7 @@ def _document(firm: Firm, found: CaseFile) -> Row:
         "ZipCode": case.zip_code,
         "DialerStatus": reply.DialerStatus,
         "DialDateTime": reply.DialDateTime,
+        "Priority": case.priority,
         "Campaign": reply.Campaign,
         "Attempts": reply.Attempts,
         "Disposition": disposition.name if disposition else "",
@@ -198,6 +199,15 @@ def set_(
         bool, typer.Option("--back-from-dialer", help="Set those In the Dialer To Dial again, at their old time.")
     ] = False,
     into_campaign: Annotated[str | None, typer.Option(help="Put in this campaign.", show_default=False)] = None,
+    priority: Annotated[
+        int | None,
+        typer.Option(
+            min=PRIORITIES[0],
+            max=PRIORITIES[-1],
+            help="1 is dialed first, 9 last; at first each has 5.",
+            show_default=False,
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say how many.")] = False,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -205,14 +215,16 @@ def set_(
     """Change many cases, by CaseID or by filter: say how many first, do it with --yes."""
     chosen = ((Move.TO_DIAL, to_dial), (Move.DO_NOT_DIAL, do_not_dial), (Move.BACK_FROM_DIALER, back_from_dialer))
     moves = [move for move, wanted in chosen if wanted]
-    if len(moves) > 1 or not (moves or into_campaign):
-        raise typer.BadParameter("say one of --to-dial, --do-not-dial, --back-from-dialer, or --into-campaign NAME")
+    if len(moves) > 1 or not (moves or into_campaign or priority):
+        raise typer.BadParameter(
+            "say one of --to-dial, --do-not-dial, --back-from-dialer, or --into-campaign NAME, or --priority N"
+        )
     if at and (not moves or moves[0] is Move.DO_NOT_DIAL):
         raise typer.BadParameter("--at goes with --to-dial or --back-from-dialer")
     which = CaseFilter(tuple(case_ids) if case_ids else None, dialer_status, campaign, disposition, case_group)
     if (which == CaseFilter()) is not every:
         raise typer.BadParameter("say which cases: either CaseIDs or filters, or --all")
-    order = _Order(moves[0] if moves else None, at, into_campaign)
+    order = _Order(moves[0] if moves else None, at, into_campaign, priority)
     found = run(lambda store: _change(store, firm, which, order, yes), database_url, as_json)
     if as_json:
         show_json({"cases": found.cases, "done": yes, "unknown": found.unknown, "in_the_dialer": found.in_the_dialer})
@@ -227,6 +239,7 @@ class _Order:
     move: Move | None
     at: str | None
     campaign: str | None
+    priority: int | None
 
     def read(self, firm: Firm) -> OperatorChange:
         """Return what it means for a firm. Raises InvalidSetting, UnknownStatus or RetiredStatus."""
@@ -235,7 +248,7 @@ class _Order:
         except ValueError as error:
             raise InvalidSetting(f"--at {error}.") from None
         into = firm.statuses.to_set(StatusType.CAMPAIGN, self.campaign, "--into-campaign") if self.campaign else None
-        return OperatorChange(self.move, dial_at, into)
+        return OperatorChange(self.move, dial_at, into, self.priority)
 
 
 @dataclass(slots=True)

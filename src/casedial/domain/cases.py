@@ -16,6 +16,8 @@ from casedial.domain.errors import FieldError, RetiredStatus, StatusNotFound, Un
 from casedial.domain.keys import ALL_SCOPES, Scope
 from casedial.domain.phones import is_fax
 
+PRIORITIES = range(1, 10)  # of a case: 1 is dialed first
+PRIORITY = 5  # of a case that nobody gave one
 NAME_LIMIT = 255  # characters in a name of any kind: firm, vendor, status, group, plaintiff, phone name
 
 
@@ -195,6 +197,7 @@ class Firm:
     retention_days: int | None = None
     has_do_not_call: bool = False  # whether anything stands on its do-not-call list
     min_gap: int = MIN_GAP
+    priorities: tuple[int, ...] = (PRIORITY,)  # all that its cases ever had, in order
     version: int = 0  # grows with every change of the firm
 
     @cached_property
@@ -279,6 +282,7 @@ class Case:
     dial_at: datetime | None = None
     changed_at: datetime | None = None
     hold: Hold | None = None
+    priority: int = PRIORITY
 
     @property
     def role(self) -> Role | None:

@@ -183,11 +183,12 @@ class Move(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorChange:
-    """What an operator wants of many cases: a move, with ``dial_at`` when to dial, a campaign, or both."""
+    """What an operator wants of many cases: a move, with ``dial_at`` when to dial, a campaign, a priority."""
 
     move: Move | None = None
     dial_at: datetime | None = None
     campaign: Status | None = None
+    priority: int | None = None
 
 
 def concerns(wanted: OperatorChange, case: Case) -> bool:
@@ -200,7 +201,8 @@ def concerns(wanted: OperatorChange, case: Case) -> bool:
     if wanted.move is Move.TO_DIAL:
         return case.role is not Role.IN_THE_DIALER
     moves = wanted.move is Move.DO_NOT_DIAL and case.role is not Role.DO_NOT_DIAL
-    return moves or (wanted.campaign is not None and case.statuses.get(StatusType.CAMPAIGN) != wanted.campaign)
+    moves |= wanted.campaign is not None and case.statuses.get(StatusType.CAMPAIGN) != wanted.campaign
+    return moves or wanted.priority not in (None, case.priority)
 
 
 def answered_since(history: Sequence[StatusChange]) -> datetime | None:
@@ -220,6 +222,7 @@ def came_from(history: Sequence[StatusChange]) -> StatusChange | None:
 
 def operate(firm: Firm, case: Case, wanted: OperatorChange, by: str, now: datetime) -> tuple[Case, list[StatusChange]]:
     """Do an operator's change; a case back from the dialer gets its old dial time unless another is given."""
+    case = case if wanted.priority is None else replace(case, priority=wanted.priority)
     statuses: dict[StatusType, Status | None] = {}
     if wanted.campaign:
         statuses[StatusType.CAMPAIGN] = wanted.campaign

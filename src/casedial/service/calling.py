@@ -71,9 +71,13 @@ async def _in_use(
 
 
 def are_applied(firm: Firm, wanted: DueFilter) -> bool:
-    """Tell whether due cases may be held back: without rules and pauses the plain specification stands."""
+    """Tell whether due cases have to be looked at one by one: they may be held back, or have priorities."""
     asked = firm.campaigns.keys() if wanted.campaign_ids is None else wanted.campaign_ids
-    return firm.has_do_not_call or any(firm.campaign(campaign_id).is_judged for campaign_id in asked)
+    return (
+        firm.has_do_not_call
+        or len(firm.priorities) > 1
+        or any(firm.campaign(campaign_id).is_judged for campaign_id in asked)
+    )
 
 
 async def list_callable(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:

@@ -18,7 +18,8 @@ from casedial.domain.dialing import (
 from casedial.domain.errors import CaseNotFound
 from casedial.service.claims import adopt_cases
 from casedial.service.do_not_call import Moves, keep_off
-from casedial.storage import cases, notes
+from casedial.service.firms import open_firm
+from casedial.storage import cases, firms, notes
 from casedial.storage.engine import Transaction
 
 PAGE = 1000
@@ -55,6 +56,8 @@ async def change_cases(
     tx: Transaction, firm: Firm, case_ids: Sequence[int], wanted: OperatorChange, by: str, now: datetime
 ) -> int:
     """Do an operator's change to those of these cases that it concerns; return how many."""
+    if wanted.priority is not None and wanted.priority not in firm.priorities:
+        await firms.add_priorities(tx, await open_firm(tx, firm.name, lock=True), [wanted.priority])
     held = await adopt_cases(tx, firm, await cases.lock(tx, firm, case_ids), now)
     moves = Moves([], [])
     for case in held.values():

@@ -20,7 +20,7 @@ from casedial.domain.importing import (
 from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses
-from casedial.storage import cases, claims
+from casedial.storage import cases, claims, firms
 from casedial.storage.engine import Transaction
 
 
@@ -75,6 +75,7 @@ async def import_rows(
     moves = Moves([case for case_id, case in latest.items() if stored.get(case_id) != case], history)
     await keep_off(tx, firm, moves, now)
     latest |= {case.case_id: case for case in moves.cases}
+    await firms.add_priorities(tx, firm, {case.priority for case in moves.cases})
     await cases.add(tx, firm, [case for case_id, case in latest.items() if case_id not in stored])
     await cases.save(tx, firm, [(old, latest[old.case_id]) for old in stored.values() if latest[old.case_id] != old])
     await cases.record(tx, firm, history)

@@ -42,6 +42,7 @@ def case_from(row: Any, statuses: Statuses) -> Case:
         dial_at=row.dial_at,
         changed_at=row.changed_at,
         hold=_hold_from(row),
+        priority=row.priority,
     )
 
 
@@ -60,6 +61,7 @@ def _status_values(case: Case) -> dict[str, object]:
         "dialer_role": case.role,
         "dial_at": case.dial_at,
         "changed_at": case.changed_at,
+        "priority": case.priority,
         "claim_id": hold.claim_id if hold else None,
         "held_until": hold.until if hold else None,
         "redial_at": hold.redial_at if hold else None,
@@ -211,7 +213,7 @@ async def _add_numbers(tx: Transaction, firm: Firm, changed: Sequence[Case]) -> 
 
 
 async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:
-    """Store the statuses and dial times of cases of the firm that this transaction holds."""
+    """Store the statuses, dial times and priorities of cases of the firm that this transaction holds."""
     rows = [{"this_firm": firm.id, "this_case": case.case_id, **_status_values(case)} for case in changed]
     if rows:
         await tx.execute(_SAVE_STATUSES, rows)

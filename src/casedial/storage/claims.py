@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from uuid import uuid4
@@ -19,6 +19,7 @@ from casedial.storage.tables import campaigns, cases, claims, status_history
 # A constant, for the partial indexes hold the to-dial role only.
 _IS_TO_DIAL = cases.c.dialer_role == sa.literal_column(str(int(Role.TO_DIAL)))
 _FIRM: sa.BindParameter[int] = sa.bindparam("the_firm", type_=sa.BigInteger)
+_PRIORITY: sa.BindParameter[int] = sa.bindparam("the_priority", type_=sa.SmallInteger)
 _NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=cases.c.dial_at.type)
 _VENDOR: sa.BindParameter[str] = sa.bindparam("vendor", type_=sa.Text)
 _STATUS_ID: sa.BindParameter[int] = sa.bindparam("the_status", type_=sa.BigInteger)
@@ -49,9 +50,14 @@ class DueFilter:
         in_campaign = self.campaign_ids is None or case.campaign_id in self.campaign_ids
         return in_campaign and (self.case_group is None or fold(case.case_group) == fold(self.case_group))
 
-    def parameters(self, firm: Firm, now: datetime) -> dict[str, object]:
-        """Return the query's parameters."""
-        found: dict[str, object] = {"the_firm": firm.id, "records": self.records, "now": now}
+    def parameters(self, firm: Firm, now: datetime, priority: int) -> dict[str, object]:
+        """Return the query's parameters, for the cases of one priority."""
+        found: dict[str, object] = {
+            "the_firm": firm.id,
+            "records": self.records,
+            "now": now,
+            "the_priority": priority,
+        }
         if self.campaign_ids is not None:
             found["the_campaign"] = self.campaign_ids[0] if len(self.campaign_ids) == 1 else self.campaign_ids
         if self.case_group is not None:
@@ -64,7 +70,8 @@ class DueFilter:
 @cache
 def _due(campaigns: int | None, by_group: bool, goes_on: bool) -> sa.Select[tuple[object, ...]]:
     """Build the query for due cases: one for each set of filters, each with an index of its own."""
-    query = cases.select().where(cases.c.firm_id == _FIRM, _IS_TO_DIAL, cases.c.dial_at <= _NOW)
+    queue = cases.c.firm_id == _FIRM, _IS_TO_DIAL, cases.c.priority == _PRIORITY
+    query = cases.select().where(*queue, cases.c.dial_at <= _NOW)
     if campaigns == 1:
         query = query.where(cases.c.campaign_id == sa.bindparam("the_campaign"))
     elif campaigns is not None:
@@ -77,14 +84,20 @@ def _due(campaigns: int | None, by_group: bool, goes_on: bool) -> sa.Select[tupl
     return query.order_by(cases.c.dial_at, cases.c.case_id).limit(sa.bindparam("records", type_=sa.Integer))
 
 
-async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, lock: bool = False) -> list[Case]:
-    """Return due cases, oldest dial time first, then by CaseID.
-
-    With ``lock`` they are held until the end of the transaction, and those that another one holds are passed over.
-    """
-    query = _due(*wanted.shape)
-    rows = await tx.execute(_lock(query) if lock else query, wanted.parameters(firm, now))
-    return [case_from(row, firm.statuses) for row in rows]
+async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:
+    """Return due cases: by priority, then the oldest dial time first, then by CaseID."""
+    found: list[Case] = []
+    for priority in firm.priorities:  # most firms have one
+        if wanted.after and priority < wanted.after.priority:
+            continue
+        some = replace(wanted, records=wanted.records - len(found))
+        if wanted.after and priority > wanted.after.priority:
+            some = replace(some, after=None)
+        rows = await tx.execute(_due(*some.shape), some.parameters(firm, now, priority))
+        found += [case_from(row, firm.statuses) for row in rows]
+        if len(found) == wanted.records:
+            break
+    return found
 
 
 async def claim(
@@ -92,14 +105,16 @@ async def claim(
 ) -> tuple[list[Case], Claim | None]:
     """Move due cases to In the Dialer by a new claim of ``vendor``; return them as they were, in due order.
 
-    No case is ever given to two callers, however many servers run. The claim is None when nothing was due.
+    No case is ever given to two callers, however many servers run. The claim is None when nothing was due. It is for
+    firms whose cases all have one priority.
     """
+    [priority] = firm.priorities
     if tx.database is Database.SQLITE:  # which has no data-modifying CTE; its only write lock is taken already
         found = await due(tx, firm, wanted, now)
         return found, await take(tx, firm, found, now, vendor, key_id)
     claim_id = uuid4()
     parameters = {
-        **wanted.parameters(firm, now),
+        **wanted.parameters(firm, now, priority),
         "vendor": vendor,
         "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
         "the_claim": claim_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -73,6 +73,7 @@ def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign], has_do_no
         row.retention_days,
         has_do_not_call,
         row.min_gap,
+        tuple(map(int, row.priorities.split())),
         row.version,
     )
 
@@ -97,6 +98,13 @@ async def is_current(tx: Transaction, firm: Firm) -> bool:
     """Tell whether a firm is what it was when it was read."""
     query = sa.select(firms.c.version).where(firms.c.id == firm.id)
     return bool((await tx.execute(query)).scalar_one() == firm.version)
+
+
+async def add_priorities(tx: Transaction, firm: Firm, priorities: Iterable[int]) -> None:
+    """Let claims look for these priorities, too, from the commit on. Wants the firm locked."""
+    every = sorted({*firm.priorities, *priorities})
+    if every != list(firm.priorities):
+        await change(tx, firm.id, priorities=" ".join(map(str, every)))
 
 
 async def change_all(tx: Transaction) -> None:

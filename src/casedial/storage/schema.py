@@ -205,6 +205,17 @@ def add_index(name: str, table: str, columns: Sequence[str], where: str) -> None
         op.execute(f"SET lock_timeout = '{_TABLE_LOCK}'")
 
 
+def drop_index(name: str, table: str) -> None:
+    """Drop an index in a migration: in a PostgreSQL in use concurrently, outside any transaction."""
+    if not _is_in_use():
+        op.drop_index(name, table)
+        return
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        op.execute(f"SET lock_timeout = '{_TABLE_LOCK}'")
+
+
 async def prepare(store: Store) -> None:
     """Make an empty database ready and migrate a SQLite file.
 

@@ -62,6 +62,7 @@ firms = sa.Table(
     Column("claim_timeout", Integer, nullable=False, server_default="86400"),  # seconds; 0: claims never run out
     Column("retention_days", Integer),  # how long purge keeps what is over; null: for ever
     Column("min_gap", Integer, nullable=False, server_default="900"),  # seconds between two calls of one number
+    Column("priorities", Text, nullable=False, server_default="5"),  # all that its cases ever had, in order
 )
 
 keys = sa.Table(
@@ -192,21 +193,22 @@ cases = sa.Table(
     Column("redial_at", Instant),  # the dial time it goes back to
     Column("answered_at", Instant),
     Column("held_back_until", Instant),  # until when no calling rule allows a call; null: not held back
+    Column("priority", SmallInteger, nullable=False, server_default="5"),  # 1 is dialed first
     sa.PrimaryKeyConstraint("firm_id", "case_id"),
     CheckConstraint("dialer_role <> 1 OR dial_at IS NOT NULL", name="to_dial_has_time"),
 )
 
-# Where to look for the next cases to dial, one index for each set of filters.
+# Where to look for the next cases to dial, one index for each set of filters; a look is for one priority.
 TO_DIAL = sa.text("dialer_role = 1")
 for _name, _columns in {
-    "ix_cases_due": (),
-    "ix_cases_due_campaign": ("campaign_id",),
-    "ix_cases_due_group": ("case_group_folded",),
-    "ix_cases_due_campaign_group": ("campaign_id", "case_group_folded"),
+    "ix_cases_queue": (),
+    "ix_cases_queue_campaign": ("campaign_id",),
+    "ix_cases_queue_group": ("case_group_folded",),
+    "ix_cases_queue_campaign_group": ("campaign_id", "case_group_folded"),
 }.items():
     Index(
         _name,
-        *(cases.c[column] for column in ("firm_id", *_columns, "dial_at", "case_id")),
+        *(cases.c[column] for column in ("firm_id", *_columns, "priority", "dial_at", "case_id")),
         postgresql_where=TO_DIAL,
         sqlite_where=TO_DIAL,
     )

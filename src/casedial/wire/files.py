@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from casedial.domain.cases import NAME_LIMIT, Case, Phone, StatusType
+from casedial.domain.cases import NAME_LIMIT, PRIORITIES, PRIORITY, Case, Phone, StatusType
 from casedial.domain.errors import CasedialError, MalformedDocument
 from casedial.domain.importing import STATUS_COLUMNS, BadRow, CaseRow, kept_phones
 from casedial.domain.phones import PHONE_LIMIT
@@ -122,6 +122,15 @@ def _number(value: object) -> str:
     return text
 
 
+def _priority(value: object) -> int:
+    text = _text(_as_text(_blank(value)))
+    if not text:
+        return PRIORITY
+    if text not in map(str, PRIORITIES):
+        raise ValueError(f"must be {PRIORITIES[0]} (first) to {PRIORITIES[-1]} (last)")
+    return int(text)
+
+
 def _status(value: object) -> str | None:
     return _text(_as_text(value)) or None
 
@@ -151,7 +160,7 @@ class _Builder:
         blank = self.cells.get("dialdatetime") in (None, "")
         return CaseRow(
             case_id=self.read("CaseID", lambda cell: values.case_id(cell.strip() if isinstance(cell, str) else cell)),
-            facts={_FACTS[column]: self.read(column, self._fact) for column in self.given(_FACTS)},
+            facts=self._facts(),
             closed=self.read("Closed", lambda cell: _closed(_blank(cell))) if "closed" in self.cells else None,
             statuses={_STATUSES[c]: self.read(c, lambda cell: _status(_blank(cell))) for c in self.given(_STATUSES)},
             brings_dial_at="dialdatetime" in self.cells,
@@ -159,6 +168,12 @@ class _Builder:
             phone_cells=self._phone_cells(),
             phones=self._phones() if "phones" in self.cells else None,
         )
+
+    def _facts(self) -> dict[str, Any]:
+        facts = {_FACTS[column]: self.read(column, self._fact) for column in self.given(_FACTS)}
+        if "priority" in self.cells:
+            facts["priority"] = self.read("Priority", _priority)
+        return facts
 
     def _fact(self, cell: object) -> str:
         return _text(_as_text(_blank(cell)))
@@ -201,7 +216,8 @@ def _blank(cell: Any, blank: Any = "") -> Any:
 
 
 _SINGLE = {
-    canonical(column) for column in ("CaseID", "Closed", "DialDateTime", "Phones", *_FACTS, *_STATUSES, *REJECT_COLUMNS)
+    canonical(column)
+    for column in ("CaseID", "Closed", "DialDateTime", "Priority", "Phones", *_FACTS, *_STATUSES, *REJECT_COLUMNS)
 }
 
 
@@ -308,7 +324,7 @@ def csv_header(phones: int) -> list[str]:
     """Return the columns of an export with room for this many phones."""
     return [
         *("CaseID", "CaseStatus", "CaseGroup", "Closed", "ZipCode", "Plaintiff"),
-        *("Campaign", "DialerStatus", "DialDateTime", "Attempts", "Disposition"),
+        *("Campaign", "DialerStatus", "DialDateTime", "Priority", "Attempts", "Disposition"),
         *(f"Phone{n}{part}" for n in range(1, phones + 1) for part in ("Name", "", "Primary", "Text")),
     ]
 
@@ -318,7 +334,7 @@ def csv_cells(case: Case, zone: ZoneInfo, phones: int) -> list[object]:
     cells: list[object] = [
         *(case.case_id, case.case_status, case.case_group, _shown_closed(case), case.zip_code, case.plaintiff),
         *(_name(case, StatusType.CAMPAIGN), _name(case, StatusType.DIALER), _shown_time(case, zone)),
-        *(_name(case, StatusType.ATTEMPTS), _name(case, StatusType.DISPOSITION)),
+        *(case.priority, _name(case, StatusType.ATTEMPTS), _name(case, StatusType.DISPOSITION)),
     ]
     for phone in case.phones:
         cells += [phone.name, phone.number, *("true" if flag else "false" for flag in (phone.primary, phone.text))]
@@ -338,6 +354,7 @@ def json_line(case: Case, zone: ZoneInfo) -> bytes:
             "Campaign": _name(case, StatusType.CAMPAIGN),
             "Attempts": _name(case, StatusType.ATTEMPTS),
             "DialDateTime": _shown_time(case, zone) or None,
+            "Priority": case.priority,
             "ZipCode": case.zip_code,
             "CaseGroup": case.case_group,
             "Closed": case.closed_on or case.closed,
