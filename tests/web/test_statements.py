@@ -1,0 +1,90 @@
+"""How many statements each method takes: what a timed test cannot tell on a shared machine. They must not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from casedial.domain.rules import Override, Purpose
+from casedial.rules import week
+from tests.conftest import Api, Office
+from tests.service.test_calling import NEW_YORK, decide
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """Every statement meanwhile, but those that begin a transaction, and the note of a key's use once a minute."""
+    asked: list[str] = []
+
+    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if not statement.startswith(("BEGIN", "UPDATE keys SET last_used_at")):
+            asked.append(" ".join(statement.split()[:4]))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
+    try:
+        yield asked
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+
+
+def five(**said: Any) -> dict[str, Any]:
+    return {"Cases": [{"CaseID": case_id, **said} for case_id in range(1, 6)]}
+
+
+# A method, what it is asked, and how many statements that takes on PostgreSQL: the first looks the key up.
+CALLS: dict[str, tuple[str, Any, int]] = {
+    "read": ("GetCasesToDial", {"Records": 5}, 2),
+    "claim": ("GetCasesToDial", {"Records": 5, "Auto-change": True}, 2),
+    "info": ("GetCaseInfo", {"CaseID": 7}, 2),
+    "update": ("UpdateCaseStatus", five(Status="To Dial", Attempts=2), 4),  # lock, save, record
+    "report": ("UpdateCaseStatus", five(Disposition="Busy"), 5),  # and the calls
+    "enter": ("UpdateCaseStatus", five(Status="In the Dialer"), 6),  # the clock; and the claims
+    "note": ("AddCaseNote", five(Note="A note"), 3),
+    "note by phone": ("AddCaseNoteByPhone", {"Phone": "4025550007", "Note": "A note"}, 3),
+}
+# SQLite claims in steps: find, move, record, and open the claim. Its clock is the server's.
+ON_SQLITE = {"claim": 5, "enter": 5}
+
+
+async def ask(api: Api, method: str, body: Any) -> list[str]:
+    with counted() as asked:
+        reply = await (api.get(method, **body) if method == "GetCaseInfo" else api.post(method, body))
+    assert reply.status_code == 200, reply.text
+    return asked
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_call_takes_no_more_statements_than_it_did(api: Api, office: Office, name: str, database: str) -> None:
+    method, body, most = CALLS[name]
+    await ask(
+        api, "GetCaseInfo", {"CaseID": (await office.add(11)).case_id}
+    )  # which reads the firm, for all that follow
+    for case_id in range(1, 11):
+        await office.add(case_id)
+    asked = await ask(api, method, body)
+    assert len(asked) == (ON_SQLITE.get(name, most) if database == "sqlite" else most), asked
+
+
+@pytest.mark.parametrize("name", ["claim", "report", "note"])
+async def test_more_cases_take_no_more_statements(api: Api, office: Office, name: str) -> None:
+    method, body, _ = CALLS[name]
+    for case_id in range(1, 51):
+        await office.add(case_id)
+    few = await ask(api, method, body)
+    item = {key: value for key, value in body.get("Cases", [{}])[0].items() if key != "CaseID"}
+    many = {"Cases": [{"CaseID": n, **item} for n in range(6, 46)]} if item else {**body, "Records": 40}
+    assert len(await ask(api, method, many)) <= len(few)
+
+
+async def test_calling_rules_take_a_known_number(api: Api, office: Office, database: str) -> None:
+    """Bans, due; calls and numbers in use before the lock and after it; lock, clock, move, record, claim."""
+    always = Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test")
+    await decide(office, purpose=Purpose.CLIENT, hours=[always])
+    await office.add(1, **NEW_YORK)
+    await ask(api, "GetCaseInfo", {"CaseID": 1})
+    asked = await ask(api, "GetCasesToDial", {"Records": 5, "Auto-change": True})
+    assert len(asked) <= 1 + (10 if database == "sqlite" else 11), asked
