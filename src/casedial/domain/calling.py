@@ -130,8 +130,17 @@ class Verdict:
 
     @property
     def allowed(self) -> tuple[Phone, ...]:
-        """Return the phones that may be called."""
-        return tuple(found.phone for found in self.phones if found.callable)
+        """Return the phones that may be called; where rules are applied, no number twice."""
+        may = [found.phone for found in self.phones if found.callable]
+        if not self.rules_apply:
+            return tuple(may)
+        first = {us_key(phone.number) or phone.number: phone for phone in reversed(may)}
+        return tuple(phone for phone in may if first[us_key(phone.number) or phone.number] is phone)
+
+    @property
+    def rules_apply(self) -> bool:
+        """Tell whether the campaign has a purpose."""
+        return self.purpose is not Purpose.NONE
 
 
 def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
@@ -237,10 +246,11 @@ def evidence(verdict: Verdict) -> list[dict[str, str]] | None:
 
     Phones are named, never given as numbers: the number stands on the case. None where no rules were applied.
     """
-    if verdict.purpose is Purpose.NONE:
+    if not verdict.rules_apply:
         return None
     return [
         {
+            "order": str(order),
             "phone": found.phone.name,
             "place": found.place.key(),
             "purpose": verdict.purpose.value,
@@ -248,7 +258,7 @@ def evidence(verdict: Verdict) -> list[dict[str, str]] | None:
             "hours": "; ".join(words(found.hours)) if found.hours and found.place.is_known else _ANYWHERE,
             "calls": "; ".join(found.limits),
         }
-        for found in verdict.phones
+        for order, found in enumerate(verdict.phones)
         if found.callable
     ]
 

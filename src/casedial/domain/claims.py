@@ -6,7 +6,7 @@ A lease runs by the database's clock, ``clock`` here, so that servers whose cloc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -35,6 +35,7 @@ class Claim:
     created_at: datetime
     expires_at: datetime | None
     evidence: Mapping[str, object] | None = None
+    campaign_ids: frozenset[int | None] = field(default=frozenset(), compare=False)  # known when it is opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +111,5 @@ def opened(before: Case | None, after: Case, vendor: str, key_id: int | None, no
     had = before.hold if before else None
     if after.hold is None or (had and had.claim_id == after.hold.claim_id):
         return None
-    return Claim(after.hold.claim_id, vendor, key_id, (after.case_id,), now, after.hold.until)
+    campaigns = frozenset({after.campaign_id})
+    return Claim(after.hold.claim_id, vendor, key_id, (after.case_id,), now, after.hold.until, campaign_ids=campaigns)

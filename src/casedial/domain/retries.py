@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from casedial.domain.cases import CASEDIAL, Case, Firm, Flag, Role, Status, StatusChange, StatusType
@@ -13,6 +14,9 @@ from casedial.domain.dialing import CaseUpdate, change
 # Why a case was set To Dial, or Do not Dial, in its history.
 RETRY = "retry policy"
 OVER = "nothing is left to dial for"
+_NUMBERED = re.compile(rf"{RETRY}: ([0-9]+) of [0-9]+")
+# Within which a dialer that said "To Dial" speaks of the same call.
+_SAME_WORD = timedelta(minutes=5)
 
 NextOpen = Callable[[Case, datetime], datetime]  # of a case that is To Dial: when it may be called, from then on
 
@@ -26,20 +30,32 @@ class Report:
     vendor: str
     holds: bool  # whether the vendor holds the case
 
-    @property
     def leaves_open(self) -> bool:
         """Tell whether nobody said what comes next.
 
-        A case that somebody else holds is theirs. One that is To Dial waits: where it is not due, or where this vendor
-        itself put it there at the end of its claim, the dialer has said when.
+        A case that somebody else holds is theirs. One that is To Dial waits, where it is not due, unless it waits by a
+        policy for another disposition, which this one corrects; and where this vendor itself has just put it there at
+        the end of its claim, the dialer has said that it is to be dialed at once.
         """
         if self.case.role is Role.IN_THE_DIALER:
             return self.holds
         if self.case.role is not Role.TO_DIAL or self.case.dial_at is None:
             return False
-        last = next((row for row in reversed(self.history) if row.type is StatusType.DIALER), None)
-        said_so = last is not None and last.claim_id is not None and last.changed_by == self.vendor
-        return self.case.dial_at <= self.history[-1].changed_at and not said_so
+        last = _last_dialer(self.history)
+        if last and is_policys(last) and self.case.statuses.get(StatusType.DISPOSITION) != self._tried_again():
+            return True
+        return self.case.dial_at <= self.history[-1].changed_at and not (last and self._said_so(last))
+
+    def _tried_again(self) -> Status | None:
+        """Return the disposition that stood when a policy last moved the case."""
+        at = max(place for place, row in enumerate(self.history) if row.type is StatusType.DIALER)
+        before = (row.status for row in reversed(self.history[:at]) if row.type is StatusType.DISPOSITION)
+        return next(before, None)
+
+    def _said_so(self, last: StatusChange) -> bool:
+        by_dialer = last.claim_id is not None and last.changed_by == self.vendor and last.reason is None
+        at_once = last.dial_at is not None and last.dial_at <= last.changed_at
+        return by_dialer and at_once and self.history[-1].changed_at - last.changed_at < _SAME_WORD
 
 
 def what_next(
@@ -55,7 +71,7 @@ def what_next(
         return None
     policy = firm.campaign(report.case.campaign_id).retries.get(disposition.id)
     ends = bool(disposition.flags & {Flag.FINAL, Flag.OPT_OUT})
-    if (policy is None and not ends) or not report.leaves_open:
+    if (policy is None and not ends) or not report.leaves_open():
         return None
     off: dict[StatusType, Status | None] = {StatusType.DIALER: firm.statuses.with_role(Role.DO_NOT_DIAL)}
     if ends or policy is None:
@@ -70,7 +86,10 @@ def what_next(
 
 
 def _times(history: Sequence[StatusChange], disposition: Status) -> int:
-    """Return how often this disposition was tried again already, in this campaign, since the case was last given up."""
+    """Return how often this disposition was tried again already, in this campaign, since the case was last given up.
+
+    A policy's rows number themselves, so that a purge of old ones does not begin anew.
+    """
     times = 0
     last: Status | None = None
     for row in history:
@@ -78,9 +97,13 @@ def _times(history: Sequence[StatusChange], disposition: Status) -> int:
             last = row.status
         elif row.type is StatusType.CAMPAIGN or (row.status and row.status.role is Role.DO_NOT_DIAL):
             times = 0
-        elif is_policys(row) and last == disposition:
-            times += 1
+        elif last == disposition and (numbered := _NUMBERED.fullmatch(row.reason or "")):
+            times = int(numbered[1])
     return times
+
+
+def _last_dialer(history: Sequence[StatusChange]) -> StatusChange | None:
+    return next((row for row in reversed(history) if row.type is StatusType.DIALER), None)
 
 
 def is_policys(row: StatusChange) -> bool:
@@ -88,10 +111,10 @@ def is_policys(row: StatusChange) -> bool:
     return row.changed_by == CASEDIAL and (row.reason or "").startswith((RETRY, OVER))
 
 
-def moved_by_policy(history: Sequence[StatusChange], claim_id: UUID) -> bool:
-    """Tell whether the last that happened to a case's Dialer Status is that a policy ended this claim.
+def moved_by_policy(history: Sequence[StatusChange], claim_id: UUID | None = None) -> bool:
+    """Tell whether the last that happened to a case's Dialer Status is that a policy ended a claim, or this one.
 
     Then the dialer that had it may still say what comes next itself.
     """
-    last = next((row for row in reversed(history) if row.type is StatusType.DIALER), None)
-    return last is not None and is_policys(last) and last.claim_id == claim_id
+    last = _last_dialer(history)
+    return last is not None and is_policys(last) and claim_id in (None, last.claim_id)

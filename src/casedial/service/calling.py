@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,6 +30,7 @@ _SWEPT = 500
 _PAGE = 2000
 _LOOK_AGAIN = timedelta(hours=12)  # at the latest, whatever was the reason
 _IN_USE_FOR = timedelta(seconds=30)
+_ANOTHER = 0  # stands for a case that another claim is about to hand out
 
 Judged = tuple[Case, Verdict]
 
@@ -48,26 +49,18 @@ async def _rules_for(
 ) -> Rules:
     """Return the rules with what concerns these cases: the do-not-call list, earlier calls, numbers in use.
 
-    With ``lock`` (of cases that this transaction holds) no other claim can hand out a number of theirs meanwhile.
+    With ``lock`` no other claim can hand out a number of theirs meanwhile. Numbers in use are looked up first: a call
+    that is reported in between, and ends their use, is then among the calls.
     """
-    listed = await do_not_call.concerning(tx, firm, found)
     judged = [case for case in found if firm.campaign(case.campaign_id).purpose is not Purpose.NONE]
     numbers = {number for case in judged for number in _numbers(case.voice_phones)}
     if not numbers:
-        return replace(rules, do_not_call=listed)
+        return replace(rules, do_not_call=await do_not_call.concerning(tx, firm, found))
+    ours = await calls.reserve(tx, firm.id, numbers) if lock else numbers
+    in_use = dict.fromkeys(numbers - ours, _ANOTHER) | await calls.in_use(tx, firm.id, numbers)
+    listed = await do_not_call.concerning(tx, firm, found)
     made = await calls.concerning(tx, firm.id, numbers, [case.case_id for case in judged], now)
-    in_use = await _in_use(tx, firm, numbers, [case.case_id for case in found], lock)
     return replace(rules, do_not_call=listed, calls=Calls.of(made), in_use=in_use)
-
-
-async def _in_use(
-    tx: Transaction, firm: Firm, numbers: Iterable[str], case_ids: Collection[int], lock: bool
-) -> dict[str, int]:
-    """Return those of these numbers that other cases have which are In the Dialer, or may be so in a moment."""
-    shared = await calls.sharers(tx, firm.id, numbers)
-    others = {case_id for _, case_id in shared}.difference(case_ids)
-    idle = await calls.idle(tx, firm.id, others, lock) if others else set()
-    return {number: case_id for number, case_id in shared if case_id in others - idle}
 
 
 def are_applied(firm: Firm, wanted: DueFilter) -> bool:
@@ -120,10 +113,11 @@ async def _look(
         judged, these = await _judge(tx, firm, due, now, rules)
         others += [case.case_id for case, verdict in judged if not verdict.callable]
         may = [pair for pair in judged if pair[1].callable]
-        while may and (missing := wanted.records - len(reply.found)) > 0:
+        while (may := reply.possible(may)) and (missing := wanted.records - len(reply.found)) > 0:
             some, may = may[:missing], may[missing:]
             still, by = await _still(tx, firm, wanted, some, now, rules) if claims_them else (some, these)
-            looked_at -= len(some) - reply.add(still, by)  # somebody else has them: they do not count
+            reply.add(still, by)
+            looked_at -= len(some) - len(still)  # somebody else has them: they do not count
         looked_at += len(due)
         if len(due) < page.records:
             break
@@ -140,16 +134,18 @@ class _Reply:
     found: list[Judged] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)  # each with the case it is handed out for
 
-    def add(self, may: Sequence[Judged], rules: Rules) -> int:
-        """Add those of these cases of which a number is left; return how many."""
-        before = len(self.found)
+    def possible(self, may: Sequence[Judged]) -> list[Judged]:
+        """Return those of these cases of which a number is left, or to which no rules are applied."""
+        return [pair for pair in may if not pair[1].rules_apply or _numbers(pair[1].allowed) - self.numbers.keys()]
+
+    def add(self, may: Sequence[Judged], rules: Rules) -> None:
+        """Add those of these cases of which a number is left."""
         for case, verdict in may:
             if not self.numbers.keys().isdisjoint(_numbers(verdict.allowed)):
                 verdict = judge(self.firm, case, self.now, replace(rules, in_use={**rules.in_use, **self.numbers}))
             if verdict.callable:
                 self.found.append((case, verdict))
                 self.numbers |= dict.fromkeys(_numbers(verdict.allowed), case.case_id)
-        return len(self.found) - before
 
 
 def _numbers(phones: Iterable[Phone]) -> set[str]:

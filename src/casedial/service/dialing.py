@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -12,11 +12,11 @@ from casedial.domain.cases import Caller, Case, Note, Role, StatusChange, Status
 from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, PhoneNotFound
-from casedial.domain.retries import moved_by_policy
+from casedial.domain.retries import is_policys, moved_by_policy
 from casedial.service import calling
 from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.service.do_not_call import Moves, keep_off
-from casedial.service.reports import Reports, open_reports
+from casedial.service.reports import Reports, decides, open_reports
 from casedial.storage import cases, claims, notes
 from casedial.storage.claims import DueFilter
 from casedial.storage.engine import Transaction
@@ -102,19 +102,23 @@ async def _open_desk(
 ) -> _Desk:
     """Lock the cases, and read what only some updates need: who holds them, the clock, what a lost claim did."""
     held = await adopt_cases(tx, caller.firm, await cases.lock(tx, caller.firm, [item.case_id for item in items]), now)
-    desk = _Desk(caller, now, held, fence, await open_reports(tx, caller, now, held, items))
+    desk = _Desk(caller, now, held, fence, Reports(caller, now))
     in_the_dialer = caller.firm.statuses.with_role(Role.IN_THE_DIALER)
     enters = any(item.status and fold(item.status) == fold(in_the_dialer.name) for item in items)
     outside = [case for case in held.values() if not caller.may_dial(case.campaign_id)]
-    if fence or outside or enters or desk.reports.rules:
+    told_of = {item.case_id for item in items if item.disposition} & held.keys()
+    decided = bool(told_of) and decides(caller.firm)
+    if fence or outside or enters or decided:
         claim_ids = {case.hold.claim_id for case in held.values() if case.hold} | ({fence} if fence else set())
         desk.own = set(await claims_of(tx, caller, claim_ids))
         desk.clock = await tx.clock()
     desk.outside = {case.case_id for case in outside if not desk.holds(case, None)}
     read = {case.case_id for case in held.values() if fence and not desk.holds(case, fence)}
-    if desk.reports.rules:
-        read |= {item.case_id for item in items if item.disposition} & held.keys()
+    read |= told_of if decided else set()
     desk.earlier = await cases.history(tx, caller.firm, sorted(read)) if read else {}
+    if told_of:
+        held_by = {case_id: claim for case_id in told_of if (claim := desk.last_claim(held[case_id]))}
+        desk.reports = await open_reports(tx, caller, now, held_by, [held[case_id] for case_id in told_of])
     return desk
 
 
@@ -140,6 +144,13 @@ class _Desk:
         held_by = case.hold.claim_id if case.hold else None
         return held_by in self.own and claim_id in (None, held_by)
 
+    def last_claim(self, case: Case) -> UUID | None:
+        """Return the claim by which a case is held, or was until a policy ended it; None where that is not known."""
+        if case.hold:
+            return case.hold.claim_id
+        ended = next((row for row in reversed(self._earlier(case)) if row.type is StatusType.DIALER), None)
+        return ended.claim_id if ended and is_policys(ended) else self.fence if self.fence in self.own else None
+
     def update(self, item: CaseUpdate) -> None:
         """Apply one item; what was already done by the same claim is a success without effect."""
         case = self.held.get(item.case_id)
@@ -156,11 +167,14 @@ class _Desk:
         after, recorded = dialing.update(self.caller.firm, case, item, self.caller.vendor, self.now, taker)
         if not recorded:
             return
+        if fence:  # over what a policy did, and still under the claim that it ended
+            recorded = [replace(row, claim_id=row.claim_id or fence) for row in recorded]
         reported = after.statuses.get(StatusType.DISPOSITION) if item.disposition else None
-        self.reports.note(case, item, reported)
-        decided = self.reports.next(after, item, [*self._earlier(item), *recorded], taker.holds) if reported else None
-        if decided:
-            after, recorded = decided[0], recorded + decided[1]
+        if reported:
+            earlier = self._earlier(item)
+            self.reports.note(case, item, reported, earlier)
+            decided = self.reports.next(after, item, [*earlier, *recorded], taker.holds)
+            after, recorded = (decided[0], recorded + decided[1]) if decided else (after, recorded)
         self.held[item.case_id] = self.changed[item.case_id] = after
         self.history.extend(recorded)
         claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now)

@@ -66,9 +66,10 @@ async def add(tx: Transaction, firm: Firm, listings: Sequence[Listing]) -> int:
 
 
 async def list_at_once(tx: Transaction, firm: Firm, listings: Sequence[Listing]) -> None:
-    """Add entries while the firm is in use: it changes only where it has no list yet, for its lists are read anew."""
+    """Add entries while the firm is in use: it changes only where it had no list, for what is on one is read anew."""
+    is_first = not await do_not_call.has_any(tx, firm.id)
     await do_not_call.add(tx, firm.id, listings)
-    if not firm.has_do_not_call:
+    if is_first:
         await firms.change(tx, firm.id)
 
 

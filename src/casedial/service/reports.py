@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from casedial.domain.calling import Listing, Rules, judge
-from casedial.domain.cases import Caller, Case, Firm, Flag, Phone, Status, StatusChange, StatusType
+from casedial.domain.cases import Caller, Case, Firm, Flag, Phone, Role, Status, StatusChange, StatusType
 from casedial.domain.dialing import CaseUpdate
 from casedial.domain.limits import Call
 from casedial.domain.phones import us_key
-from casedial.domain.retries import Report, what_next
+from casedial.domain.retries import Report, moved_by_policy, what_next
+from casedial.domain.rules import Purpose
 from casedial.service import calling, do_not_call
 from casedial.storage import calls, leases
 from casedial.storage.engine import Transaction
@@ -28,28 +30,36 @@ def decides(firm: Firm) -> bool:
 
 @dataclass(slots=True)
 class Reports:
-    """The reports of one UpdateCaseStatus. ``handed_out`` are names of phones, by CaseID, where a claim tells them."""
+    """The reports of one UpdateCaseStatus.
+
+    ``handed_out`` tells for a case, by CaseID, the place and name of each phone that its claim handed out, where
+    calling rules were applied. ``earlier`` is the history of cases for which a policy may decide, read before.
+    """
 
     caller: Caller
     now: datetime
-    handed_out: Mapping[int, Sequence[str]] = field(default_factory=dict)
-    rules: Rules | None = None  # where more follows
+    handed_out: Mapping[int, Sequence[tuple[int, str]]] = field(default_factory=dict)
+    rules: Rules | None = None  # where a firm decided what comes next
     made: list[Call] = field(default_factory=list)
+    attempts: int = 0
     opted_out: list[Listing] = field(default_factory=list)
 
-    def note(self, before: Case, item: CaseUpdate, reported: Status | None) -> None:
-        """Count the call that a disposition tells of, and list who opted out by it."""
-        if reported is None:
-            return
-        phones = self._handed_out(before)
-        numbers = [us_key(phone.number) or "" for phone in phones]
-        if Flag.ATTEMPT in reported.flags and not self._is_said_again(before, item, reported):
+    def note(self, before: Case, item: CaseUpdate, reported: Status, history: Sequence[StatusChange]) -> None:
+        """Count the call that a disposition tells of, and list who opted out by it.
+
+        ``history`` is the case's until then, where it was read.
+        """
+        numbers = dict.fromkeys(us_key(phone.number) or "" for phone in self._handed_out(before))
+        if Flag.ATTEMPT in reported.flags and not self._is_said_again(before, item, reported, history):
+            # Calls are told apart by their instants, those of one request, too.
+            at = self.now + timedelta(microseconds=self.attempts)
+            self.attempts += 1
             conversation = Flag.CONVERSATION in reported.flags
-            self.made += [Call(number, before.case_id, self.now, conversation) for number in dict.fromkeys(numbers)]
+            self.made += [Call(number, before.case_id, at, conversation) for number in numbers]
         if Flag.OPT_OUT in reported.flags:
             today = self.now.astimezone(self.caller.firm.zone).date()
             source = f"opted out: {reported.name}"
-            listed = [Listing(today, source, number) for number in dict.fromkeys(numbers) if number]
+            listed = [Listing(today, source, number) for number in numbers if number]
             self.opted_out += listed or [Listing(today, source, case_id=before.case_id)]
 
     def next(
@@ -62,21 +72,30 @@ class Reports:
         return what_next(self.caller.firm, report, item, self.now, self._next_open)
 
     def _next_open(self, waiting: Case, at: datetime) -> datetime:
-        return (self.rules and judge(self.caller.firm, waiting, at, self.rules).next_at) or at
+        """Return when a case that waits may be called, from an instant on; a pause does not change that."""
+        firm = self.caller.firm
+        if waiting.campaign_id is not None:
+            runs = replace(firm.campaign(waiting.campaign_id), paused=False)
+            firm = replace(firm, campaigns={**firm.campaigns, waiting.campaign_id: runs})
+        return (self.rules and judge(firm, waiting, at, self.rules).next_at) or at
 
     def _handed_out(self, case: Case) -> Sequence[Phone]:
-        names = self.handed_out.get(case.case_id, ())
-        return [phone for phone in case.voice_phones if phone.name in names] or case.voice_phones
+        told = self.handed_out.get(case.case_id, ())
+        there = enumerate(case.voice_phones)
+        return [phone for order, phone in there if (order, phone.name) in told] or case.voice_phones
 
-    def _is_said_again(self, case: Case, item: CaseUpdate, reported: Status) -> bool:
+    def _is_said_again(self, case: Case, item: CaseUpdate, reported: Status, history: Sequence[StatusChange]) -> bool:
         """Tell whether a report repeats one of the same call, as when a dialer sends the Status a moment later."""
         attempts = case.statuses.get(StatusType.ATTEMPTS)
         if case.statuses.get(StatusType.DISPOSITION) != reported:
             return False
         if item.attempts and (attempts is None or item.attempts != attempts.name):
             return False
-        if case.hold:
-            return case.hold.answered_at is not None
+        status = self.caller.firm.statuses.find(StatusType.DIALER, item.status) if item.status else None
+        if status and case.hold:  # a heartbeat, or the end of the call that was reported before
+            return status.role is Role.IN_THE_DIALER or case.hold.answered_at is not None
+        if status and moved_by_policy(history):
+            return True
         return case.changed_at is not None and self.now - case.changed_at < _SAME_CALL
 
     async def store(self, tx: Transaction) -> Firm:
@@ -90,13 +109,13 @@ class Reports:
 
 
 async def open_reports(
-    tx: Transaction, caller: Caller, now: datetime, held: Mapping[int, Case], items: Iterable[CaseUpdate]
+    tx: Transaction, caller: Caller, now: datetime, held_by: Mapping[int, UUID], told_of: Iterable[Case]
 ) -> Reports:
-    """Return the reports of an update of cases that this transaction holds; most firms need nothing read for them."""
-    told_of = {item.case_id for item in items if item.disposition} & held.keys()
-    handed_out: Mapping[int, Sequence[str]] = {}
-    if any(campaign.is_judged for campaign in caller.firm.campaigns.values()):
-        holds = {case_id: hold.claim_id for case_id in told_of if (hold := held[case_id].hold)}
-        handed_out = await leases.handed_out(tx, holds)
-    rules = await calling.rules_now(tx, now) if told_of and decides(caller.firm) else None
-    return Reports(caller, now, handed_out, rules)
+    """Return the reports of cases that this transaction holds; most firms need nothing read for them.
+
+    ``held_by`` has the claim by which each was last held, where one is known.
+    """
+    judged = {case.case_id for case in told_of if caller.firm.campaign(case.campaign_id).purpose is not Purpose.NONE}
+    claims_of = {case_id: claim_id for case_id, claim_id in held_by.items() if case_id in judged}
+    rules = await calling.rules_now(tx, now) if decides(caller.firm) else None
+    return Reports(caller, now, await leases.handed_out(tx, claims_of), rules)

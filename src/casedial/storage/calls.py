@@ -7,13 +7,25 @@ from datetime import datetime
 from itertools import zip_longest
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from casedial.domain.cases import Role
 from casedial.domain.limits import LOOK_BACK, Call
-from casedial.storage.engine import Transaction
+from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import calls, cases, phone_numbers
 
 _AT_ONCE = 5000  # that one query looks for: PostgreSQL takes 32,767 parameters
+_NUMBERS_LOCK = 1_850_307_913  # what advisory locks of numbers are known by
+_RESERVED_SINGLY = 256
+_RESERVE = sa.text("""
+WITH firm AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:what, :the_firm))
+SELECT number, pg_try_advisory_xact_lock(hashtextextended(:the_firm || ':' || number, :what)) AS ours
+FROM firm, unnest(:numbers) AS number
+""").bindparams(
+    sa.bindparam("what", _NUMBERS_LOCK, sa.Integer),
+    sa.bindparam("the_firm", type_=sa.Integer),
+    sa.bindparam("numbers", type_=ARRAY(sa.Text)),
+)
 
 
 def _batches(values: Iterable[str] | Iterable[int]) -> Iterator[Sequence[str | int]]:
@@ -50,29 +62,31 @@ async def concerning(
     return found
 
 
-async def sharers(tx: Transaction, firm_id: int, numbers: Iterable[str]) -> list[tuple[str, int]]:
-    """Return which cases have these numbers, as pairs of a number and a CaseID."""
-    there = phone_numbers.c
-    found: list[tuple[str, int]] = []
-    for some in _batches(numbers):
-        query = sa.select(there.number, there.case_id).where(there.firm_id == firm_id, there.number.in_(some))
-        found += [(row.number, row.case_id) for row in await tx.execute(query)]
-    return found
+async def reserve(tx: Transaction, firm_id: int, numbers: Iterable[str]) -> set[str]:
+    """Keep numbers for this transaction; return those that no other claim is about to hand out. Nobody waits long.
 
-
-async def idle(tx: Transaction, firm_id: int, case_ids: Iterable[int], lock: bool) -> set[int]:
-    """Return which of these cases are not In the Dialer.
-
-    With ``lock`` they stay so until the end of the transaction, and a case that somebody else works on is left out:
-    it may be on its way into the dialer. Nobody is waited for.
+    A large claim keeps the whole firm for itself, for locks of single numbers fill PostgreSQL's memory of them.
     """
-    found: set[int] = set()
-    for some in _batches(case_ids):
-        query = sa.select(cases.c.case_id, cases.c.dialer_role).where(
-            cases.c.firm_id == firm_id, cases.c.case_id.in_(some)
-        )
-        rows = await tx.execute(query.with_for_update(read=True, skip_locked=True) if lock else query)
-        found |= {row.case_id for row in rows if row.dialer_role != Role.IN_THE_DIALER}
+    wanted = sorted(set(numbers))
+    if tx.database is Database.SQLITE or not wanted:  # SQLite has one writer
+        return set(wanted)
+    if len(wanted) > _RESERVED_SINGLY:
+        await tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_NUMBERS_LOCK, firm_id)))
+        return set(wanted)
+    rows = await tx.execute(_RESERVE, {"the_firm": firm_id, "numbers": wanted})
+    return {row.number for row in rows if row.ours}
+
+
+async def in_use(tx: Transaction, firm_id: int, numbers: Iterable[str]) -> dict[str, int]:
+    """Return which of these numbers a case In the Dialer has, each with such a case's CaseID."""
+    there = phone_numbers.c
+    has = sa.and_(cases.c.firm_id == there.firm_id, cases.c.case_id == there.case_id)
+    found: dict[str, int] = {}
+    for some in _batches(numbers):
+        query = sa.select(there.number, there.case_id).select_from(phone_numbers.join(cases, has))
+        query = query.where(there.firm_id == firm_id, there.number.in_(some))
+        rows = await tx.execute(query.where(cases.c.dialer_role == int(Role.IN_THE_DIALER)))
+        found |= {row.number: row.case_id for row in rows}
     return found
 
 

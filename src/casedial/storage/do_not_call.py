@@ -20,6 +20,11 @@ def _listing_from(row: Any) -> Listing:
 _AT_ONCE = 5000  # that one query looks for: PostgreSQL takes 32,767 parameters
 
 
+async def has_any(tx: Transaction, firm_id: int) -> bool:
+    """Tell whether anything stands on a firm's list."""
+    return bool((await tx.execute(sa.select(sa.exists().where(table.c.firm_id == firm_id)))).scalar_one())
+
+
 async def firms_with_list(tx: Transaction) -> list[int]:
     """Return the ids of the firms that have a list."""
     return list((await tx.execute(sa.select(table.c.firm_id).distinct().order_by(table.c.firm_id))).scalars())
@@ -44,8 +49,6 @@ async def page(tx: Transaction, firm_id: int, after: int, limit: int) -> tuple[l
 
 async def add(tx: Transaction, firm_id: int, listings: Sequence[Listing]) -> int:
     """Add entries; return how many were new: what is listed already stays as it is."""
-    if not listings:
-        return 0
     dialect = sqlite if tx.database is Database.SQLITE else postgresql
     rows = [
         {
@@ -55,10 +58,13 @@ async def add(tx: Transaction, firm_id: int, listings: Sequence[Listing]) -> int
             "listed_on": listing.listed_on,
             "source": listing.source,
         }
-        for listing in listings
-    ]
-    insert = dialect.insert(table).values(rows).on_conflict_do_nothing().returning(table.c.id)
-    return len((await tx.execute(insert)).all())
+        for listing in sorted(listings, key=lambda listing: (listing.number or "", listing.case_id or 0))
+    ]  # in one order, or two transactions that list the same wait for each other
+    added = 0
+    for start in range(0, len(rows), _AT_ONCE):
+        some = dialect.insert(table).values(rows[start : start + _AT_ONCE])
+        added += len((await tx.execute(some.on_conflict_do_nothing().returning(table.c.id))).all())
+    return added
 
 
 async def remove(tx: Transaction, firm_id: int, numbers: Iterable[str], case_ids: Iterable[int]) -> int:

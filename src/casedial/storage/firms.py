@@ -36,7 +36,7 @@ async def add(tx: Transaction, name: str, time_zone: str, default_records: int, 
 async def find(tx: Transaction, name: str, lock: bool = False) -> int | None:
     """Return the id of the firm of this name, or None; ``lock`` holds it against other operators."""
     query = sa.select(firms.c.id).where(firms.c.name_folded == fold(name))
-    return (await tx.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    return (await tx.execute(query.with_for_update(key_share=True) if lock else query)).scalar_one_or_none()
 
 
 async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:

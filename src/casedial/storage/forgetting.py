@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from casedial.domain.errors import StorageUnavailable
-from casedial.storage import health
+from casedial.storage import firms, health
 from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.retention import listed_cases
 from casedial.storage.tables import (
@@ -50,7 +50,9 @@ async def delete(tx: Transaction, firm_id: int, case_id: int) -> dict[str, int]:
         kind: int((await tx.execute(table.delete().where(_of(table, firm_id, case_id)))).rowcount)
         for kind, table in _ROWS.items()
     }
-    for table in (phone_numbers, calls, do_not_call, cases):
+    if (await tx.execute(do_not_call.delete().where(_of(do_not_call, firm_id, case_id)))).rowcount:
+        await firms.change(tx, firm_id)  # it may have no list any more
+    for table in (phone_numbers, calls, cases):
         await tx.execute(table.delete().where(_of(table, firm_id, case_id)))
     return removed
 

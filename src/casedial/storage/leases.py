@@ -45,22 +45,25 @@ async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[U
     return {row.id: _claim_from(row) for row in rows}
 
 
-async def handed_out(tx: Transaction, held: Mapping[int, UUID]) -> dict[int, list[str]]:
-    """Return the names of the phones that a claim handed out for a case, by CaseID, where calling rules were applied.
+async def handed_out(tx: Transaction, held: Mapping[int, UUID]) -> dict[int, list[tuple[int, str]]]:
+    """Return which phones a claim handed out for a case, by CaseID, where calling rules were applied.
 
-    ``held`` has the claim of each case that is asked for.
+    Each phone is its place among those a person may answer, and its name. ``held`` has the claim of each case that is
+    asked for.
     """
-    by_claim: dict[UUID, list[int]] = {}
+    if not held:
+        return {}
+    wanted: sa.ColumnElement[Any] = claims.c.evidence
+    if len(held) == 1:  # of one case only that case's is fetched: the evidence of a large claim is large
+        [case_id] = held
+        wanted = sa.type_coerce(claims.c.evidence[str(case_id)], sa.JSON)
+    query = sa.select(claims.c.id, wanted.label("kept")).where(claims.c.id.in_(set(held.values())))
+    by_claim = {row.id: row.kept for row in await tx.execute(query)}
+    found: dict[int, list[tuple[int, str]]] = {}
     for case_id, claim_id in held.items():
-        by_claim.setdefault(claim_id, []).append(case_id)
-    found: dict[int, list[str]] = {}
-    for claim_id, case_ids in by_claim.items():
-        # The evidence of a large claim is large: of one case, only that case's is fetched.
-        one = len(case_ids) == 1
-        wanted = claims.c.evidence[str(case_ids[0])] if one else claims.c.evidence
-        kept = (await tx.execute(sa.select(wanted).where(claims.c.id == claim_id))).scalar_one_or_none()
-        by_case: dict[str, Any] = {str(case_ids[0]): kept} if one else kept or {}
-        found |= {id: [phone["phone"] for phone in by_case[str(id)]] for id in case_ids if by_case.get(str(id))}
+        kept = by_claim.get(claim_id) or {}
+        phones = (kept if len(held) == 1 else kept.get(str(case_id))) or []
+        found[case_id] = [(int(phone["order"]), phone["phone"]) for phone in phones if "order" in phone]
     return found
 
 

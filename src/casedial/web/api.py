@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,7 +90,8 @@ def _update_case_status(call: Call) -> tuple[bool, Work]:
     async def work(tx: Transaction) -> Reply:
         outcomes, opened = await dialing.update_case_status(tx, call.caller, batch.items, call.now, fence)
         headers = _claim_headers(opened[0]) if len(opened) == 1 else {}
-        return _results(call, batch.echoes, outcomes, headers)
+        reply = _results(call, batch.echoes, outcomes, headers)
+        return replace(reply, claimed_in=frozenset().union(*(claim.campaign_ids for claim in opened)))
 
     return True, work
 

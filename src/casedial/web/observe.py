@@ -88,8 +88,8 @@ def note_request(record: RequestRecord, verb: str, status: int, seconds: float) 
     _SECONDS.labels(record.method).observe(seconds)
     if record.claimed:
         _CLAIMED.labels(record.method, record.outcome).inc(record.claimed)
-        for campaign_id in record.claimed_in:
-            _LAST_CLAIM.labels(*_list_labels(record.firm, campaign_id)).set_to_current_time()
+    for campaign_id in record.claimed_in:
+        _LAST_CLAIM.labels(*_list_labels(record.firm, campaign_id)).set_to_current_time()
     log.info(
         "request",
         request_id=record.request_id,
@@ -155,7 +155,7 @@ class _Workers(Collector):
                 yield metric
         gauge = GaugeMetricFamily(
             "casedial_seconds_since_last_claim",
-            "Since this server last gave out a case of a campaign, or since it started.",
+            "Since a case of a campaign was last claimed at this server, or since it started.",
             labels=["firm", "campaign"],
         )
         for labels, at in last.items():

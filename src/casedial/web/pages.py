@@ -142,21 +142,28 @@ class _Census:
         self._good_until = 0.0
 
     async def counts(self) -> Counts | None:
-        """Return the counts; None when the database is away. The dial lists may be a quarter of a minute old.
-
-        They look at all due cases: where that takes long, they are counted more seldom.
-        """
+        """Return the counts; None when the database is away: the counters are worth showing all the same."""
         with suppress(CasedialError):
-            async with self._one, self._store.read() as tx:
+            async with self._store.read() as tx:
                 answered = {stuck.firm_id: stuck.count for stuck in await health.answered(tx)}
-                started = time.monotonic()
-                if started >= self._good_until:
-                    self._listed_at = datetime.now(UTC)
-                    self._lists = await health.dial_lists(tx, self._listed_at)
-                    took = time.monotonic() - started
-                    self._good_until = started + max(_LISTS_SECONDS, took * _LISTS_SHARE)
-                return Counts(answered, self._lists, self._listed_at)
-        return None  # the counters are worth showing all the same
+            with suppress(CasedialError):
+                await self._count_lists()
+            return Counts(answered, self._lists, self._listed_at)
+        return None
+
+    async def _count_lists(self) -> None:
+        """Count the due cases, if that is long enough ago: it looks at all of them."""
+        async with self._one:
+            started = time.monotonic()
+            if started < self._good_until:
+                return
+            try:
+                async with self._store.read() as tx:
+                    now = datetime.now(UTC)
+                    self._lists, self._listed_at = await health.dial_lists(tx, now), now
+            finally:
+                took = time.monotonic() - started
+                self._good_until = started + max(_LISTS_SECONDS, took * _LISTS_SHARE)
 
 
 def _errors_page() -> str:
