@@ -164,3 +164,11 @@ async def test_metrics_tell_of_each_list(api: Api, office: Office) -> None:
     assert value["seconds_since_last_claim", str(intake)] < 60
     assert ("cases_due", str(notification)) not in value
     assert "last_claim_" not in text.replace("since_last_claim", "")
+
+
+async def test_in_the_dialer_by_an_update_is_a_claim(api: Api, office: Office) -> None:
+    await office.add(1)
+    assert (await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "In the Dialer"})).status_code == 200
+    firm, campaign = await office.firm(), (await office.case(1)).campaign_id
+    told = f'casedial_seconds_since_last_claim{{campaign="{campaign}",firm="{firm.id}"}}'
+    assert told in (await api.http.get("/metrics")).text  # without it, only lists with due cases are told of

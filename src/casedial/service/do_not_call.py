@@ -68,7 +68,8 @@ async def add(tx: Transaction, firm: Firm, listings: Sequence[Listing]) -> int:
 async def list_at_once(tx: Transaction, firm: Firm, listings: Sequence[Listing]) -> None:
     """Add entries while the firm is in use: it changes only where it had no list, for what is on one is read anew."""
     is_first = not await do_not_call.has_any(tx, firm.id)
-    await do_not_call.add(tx, firm.id, listings)
+    # In one order, or two requests that list the same would wait for each other.
+    await do_not_call.add(tx, firm.id, sorted(listings, key=lambda one: (one.number or "", one.case_id or 0)))
     if is_first:
         await firms.change(tx, firm.id)
 

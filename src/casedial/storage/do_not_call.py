@@ -58,8 +58,8 @@ async def add(tx: Transaction, firm_id: int, listings: Sequence[Listing]) -> int
             "listed_on": listing.listed_on,
             "source": listing.source,
         }
-        for listing in sorted(listings, key=lambda listing: (listing.number or "", listing.case_id or 0))
-    ]  # in one order, or two transactions that list the same wait for each other
+        for listing in listings
+    ]
     added = 0
     for start in range(0, len(rows), _AT_ONCE):
         some = dialect.insert(table).values(rows[start : start + _AT_ONCE])
