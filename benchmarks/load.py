@@ -1,0 +1,70 @@
+"""wrk and pgbench: one timed run, and what it measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.data import KEYS
+from benchmarks.machine import Postgres
+from benchmarks.own import Script
+
+LUA = Path(__file__).parent / "lua" / "load.lua"
+THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run measured: calls that were answered, in how many seconds, and percentiles in milliseconds."""
+
+    calls: int
+    seconds: float
+    p50: float
+    p99: float
+
+    @property
+    def rate(self) -> float:
+        """Return the calls a second."""
+        return self.calls / self.seconds
+
+
+def http(
+    base: str, mode: str, records: int, clients: int, seconds: float, cases: int, limit: int = 0, first: int = 0
+) -> Run:
+    """Send requests for so many seconds, or ``limit`` for each thread; ``cases`` are those of one firm.
+
+    Raises RuntimeError when a request was refused or broken.
+    """
+    threads = min(THREADS, clients)
+    command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds:.0f}s", "--timeout", "30s", "-s", LUA, base]
+    command += ["--", mode, records, cases, limit, first, *KEYS, threads]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    found = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if done.returncode or not found:
+        raise RuntimeError(f"wrk failed: {done.stdout}{done.stderr}")
+    result = json.loads(found[0].removeprefix("RESULT "))
+    if result["refused"] or result["broken"] or not result["requests"]:
+        raise RuntimeError(f"{mode} x {records}: {result}")
+    return Run(result["requests"], result["seconds"], result["p50"], result["p99"])
+
+
+def pgbench(postgres: Postgres, database: str, scripts: list[Script], clients: int, seconds: float) -> Run:
+    """Run scripts, each transaction one of them at random, with prepared statements. Raises RuntimeError."""
+    with tempfile.TemporaryDirectory(prefix="casedial-bench-") as folder:
+        command: list[object] = [postgres.bin / "pgbench", "-n", "-M", "prepared", "-c", clients, "-j"]
+        command += [min(THREADS, clients), "-T", f"{seconds:.0f}", "-l", "--log-prefix", f"{folder}/log"]
+        for number, script in enumerate(scripts):
+            path = Path(folder) / f"{number}.sql"
+            path.write_text(script.text)
+            command += ["-f", path, *(f"-D{name}={value}" for name, value in script.variables.items())]
+        command.append(postgres.url(database))
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"pgbench failed: {done.stdout}{done.stderr}")
+        lines = [line for path in Path(folder).glob("log*") for line in path.read_text().splitlines()]
+        took = sorted(int(line.split()[2]) for line in lines)
+    rate = float(done.stdout.partition("tps = ")[2].split()[0])
+    return Run(len(took), len(took) / rate, took[len(took) // 2] / 1000, took[len(took) * 99 // 100] / 1000)
