@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from benchmarks.own import Script
 
 LUA = Path(__file__).parent / "lua" / "load.lua"
 THREADS = 2
+SETTLE_SECONDS = 0.5  # in which a server ends the calls that wrk did not wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def http(
     result = json.loads(found[0].removeprefix("RESULT "))
     if result["refused"] or result["broken"] or not result["requests"]:
         raise RuntimeError(f"{mode} x {records}: {result}")
+    time.sleep(SETTLE_SECONDS)
     return Run(result["requests"], result["seconds"], result["p50"], result["p99"])
 
 
