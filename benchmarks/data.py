@@ -152,20 +152,21 @@ async def set_up_firms(tx: Transaction) -> None:
         await add_statuses(tx, await open_firm(tx, name, lock=True), [(StatusType.CAMPAIGN, c) for c in CAMPAIGNS])
 
 
-async def _rules(tx: Transaction) -> None:
-    """Let Campaign01 of firm 1 call Nebraska at any hour, and everybody else in an hour that is far away."""
+async def _rules(tx: Transaction, closed: bool) -> None:
+    """Let Campaign01 of firm 1 call Nebraska at any hour; everybody else too, or in an hour that is far away."""
     hour = (datetime.now(UTC).hour + 1) % 24  # US clocks are 4 to 10 hours behind UTC: there it is never near
-    far = Override((Window(hour * 60, hour * 60 + 60),) * 7, True, "benchmark", FEDERAL)
+    window = Window(hour * 60, hour * 60 + 60) if closed else Window(0, 24 * 60)
+    far = Override((window,) * 7, True, "benchmark", FEDERAL)
     near = Override((Window(0, 24 * 60),) * 7, True, "benchmark", "NE")
     change = CampaignChange(purpose=Purpose.CLIENT, hours=(far, near))
     await set_campaign(tx, await open_firm(tx, FIRMS[0], lock=True), CAMPAIGNS[0], change)
 
 
-async def set_rules(url: str) -> None:
-    """Turn calling rules on for Campaign01 of firm 1 in a database of ``ruled`` cases."""
+async def set_rules(url: str, closed: bool) -> None:
+    """Turn calling rules on for Campaign01 of firm 1 in a database of ``ruled`` cases: 95 % closed, or all open."""
     store = Store(url)
     try:
         async with store.write() as tx:
-            await _rules(tx)
+            await _rules(tx, closed)
     finally:
         await store.close()

@@ -54,11 +54,14 @@ def http(
     return Run(result["requests"], result["seconds"], result["p50"], result["p99"])
 
 
-def pgbench(postgres: Postgres, database: str, scripts: list[Script], clients: int, seconds: float) -> Run:
-    """Run scripts, each transaction one of them at random, with prepared statements. Raises RuntimeError."""
+def pgbench(postgres: Postgres, database: str, scripts: list[Script], clients: int, seconds: float, calls: int = 0) -> Run:
+    """Run scripts, each transaction one of them at random, with prepared statements.
+
+    For so many seconds, or ``calls`` for each client. Raises RuntimeError.
+    """
     with tempfile.TemporaryDirectory(prefix="casedial-bench-") as folder:
         command: list[object] = [postgres.bin / "pgbench", "-n", "-M", "prepared", "-c", clients, "-j"]
-        command += [min(THREADS, clients), "-T", f"{seconds:.0f}", "-l", "--log-prefix", f"{folder}/log"]
+        command += [min(THREADS, clients), *(("-t", calls) if calls else ("-T", f"{seconds:.0f}")), "-l", "--log-prefix", f"{folder}/log"]
         for number, script in enumerate(scripts):
             path = Path(folder) / f"{number}.sql"
             path.write_text(script.text)
