@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import tempfile
 import time
@@ -43,15 +44,29 @@ def http(
     threads = min(THREADS, clients)
     command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds:.0f}s", "--timeout", "30s", "-s", LUA, base]
     command += ["--", mode, records, cases, limit, first, *KEYS, threads]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    found = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if done.returncode or not found:
-        raise RuntimeError(f"wrk failed: {done.stdout}{done.stderr}")
+    said = _run_wrk(list(map(str, command)), threads if limit else 0)
+    found = [line for line in said.splitlines() if line.startswith("RESULT ")]
+    if not found:
+        raise RuntimeError(f"wrk failed: {said}")
     result = json.loads(found[0].removeprefix("RESULT "))
     if result["refused"] or result["broken"] or not result["requests"]:
         raise RuntimeError(f"{mode} x {records}: {result}")
     time.sleep(SETTLE_SECONDS)
     return Run(result["requests"], result["seconds"], result["p50"], result["p99"])
+
+
+def _run_wrk(command: list[str], threads: int) -> str:
+    """Run wrk until its time is over or so many of its threads have reached their limit; return what it said."""
+    with tempfile.TemporaryFile("w+") as said:
+        with subprocess.Popen(command, stdout=said, stderr=subprocess.PIPE, text=True) as wrk:
+            assert wrk.stderr
+            reached = 0
+            for line in wrk.stderr:
+                reached += line == "LIMIT\n"
+                if reached == threads:
+                    wrk.send_signal(signal.SIGINT)  # it then shows its figures, as at the end of its time
+        said.seek(0)
+        return said.read()
 
 
 def pgbench(postgres: Postgres, database: str, scripts: list[Script], clients: int, seconds: float, calls: int = 0) -> Run:

@@ -68,7 +68,11 @@ function init(args)
   if limit > 0 then
     response = function()
       answered = answered + 1
-      if answered >= limit then wrk.thread:stop() end
+      if answered == limit then  -- the main thread sleeps on: whoever started wrk ends it
+        wrk.thread:stop()
+        io.stderr:write("LIMIT\n")
+        io.stderr:flush()
+      end
     end
   end
 end
