@@ -21,7 +21,7 @@ from casedial.service.firms import add_firm, open_firm
 from casedial.service.keys import add_key
 from casedial.service.statuses import add_statuses
 from casedial.storage import schema
-from casedial.storage.engine import Store, Transaction
+from casedial.storage.engine import Database, Store, Transaction
 
 VERSION = "1"  # of what is made here; another one makes the data sets anew
 FIRMS = ("Firm 1", "Firm 2")
@@ -147,7 +147,8 @@ async def set_up_firms(tx: Transaction) -> None:
         firm = await add_firm(tx, name, "America/New_York", NOW)
         await add_key(tx, firm, VENDOR, NOW, key)
     # Numbers of their own, so that a campaign is known among the parameters of a statement.
-    await tx.connection.exec_driver_sql(f"ALTER SEQUENCE statuses_id_seq RESTART {FIRST_CAMPAIGN_ID}")
+    if tx.database is Database.POSTGRESQL:
+        await tx.connection.exec_driver_sql(f"ALTER SEQUENCE statuses_id_seq RESTART {FIRST_CAMPAIGN_ID}")
     for name in FIRMS:
         await add_statuses(tx, await open_firm(tx, name, lock=True), [(StatusType.CAMPAIGN, c) for c in CAMPAIGNS])
 

@@ -82,11 +82,11 @@ async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awai
         await store.close()
 
 
-async def claim_statements(url: str, records: int, firm: int = 0) -> list[Statement]:
-    """Return what casedial runs for a claim from the firm's first campaign."""
+async def claim_statements(url: str, records: int, firm: int = 0, campaign: int = 0) -> list[Statement]:
+    """Return what casedial runs for a claim from a campaign of the firm, the first unless said otherwise."""
 
     async def work(tx: Transaction, caller: Caller) -> None:
-        query = DialQuery(CAMPAIGNS[0], None, records, auto_change=True)
+        query = DialQuery(CAMPAIGNS[campaign], None, records, auto_change=True)
         found, _ = await dialing.get_cases_to_dial(tx, caller, query, datetime.now(UTC))
         assert len(found) == records, "the recorded claim found too few cases"
 
