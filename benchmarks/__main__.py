@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -66,8 +67,10 @@ def main() -> None:
         return
     postgres = Postgres()
     try:
-        kept = Book.read(path).measured if asked.into and path.exists() else []
-        book = Book(path, describe(postgres), {"rounds": asked.rounds}, kept)
+        kept = Book.read(path) if asked.into and path.exists() else None
+        book = Book(path, describe(postgres), {"rounds": asked.rounds})
+        if kept:
+            book.measured, book.failed = kept.measured, kept.failed
         began = time.monotonic()
         if asked.what == "quick":
             _quick(book, postgres)
@@ -81,6 +84,8 @@ def main() -> None:
             postgres.drop(database)
         postgres.stop()
     print(f"\n{report.as_text(book)}\n\n{book.path}")
+    if book.failed:
+        sys.exit(f"{len(book.failed)} rounds went wrong")
 
 
 if __name__ == "__main__":

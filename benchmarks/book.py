@@ -23,6 +23,7 @@ class Book:
     machine: dict[str, object]
     about: dict[str, object] = field(default_factory=dict)
     measured: list[dict[str, object]] = field(default_factory=list)
+    failed: list[dict[str, object]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
     def note(self, row: str, who: str, number: int, **figures: float) -> None:
@@ -33,18 +34,25 @@ class Book:
         print(f"  {time.monotonic() - self.began:5.0f} s  {row:34} {who:12} {text}", flush=True)
         self.save()
 
+    def fail(self, row: str, who: str, number: int, why: str) -> None:
+        """Keep that a round went wrong: no table is published that has one."""
+        self.failed.append({"row": row, "who": who, "round": number, "why": why})
+        print(f"  WRONG  {row:34} {who:12} {why}", flush=True)
+        self.save()
+
     def save(self) -> None:
         """Write everything to the file."""
         self.path.parent.mkdir(exist_ok=True)
         when = datetime.now(UTC).isoformat(timespec="seconds")
-        whole = {"written": when, "machine": self.machine, "about": self.about, "measured": self.measured}
+        whole = {"written": when, "machine": self.machine, "about": self.about, "failed": self.failed}
+        whole["measured"] = self.measured
         self.path.write_text(json.dumps(whole, indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Book:
         """Read a file of results."""
         whole = json.loads(path.read_text())
-        return cls(path, whole["machine"], whole["about"], whole["measured"])
+        return cls(path, whole["machine"], whole["about"], whole["measured"], whole["failed"])
 
     def figures(self, row: str, who: str, name: str) -> list[float]:
         """Return a figure of every round."""

@@ -19,6 +19,8 @@ CELLS = ((25, 8), (100, 8), (1, 64))  # cases a claim, clients
 UPDATED = 100  # cases a call of UpdateCaseStatus
 CHANGES = 3  # rows of history of each such case: its status, its attempts, its disposition
 
+_UPDATED = "SELECT count(*) FROM cases WHERE dial_at > '2030-01-01'"
+
 Serve = Callable[[str], AbstractContextManager[tuple[str, int]]]
 Job = tuple[str, str, Callable[[], load.Run], int]  # row, contestant, its round, cases a call
 
@@ -39,6 +41,7 @@ class Claims:
             load.http(base, "campaign", records, clients, self.warm, half)
             before = check.counted(self.postgres, WORK)
             run = load.http(base, "campaign", records, clients, self.seconds, half)
+            check.counted(self.postgres, WORK)
         return self._judged(run, before, records, clients)
 
     def pgbench(self, records: int, clients: int, plain: bool) -> load.Run:
@@ -53,9 +56,7 @@ class Claims:
         if plain:
             return [own.plain_script(records, firm) for firm in (0, 1)]
         url = self.postgres.url(self.template)
-        return [
-            asyncio.run(own.claim_script(url, records, firm, base + firm * 500_000_000)) for firm in (0, 1)
-        ]
+        return [asyncio.run(own.claim_script(url, records, firm, base + firm * 500_000_000)) for firm in (0, 1)]
 
     def _judged(self, run: load.Run, before: int, records: int, clients: int, plain: bool = False) -> load.Run:
         held = check.claims(self.postgres, WORK, records, plain)
@@ -106,21 +107,19 @@ class Updates:
         with machine.casedial(self._claims.url) as (base, _):
             load.http(base, "info", 1, self._clients, self._claims.warm, half)
             run = load.http(base, "update", UPDATED, self._clients, self._claims.seconds, half)
+            check.settled(lambda: int(postgres.number(WORK, _UPDATED)))
         return self._judged(run)
 
     def pgbench(self) -> load.Run:
         """Update by pgbench, with casedial's own SQL."""
         postgres = self._claims.postgres
         postgres.copy(self._claims.template, WORK)
-        scripts = [
-            asyncio.run(own.update_script(self._claims.url, UPDATED, firm, self._clients)) for firm in (0, 1)
-        ]
+        scripts = [asyncio.run(own.update_script(self._claims.url, UPDATED, firm, self._clients)) for firm in (0, 1)]
         return self._judged(load.pgbench(postgres, WORK, scripts, self._clients, self._claims.seconds))
 
     def _judged(self, run: load.Run) -> load.Run:
         """Compare calls with cases that were changed, and those with their history. Raises Wrong."""
-        changed = """SELECT count(*) FROM cases WHERE dial_at > '2030-01-01';
-            SELECT count(*) FROM status_history WHERE changed_by <> 'import'"""
+        changed = f"{_UPDATED}; SELECT count(*) FROM status_history WHERE changed_by <> 'import'"
         cases, history = (int(row[0]) for row in self._claims.postgres.sql(WORK, changed))
         if cases % UPDATED or history != cases * CHANGES:
             raise Wrong(f"updates left {cases} changed cases and {history} rows of history")
@@ -139,5 +138,9 @@ def run(book: Book, jobs: Callable[[], Iterator[Job]], rounds: int) -> None:
         shuffled = list(jobs())
         random.shuffle(shuffled)
         for row, who, job, cases in shuffled:
-            found = job()
+            try:
+                found = job()
+            except (Wrong, RuntimeError) as error:  # the others are worth measuring all the same
+                book.fail(row, who, number, str(error))
+                continue
             book.note(row, who, number, rate=found.rate * cases, p50=found.p50, p99=found.p99)

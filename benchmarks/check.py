@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from benchmarks.machine import Postgres
 
 
@@ -31,7 +34,7 @@ def counted(postgres: Postgres, database: str, plain: bool = False, records: int
     query = "SELECT count(*) FROM claims"
     if plain:
         query = f"SELECT count(*) / {records} FROM cases WHERE dialer_role = 2"
-    return int(postgres.number(database, query))
+    return settled(lambda: int(postgres.number(database, query)))
 
 
 def claims(postgres: Postgres, database: str, records: int, plain: bool = False, in_order: bool = True) -> int:
@@ -53,6 +56,15 @@ def claims(postgres: Postgres, database: str, records: int, plain: bool = False,
     if not right:
         raise Wrong(f"{database}: claims of {records} left {numbers}")
     return held
+
+
+def settled(count: Callable[[], int]) -> int:
+    """Return a count that has stopped to grow: a server still ends the calls that wrk did not wait for."""
+    before = -1
+    while (now := count()) != before:
+        before = now
+        time.sleep(0.5)
+    return now
 
 
 def answered(calls: int, done: int, clients: int, what: str) -> None:

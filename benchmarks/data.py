@@ -43,7 +43,9 @@ class DataSet:
     size: int
     name: str = "even"
     campaign: str = "h1 % 10"
-    zip_code: str = "(ARRAY['10001','68046','75201','90012','80202','30303','33130','98101','02108','60602'])[1 + i % 10]"
+    zip_code: str = (
+        "(ARRAY['10001','68046','75201','90012','80202','30303','33130','98101','02108','60602'])[1 + i % 10]"
+    )
 
     @property
     def database(self) -> str:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from benchmarks import data, load, own
 from benchmarks.book import Book
-from benchmarks.check import Wrong
+from benchmarks.check import Wrong, settled
 from benchmarks.goals import US
 from benchmarks.machine import HOME, Postgres, casedial
 from casedial.storage import schema
@@ -117,9 +117,9 @@ def _copy(template: Path) -> None:
 def _http(records: int, seconds: float, size: int) -> load.Run:
     with casedial(f"sqlite:///{WORK}", workers=1) as (base, _):
         load.http(base, "campaign", records, CLIENTS, 1, size // 2)
-        before = _judged(records)
+        before = settled(lambda: _judged(records))
         run = load.http(base, "campaign", records, CLIENTS, seconds, size // 2)
-        done = _judged(records) - before
+        done = settled(lambda: _judged(records)) - before
     if not 0 <= done - run.calls <= CLIENTS:
         raise Wrong(f"SQLite: {run.calls} calls were answered, {done} were done")
     return run
@@ -187,7 +187,8 @@ class _Replay:
         for statement, sets in zip(self._statements, self._slots, strict=True):
             for slots, parameters in zip(sets, statement.sets, strict=True):
                 put = [
-                    self._put(slot, value, claim, campaign, found) for slot, value in zip(slots, parameters, strict=True)
+                    self._put(slot, value, claim, campaign, found)
+                    for slot, value in zip(slots, parameters, strict=True)
                 ]
                 rows = connection.execute(statement.text, put).fetchall()
                 found = found or [row[1] for row in rows]  # the first rows are the cases: firm_id, case_id, …
@@ -219,4 +220,3 @@ def _slot(one: object, other: object, ids: list[list[int]]) -> object:
     if isinstance(one, int) and one in ids[0] and isinstance(other, int) and other in ids[1]:
         return ids[0].index(one)
     return "campaign" if isinstance(one, int) else None
-

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from benchmarks.own import Script
 
 LUA = Path(__file__).parent / "lua" / "load.lua"
 THREADS = 2
-SETTLE_SECONDS = 0.5  # in which a server ends the calls that wrk did not wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,6 @@ def http(
     result = json.loads(found[0].removeprefix("RESULT "))
     if result["refused"] or result["broken"] or not result["requests"]:
         raise RuntimeError(f"{mode} x {records}: {result}")
-    time.sleep(SETTLE_SECONDS)
     return Run(result["requests"], result["seconds"], result["p50"], result["p99"])
 
 
@@ -69,14 +66,22 @@ def _run_wrk(command: list[str], threads: int) -> str:
         return said.read()
 
 
-def pgbench(postgres: Postgres, database: str, scripts: list[Script], clients: int, seconds: float, calls: int = 0) -> Run:
+def pgbench(
+    postgres: Postgres, database: str, scripts: list[Script], clients: int, seconds: float, calls: int = 0
+) -> Run:
     """Run scripts, each transaction one of them at random, with prepared statements.
 
     For so many seconds, or ``calls`` for each client. Raises RuntimeError.
     """
     with tempfile.TemporaryDirectory(prefix="casedial-bench-") as folder:
         command: list[object] = [postgres.bin / "pgbench", "-n", "-M", "prepared", "-c", clients, "-j"]
-        command += [min(THREADS, clients), *(("-t", calls) if calls else ("-T", f"{seconds:.0f}")), "-l", "--log-prefix", f"{folder}/log"]
+        command += [
+            min(THREADS, clients),
+            *(("-t", calls) if calls else ("-T", f"{seconds:.0f}")),
+            "-l",
+            "--log-prefix",
+            f"{folder}/log",
+        ]
         for number, script in enumerate(scripts):
             path = Path(folder) / f"{number}.sql"
             path.write_text(script.text)

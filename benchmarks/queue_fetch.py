@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -89,5 +90,6 @@ async def _main(library: str, what: str, url: str, batch: int, tasks: int, secon
 
 
 if __name__ == "__main__":
+    logging.getLogger("procrastinate").setLevel(logging.ERROR)  # it has advice for the authors of applications
     library, what, url, batch, tasks, seconds = sys.argv[1:]
     asyncio.run(_main(library, what, url, int(batch), int(tasks), float(seconds)))
