@@ -5,10 +5,10 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt check test chaos fuzz bench bench-quick bench-report bench-setup demo serve lock clean
+.PHONY: help setup fmt check test chaos fuzz bench bench-quick bench-profile bench-report bench-setup demo serve lock clean
 
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## make a virtual environment in .venv, with bin/casedial in it
 
@@ -43,6 +43,9 @@ bench: bench-setup ## measure claims beside references, about an hour; ROWS=clai
 
 bench-quick: bench-setup ## see that the benchmarks work, two minutes
 	$(BIN)/python -m benchmarks quick
+
+bench-profile: bench-setup ## see where the time of a claim goes
+	$(BIN)/python -m benchmarks.profile
 
 bench-report: setup ## put the latest figures into docs/explanation/performance.md
 	$(BIN)/python -m benchmarks report

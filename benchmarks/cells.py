@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 
 import httpx
 
@@ -67,17 +68,10 @@ class Claims:
         """Yield one round of every contestant in every cell."""
         for records, clients in cells:
             row = f"claim {records} x {clients}"
-
-            def by_http(serve: Serve, records: int = records, clients: int = clients) -> load.Run:
-                return self.http(serve, records, clients)
-
-            def by_pgbench(plain: bool, records: int = records, clients: int = clients) -> load.Run:
-                return self.pgbench(records, clients, plain)
-
-            yield row, "casedial", lambda f=by_http: f(machine.casedial), records
-            yield row, "in-house", lambda f=by_http: f(machine.inhouse), records
-            yield row, "own SQL", lambda f=by_pgbench: f(False), records
-            yield row, "plain SQL", lambda f=by_pgbench: f(True), records
+            yield row, "casedial", partial(self.http, machine.casedial, records, clients), records
+            yield row, "in-house", partial(self.http, machine.inhouse, records, clients), records
+            yield row, "own SQL", partial(self.pgbench, records, clients, plain=False), records
+            yield row, "plain SQL", partial(self.pgbench, records, clients, plain=True), records
 
 
 def agree(postgres: Postgres, template: str) -> None:

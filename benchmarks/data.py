@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.machine import Postgres
 from casedial.domain.cases import StatusType
-from casedial.domain.rules import FEDERAL, Override, Purpose
 from casedial.domain.hours import Window
+from casedial.domain.rules import FEDERAL, Override, Purpose
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import add_firm, open_firm
 from casedial.service.keys import add_key

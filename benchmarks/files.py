@@ -1,4 +1,4 @@
-"""Imports by ``casedial cases import``, beside COPY and executemany of the same rows into the same tables and indexes."""
+"""Imports by ``casedial cases import``, beside COPY and executemany of the same rows, tables and indexes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.servers import CASEDIAL
+
 from benchmarks import data
 from benchmarks.book import Book
 from benchmarks.check import Wrong
 from benchmarks.goals import US
 from benchmarks.lite import ROOM
 from benchmarks.machine import Postgres
-from casedial.storage import schema
+from casedial.storage import schema, sqlite
 from casedial.storage.engine import Store
-from casedial.storage.sqlite import dbapi
-from tests.servers import CASEDIAL
 
 WORK = "bench_import"
 LITE = ROOM / "import.db"
@@ -99,7 +99,7 @@ def _import(url: str, path: Path, empty: Callable[[], None], size: int) -> float
 
 def _copy(postgres: Postgres) -> float:
     """Load what the import left, table by table, with COPY; return the seconds that loading took."""
-    files = {table: f"/tmp/casedial-bench-{os.getpid()}-{table}" for table in TABLES}  # noqa: S108
+    files = {table: f"/tmp/casedial-bench-{os.getpid()}-{table}" for table in TABLES}
     psql = [str(postgres.bin / "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "-d", postgres.url(WORK)]
     for table, file in files.items():
         subprocess.run([*psql, "-c", f"\\copy {table} TO '{file}'"], check=True)
@@ -115,7 +115,7 @@ def _copy(postgres: Postgres) -> float:
 
 def _executemany() -> float:
     """Insert what the import left, table by table, with executemany; return the seconds that took."""
-    connection = dbapi.connect(LITE, isolation_level=None)
+    connection = sqlite.dbapi.connect(LITE, isolation_level=None)
     connection.execute("PRAGMA synchronous=FULL").fetchall()
     rows = {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES}
     for table in reversed(TABLES):

@@ -114,7 +114,8 @@ def _snapshot(postgres: Postgres) -> Iterator[None]:
     """Hold a transaction open that sees the database as it is now, as a forgotten session or a long backup does."""
     command = [str(postgres.bin / "psql"), "-qAtX", "-d", postgres.url(WORK)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
-        assert session.stdin and session.stdout
+        assert session.stdin
+        assert session.stdout
         session.stdin.write("BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT count(*) FROM firms;\n")
         session.stdin.flush()
         session.stdout.readline()

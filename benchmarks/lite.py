@@ -26,9 +26,8 @@ from benchmarks.book import Book
 from benchmarks.check import Wrong, settled
 from benchmarks.goals import US
 from benchmarks.machine import HOME, Postgres, casedial
-from casedial.storage import schema
+from casedial.storage import schema, sqlite
 from casedial.storage.engine import Store
-from casedial.storage.sqlite import dbapi
 from casedial.storage.tables import Instant, metadata
 
 ROOM = HOME / "sqlite"
@@ -48,7 +47,7 @@ def ensure(postgres: Postgres, wanted: data.DataSet) -> Path:
         making = path.with_suffix(".making")
         making.unlink(missing_ok=True)
         asyncio.run(_make_schema(making))
-        with dbapi.connect(making) as connection:
+        with sqlite.dbapi.connect(making) as connection:
             for table in TABLES:
                 _carry_over(postgres, template, metadata.tables[table], connection)
             connection.commit()
@@ -69,12 +68,12 @@ def _carry_over(postgres: Postgres, database: str, table: sa.Table, connection: 
     columns = ", ".join(map(_selected, table.columns))
     copy = f"COPY (SELECT {columns} FROM {table.name}) TO STDOUT (FORMAT csv, NULL '\\N')"
     command = [str(postgres.bin / "psql"), "-qX", "-d", postgres.url(database), "-c", copy]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout
         readers = [_reader(column) for column in table.columns]
         rows = (
             [None if cell == "\\N" else read(cell) for cell, read in zip(row, readers, strict=True)]
-            for row in csv.reader(io.TextIOWrapper(process.stdout.buffer, newline=""))
+            for row in csv.reader(io.TextIOWrapper(process.stdout, newline=""))
         )
         connection.executemany(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(readers))})", rows)
 
@@ -127,7 +126,7 @@ def _http(records: int, seconds: float, size: int) -> load.Run:
 
 def _judged(records: int) -> int:
     """Return how many claims there are, when all is right with them. Raises Wrong."""
-    connection = dbapi.connect(WORK)
+    connection = sqlite.dbapi.connect(WORK)
     query = """SELECT (SELECT count(*) FROM claims), (SELECT count(*) FROM cases WHERE dialer_role = 2),
       (SELECT count(DISTINCT c.firm_id || ' ' || x.value) FROM claims c, json_each(c.case_ids) x),
       (SELECT count(*) FROM claims c, json_each(c.case_ids) x JOIN cases ON cases.firm_id = c.firm_id
@@ -142,7 +141,7 @@ def _judged(records: int) -> int:
 
 def _loop(records: int, seconds: float) -> load.Run:
     claims = [asyncio.run(_Replay.of(f"sqlite:///{WORK}", records, firm)) for firm in (0, 1)]
-    connection = dbapi.connect(WORK, isolation_level=None)
+    connection = sqlite.dbapi.connect(WORK, isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     took: list[float] = []
@@ -181,7 +180,8 @@ class _Replay:
 
     def run(self, connection: Any) -> None:
         """Claim once, from a campaign that chance decides."""
-        claim, found = uuid4().hex, []
+        claim = uuid4().hex
+        found: list[int] = []
         campaign = self._campaign + random.randrange(len(data.CAMPAIGNS))
         connection.execute("BEGIN IMMEDIATE")
         for statement, sets in zip(self._statements, self._slots, strict=True):

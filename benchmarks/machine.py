@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-
 from tests.postgres import PostgresServer, free_port
 from tests.servers import Server
 
 ROOT = Path(__file__).parent.parent
 # Where the data sets stay between runs: a folder that a plain user can read, for PostgreSQL refuses to run as root.
-HOME = Path(os.environ.get("CASEDIAL_BENCH_HOME", "/var/tmp/casedial-bench"))  # noqa: S108
+HOME = Path(os.environ.get("CASEDIAL_BENCH_HOME", "/var/tmp/casedial-bench"))
 GUEST_PYTHON = ROOT / ".venv-bench" / "bin" / "python"  # which has what casedial is compared with
 
 WORKERS, POOL = 2, 4  # of either server: processes, and database connections of each
@@ -83,8 +82,12 @@ class Postgres(PostgresServer):
 @contextlib.contextmanager
 def casedial(database_url: str, workers: int = WORKERS) -> Iterator[tuple[str, int]]:
     """Serve a database with casedial; yield the base address and the process id."""
-    quiet = {"CASEDIAL_WORKERS": str(workers), "CASEDIAL_POOL_SIZE": str(POOL), "CASEDIAL_LOG_LEVEL": "warning"}
-    with Server(database_url, **quiet) as server:
+    with Server(
+        database_url,
+        CASEDIAL_WORKERS=str(workers),
+        CASEDIAL_POOL_SIZE=str(POOL),
+        CASEDIAL_LOG_LEVEL="warning",  # no line for each request: the in-house server writes none either
+    ) as server:
         yield server.base, server.process.pid
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 
+from benchmarks.cells import Job
 from benchmarks.check import Wrong
 from benchmarks.load import Run
 from benchmarks.machine import GUEST_PYTHON, ROOT, WORKERS, Postgres
@@ -53,12 +55,13 @@ def fetch(postgres: Postgres, library: str, batch: int, clients: int, seconds: f
     return Run(jobs // batch, longest, took[len(took) // 2], took[len(took) * 99 // 100])
 
 
-def jobs(postgres: Postgres, cells: tuple[tuple[int, int], ...], seconds: float) -> Iterator[tuple]:  # type: ignore[type-arg]
+def jobs(postgres: Postgres, cells: tuple[tuple[int, int], ...], seconds: float) -> Iterator[Job]:
     """Yield one round of each library in every cell."""
     for records, clients in cells:
         for library in PICKED:
-
-            def one(library: str = library, records: int = records, clients: int = clients) -> Run:
-                return fetch(postgres, library, records, clients, seconds)
-
-            yield f"claim {records} x {clients}", library, one, records
+            yield (
+                f"claim {records} x {clients}",
+                library,
+                partial(fetch, postgres, library, records, clients, seconds),
+                records,
+            )

@@ -53,7 +53,7 @@ def as_text(book: Book) -> str:
 
 def as_markdown(book: Book) -> str:
     """Return the table for the documentation."""
-    rows = [HEAD[:-1] + ("verdict",), ("---",) * len(HEAD), *map(cells, lines(book))]
+    rows = [(*HEAD[:-1], "verdict"), ("---",) * len(HEAD), *map(cells, lines(book))]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 

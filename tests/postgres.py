@@ -93,6 +93,11 @@ class PostgresServer:
             )
         self._wait()
 
+    @property
+    def pid(self) -> int:
+        """The process above all others of the server."""
+        return self._process.pid
+
     def halt(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server, in pg_ctl's words fast (SIGINT) or immediate (SIGQUIT), as after a crash."""
         self._process.send_signal(how)
