@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import io
 import json
 import random
 import shutil
@@ -68,12 +67,12 @@ def _carry_over(postgres: Postgres, database: str, table: sa.Table, connection: 
     columns = ", ".join(map(_selected, table.columns))
     copy = f"COPY (SELECT {columns} FROM {table.name}) TO STDOUT (FORMAT csv, NULL '\\N')"
     command = [str(postgres.bin / "psql"), "-qX", "-d", postgres.url(database), "-c", copy]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         readers = [_reader(column) for column in table.columns]
         rows = (
             [None if cell == "\\N" else read(cell) for cell, read in zip(row, readers, strict=True)]
-            for row in csv.reader(io.TextIOWrapper(process.stdout, newline=""))
+            for row in csv.reader(process.stdout)
         )
         connection.executemany(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(readers))})", rows)
 

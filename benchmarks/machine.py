@@ -42,10 +42,10 @@ SETTINGS: dict[str, object] = {
 
 
 class Postgres(PostgresServer):
-    """The server of the benchmarks, whose databases stay."""
+    """The server of the benchmarks, whose databases stay; ``room`` None is a folder that goes with it."""
 
-    def __init__(self) -> None:
-        super().__init__(HOME / "postgres", **SETTINGS)
+    def __init__(self, room: Path | None = HOME / "postgres", **changed: object) -> None:
+        super().__init__(room, **{**SETTINGS, **changed})
 
     def sql(self, database: str, text: str) -> list[list[str]]:
         """Run statements; return the rows of all of them, each a list of texts. Raises RuntimeError."""
