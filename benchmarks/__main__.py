@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -65,6 +66,8 @@ def main() -> None:
     if asked.what == "report":
         report.write(Book.read(path), PAGE, PLOT)
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # through what ends the servers
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the shell has it ignored
     postgres = Postgres()
     try:
         kept = Book.read(path) if asked.into and path.exists() else None
