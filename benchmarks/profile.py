@@ -1,6 +1,6 @@
 """Where the time of a claim goes: ``python -m benchmarks.profile`` prints it, and keeps it in results/profile.json.
 
-py-spy samples the server's processes, pg_stat_statements counts what PostgreSQL does, /proc tells who used the cores.
+py-spy samples the interpreter of one server process, pg_stat_statements counts what PostgreSQL does, /proc tells who used the cores.
 """
 
 from __future__ import annotations
@@ -93,6 +93,7 @@ def _sampled(
         with subprocess.Popen(list(map(str, spy)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
             run = load.http(base, "campaign", records, clients, SECONDS, 500_000)
         lines = [line.rpartition(" ") for line in out.read_text().splitlines()]
+        lines = [line for line in lines if line[0].strip()]
     whose: Counter[str] = Counter()
     functions: Counter[str] = Counter()
     for stack, _, count in lines:
