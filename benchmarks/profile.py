@@ -76,21 +76,10 @@ def _sampled(
     """Claim while py-spy looks on; return the run, whose code ran in which share of the samples, and the functions."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "stacks"
-        spy = [
-            GUEST_PYTHON.parent / "py-spy",
-            "record",
-            "-p",
-            pid,
-            "-d",
-            SECONDS - 1,
-            "-r",
-            RATE,
-            "-f",
-            "raw",
-            "-o",
-            out,
-        ]
-        with subprocess.Popen(list(map(str, spy)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        # --gil: threads that wait for work, or hold no interpreter, do not count
+        options = f"-p {pid} -d {SECONDS - 1} -r {RATE} -f raw --gil -o {out}"
+        spy = [str(GUEST_PYTHON.parent / "py-spy"), "record", *options.split()]
+        with subprocess.Popen(spy, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
             run = load.http(base, "campaign", records, clients, SECONDS, 500_000)
         lines = [line.rpartition(" ") for line in out.read_text().splitlines()]
         lines = [line for line in lines if line[0].strip()]
