@@ -37,7 +37,7 @@ ROWS: dict[str, Callable[[Book, Postgres, int], None]] = {
     "others": lambda book, postgres, rounds: growth.of_another_campaign(book, postgres, MILLION, rounds),
     "rules": lambda book, postgres, rounds: growth.under_rules(book, postgres, MILLION, rounds),
     "aged": lambda book, postgres, rounds: growth.aged(book, postgres, MILLION, rounds),
-    "sqlite": lambda book, postgres, rounds: lite.measure(book, postgres, 100_000, rounds, 4),
+    "sqlite": lambda book, postgres, rounds: lite.measure(book, postgres, 400_000, rounds, 4),
     "import": lambda book, postgres, rounds: files.measure(book, postgres, 100_000, rounds),
 }
 

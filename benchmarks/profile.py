@@ -1,6 +1,7 @@
 """Where the time of a claim goes: ``python -m benchmarks.profile`` prints it, and keeps it in results/profile.json.
 
-py-spy samples the interpreter of one server process, pg_stat_statements counts what PostgreSQL does, /proc tells who used the cores.
+py-spy samples the interpreter of one server process, pg_stat_statements counts what PostgreSQL does, /proc tells who
+used the cores.
 """
 
 from __future__ import annotations
