@@ -37,7 +37,8 @@ NOW = datetime(2026, 1, 5, tzinfo=UTC)  # the data's; dial times lie in the week
 class DataSet:
     """A data set: how many cases, and which of the due are whose.
 
-    ``campaign``: SQL for the number (0 to 9) of a case's campaign. ``zip_code``: SQL for its ZIP code.
+    ``campaign``: SQL for the number (0 to 9) of a case's campaign. ``zip_code``, ``area``: SQL for its ZIP code and the
+    area code of its phones.
     """
 
     size: int
@@ -46,6 +47,8 @@ class DataSet:
     zip_code: str = (
         "(ARRAY['10001','68046','75201','90012','80202','30303','33130','98101','02108','60602'])[1 + i % 10]"
     )
+
+    area: str = "(ARRAY['212','402','214','213','303','404','305','206','617','312'])[1 + i % 10]"
 
     @property
     def database(self) -> str:
@@ -60,7 +63,8 @@ def skewed(size: int) -> DataSet:
 
 def ruled(size: int) -> DataSet:
     """5 % of the people live in Nebraska, the others in New York; all are Campaign01's or Campaign02's."""
-    return DataSet(size, "ruled", "h1 % 2", "CASE WHEN h2 % 20 = 0 THEN '68046' ELSE '10001' END")
+    nebraska = "CASE WHEN h2 % 20 = 0 THEN '{}' ELSE '{}' END"
+    return DataSet(size, "hours", "h1 % 2", nebraska.format("68046", "10001"), nebraska.format("402", "212"))
 
 
 _FILL = """
@@ -68,8 +72,7 @@ SET session_replication_role = replica;  -- foreign keys hold by construction
 CREATE TEMP TABLE made AS
 SELECT i, 1 + i % 2 AS firm_id, (i + 1) / 2 AS case_id, h1, h2, h3 % 100 < 60 AS to_dial,
   timestamptz '{now}' - (h4 % 604800) * interval '1 second' AS dial_at,
-  (ARRAY['212','402','214','213','303','404','305','206','617','312'])[1 + i % 10] || (2000000 + i) AS cell,
-  (ARRAY['718','402','972','310','720','770','786','253','508','773'])[1 + i % 10] || (2000000 + i + {size}) AS home
+  {area} || (2000000 + i) AS cell, {area} || (2000000 + i + {size}) AS home
 FROM generate_series(1, {size}) AS i,
   LATERAL (SELECT abs(hashint4(i) % 1000003) AS h1, abs(hashint4(i + 100000000) % 1000003) AS h2,
     abs(hashint4(i + 200000000) % 1000003) AS h3, abs(hashint4(i + 300000000)::bigint) AS h4) AS hashes;
@@ -122,6 +125,7 @@ def fill(postgres: Postgres, database: str, wanted: DataSet) -> None:
         first=FIRST_CAMPAIGN_ID,
         campaign=f"({wanted.campaign})",
         zip_code=wanted.zip_code,
+        area=wanted.area,
     )
     postgres.sql(database, text)
     postgres.sql(database, ";\n".join(rebuild))
@@ -156,12 +160,14 @@ async def set_up_firms(tx: Transaction) -> None:
 
 
 async def _rules(tx: Transaction, closed: bool) -> None:
-    """Let Campaign01 of firm 1 call Nebraska at any hour; everybody else too, or in an hour that is far away."""
-    hour = (datetime.now(UTC).hour + 1) % 24  # US clocks are 4 to 10 hours behind UTC: there it is never near
-    window = Window(hour * 60, hour * 60 + 60) if closed else Window(0, 24 * 60)
-    far = Override((window,) * 7, True, "benchmark", FEDERAL)
-    near = Override((Window(0, 24 * 60),) * 7, True, "benchmark", "NE")
-    change = CampaignChange(purpose=Purpose.CLIENT, hours=(far, near))
+    """Let Campaign01 of firm 1 call at any hour; New York, where most are, only in an hour that is far away."""
+    hour = (datetime.now(UTC).hour + 1) % 24  # clocks of New York are 4 or 5 hours behind UTC
+    week = (Window(0, 24 * 60),) * 7
+    anywhere = Override(week, True, "benchmark", FEDERAL)
+    far = Override((Window(hour * 60, hour * 60 + 60),) * 7, True, "benchmark", "NY")
+    change = CampaignChange(
+        purpose=Purpose.CLIENT, hours=(anywhere, far) if closed else (anywhere, Override(week, True, "benchmark", "NY"))
+    )
     await set_campaign(tx, await open_firm(tx, FIRMS[0], lock=True), CAMPAIGNS[0], change)
 
 
