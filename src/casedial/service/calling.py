@@ -153,11 +153,18 @@ def _numbers(phones: Iterable[Phone]) -> set[str]:
 
 
 async def _judge(
-    tx: Transaction, firm: Firm, found: Sequence[Case], now: datetime, rules: Rules, lock: bool = False
+    tx: Transaction, firm: Firm, found: Sequence[Case], now: datetime, rules: Rules
 ) -> tuple[list[Judged], Rules]:
-    """Judge cases; return the rules, too, with what concerns them."""
-    these = await _rules_for(tx, firm, found, now, rules, lock)
-    return [(case, judge(firm, case, now, these)) for case in found], these
+    """Judge cases; return the rules, too, with what concerns them.
+
+    Of most lists most cases fail by their hours alone: earlier calls and numbers in use are looked up for the rest.
+    """
+    listed = replace(rules, do_not_call=await do_not_call.concerning(tx, firm, found))
+    verdicts = {case.case_id: judge(firm, case, now, listed) for case in found}
+    may = [case for case in found if verdicts[case.case_id].callable]
+    these = await _rules_for(tx, firm, may, now, rules) if may else listed
+    verdicts |= {case.case_id: judge(firm, case, now, these) for case in may}
+    return [(case, verdicts[case.case_id]) for case in found], these
 
 
 async def _still(
@@ -166,7 +173,8 @@ async def _still(
     """Lock cases that may be called, and return those that still may and are still wanted, in their order."""
     there = await cases.lock(tx, firm, [case.case_id for case, _ in may], pass_over_locked=True)
     locked = [there[case.case_id] for case, _ in may if case.case_id in there and wanted.fits(there[case.case_id])]
-    judged, these = await _judge(tx, firm, locked, now, rules, lock=True)
+    these = await _rules_for(tx, firm, locked, now, rules, lock=True)
+    judged = ((case, judge(firm, case, now, these)) for case in locked)
     return [pair for pair in judged if pair[1].callable], these
 
 

@@ -14,22 +14,22 @@ from casedial.storage.cases import case_from
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, bans, cases
 
-_HOLD_BACK = (
-    cases.update()
-    .where(
-        cases.c.firm_id == sa.bindparam("this_firm"),
-        cases.c.case_id == sa.bindparam("this_case"),
-        cases.c.dialer_role == int(Role.TO_DIAL),
-    )
-    .values(dialer_role=HELD_BACK_ROLE, held_back_until=sa.bindparam("until"))
-)
+_AT_ONCE = 5000  # that one statement is about: PostgreSQL takes 32,767 parameters
 
 
 async def hold_back(tx: Transaction, firm: Firm, until: Mapping[int, datetime]) -> None:
-    """Let no claim look at these cases before an instant."""
-    rows = [{"this_firm": firm.id, "this_case": case_id, "until": at} for case_id, at in until.items()]
-    if rows:
-        await tx.execute(_HOLD_BACK, rows)
+    """Let no claim look at these cases before an instant.
+
+    Cases of one zone open at one instant: a statement for each instant takes a fifth of the time of one for each case.
+    """
+    by_instant: dict[datetime, list[int]] = {}
+    for case_id, at in sorted(until.items()):
+        by_instant.setdefault(at, []).append(case_id)
+    for at, case_ids in by_instant.items():
+        for start in range(0, len(case_ids), _AT_ONCE):
+            these = cases.c.case_id.in_(case_ids[start : start + _AT_ONCE])
+            waits = sa.and_(cases.c.firm_id == firm.id, these, cases.c.dialer_role == int(Role.TO_DIAL))
+            await tx.execute(cases.update().where(waits).values(dialer_role=HELD_BACK_ROLE, held_back_until=at))
 
 
 _THIS_ROW = sa.tuple_(cases.c.firm_id, cases.c.case_id)
