@@ -5,10 +5,10 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt check test chaos fuzz demo serve lock clean
+.PHONY: help setup fmt check test chaos fuzz bench bench-quick bench-profile bench-report bench-setup demo serve lock clean
 
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## make a virtual environment in .venv, with bin/casedial in it
 
@@ -38,6 +38,26 @@ chaos: setup ## kill servers under working dialers and check what is left; N=100
 fuzz: setup ## hostile input to servers of both databases; N=100000 raw requests
 	$(BIN)/python -m tests.fuzz --raw $(or $(N),100000) --schema 1000
 
+bench: bench-setup ## measure claims beside references, about an hour; ROWS=claim,growth ROUNDS=5
+	$(BIN)/python -m benchmarks run $(if $(ROWS),--rows $(ROWS)) --rounds $(or $(ROUNDS),5)
+
+bench-quick: bench-setup ## see that the benchmarks work, two minutes
+	$(BIN)/python -m benchmarks quick
+
+bench-profile: bench-setup ## see where the time of a claim goes
+	$(BIN)/python -m benchmarks.profile
+
+bench-report: setup ## put the latest figures into docs/explanation/performance.md
+	$(BIN)/python -m benchmarks report
+
+bench-setup: setup .venv-bench/.ready
+	benchmarks/install.sh
+
+.venv-bench/.ready: benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
+
 demo: setup ## serve a sample firm on http://127.0.0.1:8000
 	$(BIN)/casedial demo
 
@@ -49,4 +69,4 @@ lock: ## pin the newest dependencies (needs uv)
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

@@ -47,8 +47,11 @@ class PostgresServer:
     ``halt`` and ``start`` end it and bring it back with the same databases; ``freeze`` and ``thaw`` hold it still.
     """
 
-    def __init__(self, **options: object) -> None:
-        self.room = Path(tempfile.mkdtemp(prefix="casedial-pg-", dir="/tmp"))
+    def __init__(self, room: Path | None = None, **options: object) -> None:
+        """Start a server in ``room``, with the databases that are there, and leave it; or in a folder of its own."""
+        self._is_kept = room is not None
+        self.room = room or Path(tempfile.mkdtemp(prefix="casedial-pg-", dir="/tmp"))
+        self.room.mkdir(parents=True, exist_ok=True)
         self.room.chmod(0o755)
         self.port = free_port()
         # PostgreSQL refuses to run as root.
@@ -57,10 +60,11 @@ class PostgresServer:
             self._user = {}
         self.bin = (None if os.environ.get("CASEDIAL_TEST_WHEEL_POSTGRES") else _installed()) or _from_wheel(self.room)
         self._data = self.room / "data"
-        self._data.mkdir(mode=0o700)
-        if self._user:
-            shutil.chown(self._data, "nobody", self._user["group"])
-        self._run(self.bin / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        if not self._data.exists():
+            self._data.mkdir(mode=0o700)
+            if self._user:
+                shutil.chown(self._data, "nobody", self._user["group"])
+            self._run(self.bin / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
         self._options = {
             "port": self.port,
             "listen_addresses": "127.0.0.1",
@@ -88,6 +92,11 @@ class PostgresServer:
                 **self._user,
             )
         self._wait()
+
+    @property
+    def pid(self) -> int:
+        """The process above all others of the server."""
+        return self._process.pid
 
     def halt(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server, in pg_ctl's words fast (SIGINT) or immediate (SIGQUIT), as after a crash."""
@@ -136,4 +145,5 @@ class PostgresServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self.room, ignore_errors=True)
+        if not self._is_kept:
+            shutil.rmtree(self.room, ignore_errors=True)

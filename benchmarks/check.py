@@ -1,0 +1,73 @@
+"""What a run left in the database, judged: nothing twice, nothing lost, oldest first, no campaign run dry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from benchmarks.machine import Postgres
+
+
+class Wrong(Exception):
+    """A run did not do what it was to do: its figures do not count."""
+
+
+# One row of numbers, in the order of the names below.
+_QUERY = """
+WITH listed AS (SELECT c.id, c.firm_id, x::bigint AS case_id FROM claims c, json_array_elements_text(c.case_ids) AS x),
+held AS (SELECT firm_id, case_id, claim_id, campaign_id, COALESCE(redial_at, dial_at) AS at FROM cases
+  WHERE dialer_role = 2),
+left_over AS (SELECT campaign_id, count(*) AS count, min((extract(epoch FROM dial_at)::bigint, case_id)) AS first
+  FROM (SELECT campaign_id, dial_at, case_id FROM cases WHERE dialer_role = 1) AS x GROUP BY campaign_id),
+taken AS (SELECT campaign_id, max((extract(epoch FROM at)::bigint, case_id)) AS last FROM held GROUP BY campaign_id)
+SELECT (SELECT count(*) FROM claims), (SELECT count(*) FROM claims WHERE json_array_length(case_ids) <> {records}),
+  (SELECT count(*) FROM listed), (SELECT count(DISTINCT (firm_id, case_id)) FROM listed), (SELECT count(*) FROM held),
+  (SELECT count(*) FROM held JOIN listed l USING (firm_id, case_id) WHERE l.id = held.claim_id),
+  (SELECT count(*) FROM status_history h JOIN held USING (firm_id, case_id) WHERE h.claim_id = held.claim_id),
+  (SELECT count(*) FROM taken t LEFT JOIN left_over l USING (campaign_id) WHERE l.first IS NULL OR t.last > l.first)
+"""
+_NAMES = ("claims", "odd", "listed", "distinct", "held", "agreeing", "recorded", "disorderly")
+
+
+def counted(postgres: Postgres, database: str, plain: bool = False, records: int = 1) -> int:
+    """Return how many claims there are; of the textbook claim, which keeps none, how many there must have been."""
+    query = "SELECT count(*) FROM claims"
+    if plain:
+        query = f"SELECT count(*) / {records} FROM cases WHERE dialer_role = 2"
+    return settled(lambda: int(postgres.number(database, query)))
+
+
+def claims(postgres: Postgres, database: str, records: int, plain: bool = False, in_order: bool = True) -> int:
+    """Judge everything that was claimed; return how many cases that is. Raises Wrong.
+
+    ``in_order``: every campaign was claimed from by nothing but its name, so that its oldest cases must be gone.
+    """
+    # min and max know no pairs, but arrays.
+    query = _QUERY.replace("min((", "min(ARRAY[").replace("max((", "max(ARRAY[")
+    query = query.replace("::bigint, case_id))", "::bigint, case_id])").format(records=records)
+    numbers = dict(zip(_NAMES, map(int, postgres.sql(database, query)[0]), strict=True))
+    held = numbers["held"]
+    right = held > 0 and not (in_order and numbers["disorderly"])
+    if plain:
+        right = right and held % records == 0
+    else:
+        same = {numbers[name] for name in ("listed", "distinct", "held", "agreeing", "recorded")}
+        right = right and not numbers["odd"] and same == {numbers["claims"] * records}
+    if not right:
+        raise Wrong(f"{database}: claims of {records} left {numbers}")
+    return held
+
+
+def settled(count: Callable[[], int]) -> int:
+    """Return a count that has stopped to grow: a server still ends the calls that wrk did not wait for."""
+    before = -1
+    while (now := count()) != before:
+        before = now
+        time.sleep(0.5)
+    return now
+
+
+def answered(calls: int, done: int, clients: int, what: str) -> None:
+    """Compare the replies that arrived with the work that was done: only calls cut off at the end may differ."""
+    if not 0 <= done - calls <= clients:
+        raise Wrong(f"{what}: {calls} calls were answered, {done} were done, by {clients} clients")

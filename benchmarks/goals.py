@@ -1,0 +1,123 @@
+"""The rows of the table and what each is to reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.book import Book
+
+US = "casedial"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A ratio that a row is to reach: ours to ``other`` in ``figure``, at least or, where less is better, at most.
+
+    ``of`` is the row that the other's figure stands in, where it is not the same. ``worst`` is for the worst round,
+    ``bound`` None only shows.
+    """
+
+    row: str
+    figure: str
+    other: str
+    bound: float | None
+    at_most: bool = False
+    of: str = ""
+    worst: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A goal and what was measured: medians and worst rounds, the ratio of the medians, and the verdict."""
+
+    goal: Goal
+    ours: float
+    ours_worst: float
+    other: float
+    other_worst: float
+    ratio: float
+    worst_ratio: float
+    verdict: str
+
+
+def _claims() -> list[Goal]:
+    goals = []
+    for row, own in (("claim 25 x 8", 0.90), ("claim 100 x 8", 0.95), ("claim 1 x 64", 2.5)):
+        goals.append(Goal(row, "rate", "own SQL", own, worst=1.5 if row == "claim 1 x 64" else None))
+        stretch = 1.0 if row == "claim 25 x 8" else None
+        goals.append(Goal(row, "rate", "plain SQL", stretch, note="stretch" if stretch else "to compare"))
+        goals.append(Goal(row, "rate", "in-house", 10))
+        goals += [Goal(row, "rate", queue, 1.0, note="orientation") for queue in ("pgqueuer", "procrastinate")]
+    goals.append(Goal("claim 1 x 64", "p99", "own SQL", 1.0, at_most=True))
+    return goals
+
+
+def _growth() -> list[Goal]:
+    goals = []
+    for filters in ("campaign", "none", "group", "campaign+group"):
+        for size in ("100k", "1M", "5M"):
+            bound = 1.3 if size == "5M" else None
+            row = f"claim, {filters}, {{}} cases"
+            goals.append(Goal(row.format(size), "p50", US, bound, True, of=row.format("10k")))
+    fresh = "claim, fresh"
+    return [
+        *goals,
+        Goal("claim, 1 % of the due", "p50", US, 1.3, True, of="claim, campaign, 1M cases"),
+        Goal("claim, 95 % out of hours, at once", "p50", US, 1.5, True, of="claim, rules, all in hours"),
+        Goal("claim, 95 % out of hours, later", "p50", US, 1.5, True, of="claim, rules, all in hours"),
+        Goal("claim, after 250,000", "p50", US, 1.5, True, of=fresh),
+        Goal("claim, after 125,000, old snapshot", "p50", US, None, True, of=fresh, note="to compare"),
+        Goal("claim, after 250,000, old snapshot", "p50", US, 1.5, True, of="claim, after 125,000, old snapshot",
+             note="bounded: more claims cost no more"),
+        Goal("claim, after 250,000, old snapshot", "p50", US, None, True, of=fresh, note="to compare"),
+        Goal("GetCaseInfo, 1M cases", "p50", US, 1.3, True, of="GetCaseInfo, 10k cases"),
+        Goal("AddCaseNoteByPhone, 1M cases", "p50", US, 1.3, True, of="AddCaseNoteByPhone, 10k cases"),
+    ]  # fmt: skip
+
+
+GOALS = [
+    *_claims(),
+    Goal("update 100 x 8", "rate", "own SQL", 0.7),
+    *_growth(),
+    *(Goal(f"SQLite claim {n} x 64", "rate", "sqlite3 loop", bound) for n, bound in ((1, 1.5), (25, 1.3), (100, 1.0))),
+    Goal("import, PostgreSQL", "rate", "20,000/s", 1.0),
+    Goal("import, PostgreSQL", "rate", "COPY", None, note="to compare"),
+    Goal("import, SQLite", "rate", "30,000/s", 1.0),
+    Goal("import, SQLite", "rate", "executemany", None, note="to compare"),
+]
+
+
+def lines(book: Book) -> list[Line]:
+    """Return every goal of which both sides were measured."""
+    found = [_line(book, goal) for goal in GOALS]
+    return [line for line in found if line]
+
+
+def _line(book: Book, goal: Goal) -> Line | None:
+    ours = book.figures(goal.row, US, goal.figure)
+    fixed = goal.other.removesuffix("/s").replace(",", "")  # a number of cases a second in the place of a contestant
+    other = [float(fixed)] if fixed.isdigit() else book.figures(goal.of or goal.row, goal.other, goal.figure)
+    if not ours or not other:
+        return None
+    worst = max if goal.figure != "rate" else min
+    middle, middle_other = _median(ours), _median(other)
+    ratio, worst_ratio = middle / middle_other, worst(ours) / middle_other
+    return Line(
+        goal, middle, worst(ours), middle_other, worst(other), ratio, worst_ratio, _verdict(goal, ratio, worst_ratio)
+    )
+
+
+def _verdict(goal: Goal, ratio: float, worst_ratio: float) -> str:
+    if goal.bound is None:
+        return "-"
+    good = ratio <= goal.bound if goal.at_most else ratio >= goal.bound
+    if goal.worst is not None:
+        good = good and worst_ratio >= goal.worst
+    return "PASS" if good else "SHORT"
+
+
+def _median(values: list[float]) -> float:
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
