@@ -28,7 +28,7 @@ from casedial.storage import cases
 from casedial.storage.engine import Store
 from casedial.wire import files
 
-BATCH = 500
+BATCH = 5000
 _SHOWN = 20  # bad rows on the screen
 _TOLD = 1000  # bad rows in the report for machines; all of them are in the file of rejects
 

@@ -13,6 +13,7 @@ from casedial.domain.importing import (
     IMPORT,
     BadRow,
     CaseRow,
+    NewCases,
     find_status,
     merge_facts,
     merge_statuses,
@@ -57,7 +58,13 @@ async def import_rows(
     latest: dict[int, Case] = dict(stored)
     history: list[StatusChange] = []
     clock = await tx.clock()
+    new = NewCases(firm, now)
     for index, row in enumerate(rows):
+        if row.case_id not in latest and (made := new.make(row)):
+            report.added += 1
+            latest[row.case_id] = made[0]
+            history.extend(made[1])
+            continue
         try:
             taker = Taker(uuid4(), clock)
             case, recorded = _merge(firm, latest.get(row.case_id), row, options, report, now, taker)
@@ -78,7 +85,7 @@ async def import_rows(
     await cases.add(tx, firm, [case for case_id, case in latest.items() if case_id not in stored])
     await cases.save(tx, firm, [(old, latest[old.case_id]) for old in stored.values() if latest[old.case_id] != old])
     await cases.record(tx, firm, history)
-    taken = (opened(stored.get(case.case_id), case, IMPORT, None, now) for case in latest.values())
+    taken = (opened(stored.get(case.case_id), case, IMPORT, None, now) for case in latest.values() if case.hold)
     await claims.add(tx, firm, [claim for claim in taken if claim])
     return report
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from casedial.domain.cases import Case, Firm, Hold, Phone, Role, Status, StatusChange, Statuses, StatusType, fold
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.phones import is_fax, match_key
+from casedial.storage import bulk
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import cases, phone_numbers, status_history
 
@@ -90,7 +91,8 @@ def _save(columns: Iterable[str]) -> sa.Update:
     return cases.update().where(_THIS_CASE).values({name: sa.bindparam(name) for name in columns})
 
 
-_SAVE = _save(_values(Case(case_id=1)))
+_COLUMNS = tuple(_values(Case(case_id=1)))
+_SAVE = _save(_COLUMNS)
 _SAVE_STATUSES = _save(_status_values(Case(case_id=1)))
 
 
@@ -179,8 +181,8 @@ async def most_phones(tx: Transaction, firm: Firm) -> int:
 async def add(tx: Transaction, firm: Firm, added: Sequence[Case]) -> None:
     """Add cases that the firm does not have, with their phone numbers."""
     if added:
-        rows = [{"firm_id": firm.id, "case_id": case.case_id, **_values(case)} for case in added]
-        await tx.execute(cases.insert(), rows)
+        rows = [(firm.id, case.case_id, *_values(case).values()) for case in added]
+        await bulk.insert(tx, cases, ("firm_id", "case_id", *_COLUMNS), rows)
         await _add_numbers(tx, firm, added)
 
 
@@ -201,13 +203,13 @@ async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]
 
 
 async def _add_numbers(tx: Transaction, firm: Firm, changed: Sequence[Case]) -> None:
-    rows = [
-        {"firm_id": firm.id, "number": number, "case_id": case.case_id}
+    rows = {
+        (firm.id, number, case.case_id)
         for case in changed
-        for number in sorted({match_key(phone.number) or "" for phone in case.phones if not is_fax(phone.name)} - {""})
-    ]
-    if rows:
-        await tx.execute(phone_numbers.insert(), rows)
+        for phone in case.phones
+        if not is_fax(phone.name) and (number := match_key(phone.number))
+    }
+    await bulk.insert(tx, phone_numbers, ("firm_id", "number", "case_id"), sorted(rows))
 
 
 async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:
@@ -217,24 +219,29 @@ async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) ->
         await tx.execute(_SAVE_STATUSES, rows)
 
 
+_HISTORY = (
+    *("firm_id", "case_id", "type", "status_id"),
+    *("dial_at", "changed_at", "changed_by", "claim_id", "reason"),
+)
+
+
 async def record(tx: Transaction, firm: Firm, history: Iterable[StatusChange]) -> None:
     """Append changes to the history of their cases."""
     rows = [
-        {
-            "firm_id": firm.id,
-            "case_id": change.case_id,
-            "type": change.type,
-            "status_id": change.status.id if change.status else None,
-            "dial_at": change.dial_at,
-            "changed_at": change.changed_at,
-            "changed_by": change.changed_by,
-            "claim_id": change.claim_id,
-            "reason": change.reason,
-        }
+        (
+            firm.id,
+            change.case_id,
+            change.type,
+            change.status.id if change.status else None,
+            change.dial_at,
+            change.changed_at,
+            change.changed_by,
+            change.claim_id,
+            change.reason,
+        )
         for change in history
     ]
-    if rows:
-        await tx.execute(status_history.insert(), rows)
+    await bulk.insert(tx, status_history, _HISTORY, rows)
 
 
 async def history(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> Mapping[int, list[StatusChange]]:
