@@ -14,7 +14,7 @@ from typing import Any
 from casedial.domain.importing import CaseRow
 from casedial.wire import values
 
-_KEPT = 10_000  # meanings of cells, for each kind of cell
+_KEPT = 20_000  # meanings of cells, for each kind of cell
 
 QuickReader = Callable[[Sequence[str]], CaseRow]
 
