@@ -157,6 +157,7 @@ async def import_file(store: Store, firm_name: str, path: Path, options: ImportO
             try:
                 firm = await _import_batch(store, firm, batch, options, total, rejects)
                 progress.update(task, completed=reached)
+                await store.give_way()
                 batch = await reading
             finally:
                 reading.cancel()

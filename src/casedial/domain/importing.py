@@ -129,6 +129,20 @@ class _Start:
     is_to_dial: bool
 
 
+NewCase = tuple[Case, Sequence[tuple[StatusType, Status | None]]]  # and with which statuses its history begins
+
+
+def first_history(new: NewCase) -> list[StatusChange]:
+    """Return the history of a new case, all of it from when it was made."""
+    case, recorded = new
+    at = case.changed_at
+    return [
+        StatusChange(case.case_id, kind, status, case.dial_at if kind is StatusType.DIALER else None, at, IMPORT)
+        for kind, status in recorded
+        if at
+    ]
+
+
 class NewCases:
     """Makes cases that the firm does not have, as the two merges would, at a fifth of their cost.
 
@@ -140,35 +154,32 @@ class NewCases:
         self._firm, self._now = firm, now
         self._starts: dict[tuple[object, ...], _Start | None] = {}
 
-    def make(self, row: CaseRow) -> tuple[Case, list[StatusChange]] | None:
-        """Return the case of a row and its history, or None when the merges have to do it."""
+    def make(self, row: CaseRow) -> NewCase | None:
+        """Return the case of a row, or None when the merges have to do it."""
         named = (*row.statuses, *row.statuses.values())
         if named not in self._starts:
             self._starts[named] = self._start(row.statuses)
         start = self._starts[named]
         if start is None:
             return None
-        case_id, now, dial_at = row.case_id, self._now, row.dial_at
+        dial_at = row.dial_at
         if dial_at is None and start.is_to_dial:
-            dial_at = now
+            dial_at = self._now
         recorded: Sequence[tuple[StatusType, Status | None]] = start.recorded
         if dial_at is not None and StatusType.DIALER not in start.statuses:
             recorded = [(StatusType.DIALER, None), *recorded]
         closed, closed_on = row.closed or (False, None)
         case = Case(
-            case_id,
+            row.case_id,
             closed=closed,
             closed_on=closed_on,
             phones=_new_phones(row.phone_cells) if row.phones is None else row.phones,
             statuses=start.statuses,
             dial_at=dial_at,
-            changed_at=now if recorded else None,
+            changed_at=self._now if recorded else None,
             **row.facts,
         )
-        return case, [
-            StatusChange(case_id, kind, status, dial_at if kind is StatusType.DIALER else None, now, IMPORT)
-            for kind, status in recorded
-        ]
+        return case, recorded
 
     def _start(self, named: Mapping[StatusType, str | None]) -> _Start | None:
         found: dict[StatusType, Status] = {}

@@ -16,6 +16,7 @@ from casedial.domain.importing import (
     CaseRow,
     NewCases,
     find_status,
+    first_history,
     merge_facts,
     merge_statuses,
 )
@@ -61,7 +62,7 @@ async def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime
         whole = [pair for pair in made if pair]
         if len(whole) < len(made):
             return None
-        addition.add([case for case, _ in whole], [change for _, history in whole for change in history])
+        addition.add(whole, IMPORT)
         await asyncio.sleep(0)
     return Draft(firm, addition)
 
@@ -123,7 +124,7 @@ async def _apply(
         if row.case_id not in latest and (made := new.make(row)):
             report.added += 1
             latest[row.case_id] = made[0]
-            history.extend(made[1])
+            history.extend(first_history(made))
             continue
         try:
             taker = Taker(uuid4(), clock)

@@ -47,7 +47,9 @@ class Ready:
         cases a second instead of 25,000 with the 12 of 22 columns that new ones have.
         """
         names, kept = [], []
-        for (column, _), processor, values in zip(self._columns, self._processors, zip(*rows, strict=True), strict=True):
+        for (column, _), processor, values in zip(
+            self._columns, self._processors, zip(*rows, strict=True), strict=True
+        ):
             if column.nullable and column.server_default is None and not any(value is not None for value in values):
                 continue
             names.append(column.name)

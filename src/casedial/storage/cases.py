@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -251,6 +252,11 @@ def _history_rows(firm: Firm, history: Iterable[StatusChange]) -> bulk.Rows:
     ]
 
 
+def _when(case: Case, kind: StatusType) -> tuple[datetime | None, datetime | None]:
+    """Return the dial time and the time of the change of a new case's history."""
+    return case.dial_at if kind is StatusType.DIALER else None, case.changed_at
+
+
 class Addition:
     """Cases that a firm does not have, with their history, made ready for ``store`` before the transaction begins.
 
@@ -264,12 +270,18 @@ class Addition:
         self._numbers = bulk.Ready(dialect, phone_numbers, _NUMBER)
         self._history = bulk.Ready(dialect, status_history, _HISTORY)
 
-    def add(self, added: Sequence[Case], history: Iterable[StatusChange]) -> None:
-        """Make some cases ready."""
+    def add(self, added: Sequence[tuple[Case, Sequence[tuple[StatusType, Status | None]]]], by: str) -> None:
+        """Make some cases ready, each with the statuses with which ``by`` begins its history."""
+        made = [case for case, _ in added]
+        history = [
+            (self._firm.id, case.case_id, kind, status.id if status else None, *_when(case, kind), by, None, None)
+            for case, recorded in added
+            for kind, status in recorded
+        ]
         for ready, rows in (
-            (self._cases, _rows(self._firm, added)),
-            (self._numbers, _number_rows(self._firm, added)),
-            (self._history, _history_rows(self._firm, history)),
+            (self._cases, _rows(self._firm, made)),
+            (self._numbers, _number_rows(self._firm, made)),
+            (self._history, history),
         ):
             if rows:
                 ready.add(rows)

@@ -164,6 +164,14 @@ class Store:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
         raise StorageUnavailable("The database is too busy; try again.")
 
+    async def give_way(self) -> None:
+        """Let other processes write, between two of many large writes.
+
+        SQLite has no queue: whoever waits looks every 20 ms whether the file is free.
+        """
+        if self.database is Database.SQLITE:
+            await asyncio.sleep(sqlite.TURN_SECONDS)
+
     async def _connect(self) -> AsyncConnection:
         try:
             return await self.engine.connect()
