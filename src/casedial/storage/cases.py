@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from casedial.domain.cases import Case, Firm, Hold, Phone, Role, Status, StatusChange, Statuses, StatusType, fold
 from casedial.domain.dialing import CaseFilter
@@ -94,6 +95,7 @@ def _save(columns: Iterable[str]) -> sa.Update:
 
 _COLUMNS = tuple(_values(Case(case_id=1)))
 _ALL_COLUMNS = ("firm_id", "case_id", *_COLUMNS)
+_MANY = 1000  # CaseIDs in one query
 _NUMBER = ("firm_id", "number", "case_id")
 _SAVE = _save(_COLUMNS)
 _SAVE_STATUSES = _save(_status_values(Case(case_id=1)))
@@ -113,11 +115,18 @@ async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_l
     """
     query = (
         cases.select()
-        .where(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(set(case_ids))))
+        .where(cases.c.firm_id == firm.id, _among(tx, sorted(set(case_ids))))
         .order_by(cases.c.case_id)
         .with_for_update(skip_locked=pass_over_locked)
     )
     return {row.case_id: case_from(row, firm.statuses) for row in await tx.execute(query)}
+
+
+def _among(tx: Transaction, case_ids: list[int]) -> sa.ColumnElement[bool]:
+    """Pick cases by CaseID; for PostgreSQL thousands are one parameter: one each would take six times as long."""
+    if tx.database is Database.SQLITE or len(case_ids) <= _MANY:
+        return cases.c.case_id.in_(case_ids)
+    return cases.c.case_id == sa.any_(sa.literal(case_ids, postgresql.ARRAY(sa.BigInteger)))
 
 
 async def whereabouts(
