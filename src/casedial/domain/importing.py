@@ -144,7 +144,7 @@ def first_history(new: NewCase) -> list[StatusChange]:
 
 
 class NewCases:
-    """Makes cases that the firm does not have, as the two merges would, at a fifth of their cost.
+    """Makes cases that the firm does not have, as the two merges would, at a quarter of their cost.
 
     What rows of the same statuses start with is worked out once. A row that opens a claim, or in which something
     may be wrong, is left to the merges.

@@ -269,7 +269,7 @@ def _when(case: Case, kind: StatusType) -> tuple[datetime | None, datetime | Non
 class Addition:
     """Cases that a firm does not have, with their history, made ready for ``store`` before the transaction begins.
 
-    While one batch is written, the next is made ready: an import adds a third more cases a second.
+    While one batch is written, the next is made ready: this is a third of the work in Python.
     """
 
     def __init__(self, store: Store, firm: Firm) -> None:

@@ -30,7 +30,7 @@ CLOSE_SECONDS = 2.0
 _LOOK_MS = 53  # SQLite then looks after 1, 3, 8, 18, 33 and 53 ms
 TURN_SECONDS = 0.02  # that are left to others between two large writes
 # Of a connection that writes much: pages of indexes stay in memory (16 MB), and fewer checkpoints copy each of them
-# once. An import adds 30 and 15 % more cases a second.
+# once. Each adds 15 % to the cases a second of an import.
 FOR_MANY_ROWS = ("cache_size=-16000", "wal_autocheckpoint=10000")
 
 
