@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
-
-import sqlalchemy as sa
 
 import casedial.storage.claims as claims
+import casedial.storage.sqlite as sqlite
 from casedial.web.app import create_app
 from casedial.web.edge import Edge
 
@@ -16,12 +14,7 @@ def create_unlocked() -> Edge:
     """PostgreSQL's FOR UPDATE SKIP LOCKED is left out; SQLite's BEGIN IMMEDIATE becomes an autocommit."""
     claims._lock = lambda query: query
     claims._claim.cache_clear()
-    original = sa.Connection.exec_driver_sql
-
-    def unlocked(connection: sa.Connection, statement: str, *rest: Any, **named: Any) -> Any:
-        return original(connection, "SELECT 1" if statement == "BEGIN IMMEDIATE" else statement, *rest, **named)
-
-    sa.Connection.exec_driver_sql = unlocked  # type: ignore[method-assign]
+    sqlite._begin_write = lambda connection: None
     return create_app()
 
 
