@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedial.domain.importing import CaseRow
-from casedial.wire import files, quick
+from casedial.wire import exports, files, quick
 
 ZONE = ZoneInfo("America/Chicago")
-HEADER = files.csv_header(3)
+HEADER = exports.csv_header(3)
 NAMES = [files.canonical(column) for column in HEADER]
 CELLS = st.sampled_from(
     [
@@ -44,7 +44,20 @@ def read(names: list[str], cells: list[str]) -> CaseRow | None:
 
 
 GOOD = [
-    *("7", "LIT 03", "Auto", "2026-05-06", "07030", "Ann Lee", "Spring", "To Dial", "2026-12-01T09:00:00", "1", ""),
+    *(
+        "7",
+        "LIT 03",
+        "Auto",
+        "2026-05-06",
+        "07030",
+        "Ann Lee",
+        "Spring",
+        "To Dial",
+        "2026-12-01T09:00:00",
+        "3",
+        "1",
+        "",
+    ),
     *("Cell", "4025550123", "true", "1", "Home", "(402) 555-0199", "", "no", "", "", "", ""),
 ]
 

@@ -28,7 +28,7 @@ from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, Draft, ImportOptions, draft, import_rows
 from casedial.storage import cases
 from casedial.storage.engine import Store
-from casedial.wire import files
+from casedial.wire import exports, files
 
 BATCH = 5000
 _AT_ONCE = 100  # rows that are read in one go
@@ -241,7 +241,7 @@ async def export_file(store: Store, firm_name: str, path: Path | None, form: For
 async def _write_json_lines(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm) -> int:
     written = 0
     async for case in found:
-        raw.write(files.json_line(case, firm.zone) + b"\n")
+        raw.write(exports.json_line(case, firm.zone) + b"\n")
         written += 1
     return written
 
@@ -249,10 +249,10 @@ async def _write_json_lines(raw: IO[bytes], found: AsyncIterator[Case], firm: Fi
 async def _write_csv(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm, phones: int) -> int:
     stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
     writer = csv.writer(stream)
-    writer.writerow(files.csv_header(phones))
+    writer.writerow(exports.csv_header(phones))
     written = 0
     async for case in found:
-        writer.writerow(files.csv_cells(case, firm.zone, phones))
+        writer.writerow(exports.csv_cells(case, firm.zone, phones))
         written += 1
     stream.flush()
     stream.detach()

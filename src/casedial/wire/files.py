@@ -1,4 +1,4 @@
-"""Import and export files: CSV and JSON Lines to and from the domain, a row at a time."""
+"""Import files: CSV and JSON Lines to the domain, a row at a time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from datetime import date, datetime
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from casedial.domain.cases import NAME_LIMIT, PRIORITIES, PRIORITY, Case, Phone, StatusType
+from casedial.domain.cases import NAME_LIMIT, PRIORITIES, PRIORITY, Phone
 from casedial.domain.errors import CasedialError, MalformedDocument
 from casedial.domain.importing import STATUS_COLUMNS, BadRow, CaseRow, kept_phones
 from casedial.domain.phones import PHONE_LIMIT
@@ -286,9 +284,11 @@ def _layout(names: Sequence[str], zone: ZoneInfo) -> quick.Layout:
         phones=phones,
         closed=at.get("closed"),
         dial_at=at.get("dialdatetime"),
+        priority=at.get("priority"),
         text_limit=NAME_LIMIT,
         read_closed=_closed,
         read_moment=lambda cell: _moment(cell, zone),
+        read_priority=_priority,
         read_number=_number,
         read_flag=_flag,
     )
@@ -349,65 +349,3 @@ def _build_json(text: str, zone: ZoneInfo, unknown: list[str]) -> CaseRow | BadR
         return BadRow("", error.detail)
     except BadRow as error:
         return error
-
-
-# Export
-
-
-def csv_header(phones: int) -> list[str]:
-    """Return the columns of an export with room for this many phones."""
-    return [
-        *("CaseID", "CaseStatus", "CaseGroup", "Closed", "ZipCode", "Plaintiff"),
-        *("Campaign", "DialerStatus", "DialDateTime", "Priority", "Attempts", "Disposition"),
-        *(f"Phone{n}{part}" for n in range(1, phones + 1) for part in ("Name", "", "Primary", "Text")),
-    ]
-
-
-def csv_cells(case: Case, zone: ZoneInfo, phones: int) -> list[object]:
-    """Return a case's row under ``csv_header``."""
-    cells: list[object] = [
-        *(case.case_id, case.case_status, case.case_group, _shown_closed(case), case.zip_code, case.plaintiff),
-        *(_name(case, StatusType.CAMPAIGN), _name(case, StatusType.DIALER), _shown_time(case, zone)),
-        *(case.priority, _name(case, StatusType.ATTEMPTS), _name(case, StatusType.DISPOSITION)),
-    ]
-    for phone in case.phones:
-        cells += [phone.name, phone.number, *("true" if flag else "false" for flag in (phone.primary, phone.text))]
-    return cells + [""] * (4 * (phones - len(case.phones)))
-
-
-def json_line(case: Case, zone: ZoneInfo) -> bytes:
-    """Return a case as one line of JSON Lines, without the line's end."""
-    return msgspec.json.encode(
-        {
-            "CaseID": case.case_id,
-            "Phones": [
-                {"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text} for p in case.phones
-            ],
-            "CaseStatus": case.case_status,
-            "DialerStatus": _name(case, StatusType.DIALER),
-            "Campaign": _name(case, StatusType.CAMPAIGN),
-            "Attempts": _name(case, StatusType.ATTEMPTS),
-            "DialDateTime": _shown_time(case, zone) or None,
-            "Priority": case.priority,
-            "ZipCode": case.zip_code,
-            "CaseGroup": case.case_group,
-            "Closed": case.closed_on or case.closed,
-            "Plaintiff": case.plaintiff,
-            "Disposition": _name(case, StatusType.DISPOSITION),
-        }
-    )
-
-
-def _name(case: Case, kind: StatusType) -> str:
-    status = case.statuses.get(kind)
-    return status.name if status else ""
-
-
-def _shown_time(case: Case, zone: ZoneInfo) -> str:
-    return values.show_time(case.dial_at, zone) if case.dial_at else ""
-
-
-def _shown_closed(case: Case) -> str:
-    if case.closed_on:
-        return case.closed_on.isoformat()
-    return "true" if case.closed else "false"

@@ -47,16 +47,18 @@ class Layout:
     phones: Mapping[int, Mapping[str, int]]
     closed: int | None
     dial_at: int | None
+    priority: int | None
     text_limit: int
     read_closed: Callable[[str], Any]
     read_moment: Callable[[str], Any]
+    read_priority: Callable[[str], Any]
     read_number: Callable[[str], Any]
     read_flag: Callable[[str], Any]
 
     @property
     def places(self) -> set[int]:
         """Return the places of the columns that are read: a file with others that matter is not for this room."""
-        single = {self.case_id, self.closed, self.dial_at, *self.facts.values(), *self.statuses.values()}
+        single = {self.case_id, self.closed, self.dial_at, self.priority, *self.facts.values(), *self.statuses.values()}
         return {place for place in single if place is not None}.union(*(p.values() for p in self.phones.values()))
 
 
@@ -64,6 +66,7 @@ def reader(layout: Layout) -> QuickReader:
     """Return what reads a row's cells; it raises ValueError for a row that ``files`` has to look at."""
     moments = Memo(lambda cell: layout.read_moment(cell) if cell else None)
     closed = Memo(layout.read_closed)
+    priorities, priority_at = Memo(layout.read_priority), layout.priority
     names, fact_cells = tuple(layout.facts), _picker(layout.facts.values())
     statuses = _statuses(layout.statuses)
     phones = [(position, _phone(places, layout)) for position, places in layout.phones.items()]
@@ -72,9 +75,12 @@ def reader(layout: Layout) -> QuickReader:
     def read(raw: Sequence[str]) -> CaseRow:
         cells = [cell.strip() for cell in raw]
         _check(cells, limit)
+        facts: dict[str, Any] = dict(zip(names, fact_cells(cells), strict=True))
+        if priority_at is not None:
+            facts["priority"] = priorities[cells[priority_at]]
         return CaseRow(
             _case_id(cells[case_id_at]),
-            dict(zip(names, fact_cells(cells), strict=True)),
+            facts,
             None if closed_at is None else closed[cells[closed_at]],
             statuses(cells),
             dial_at_at is not None,
