@@ -26,7 +26,7 @@ from casedial.storage.engine import Store, Transaction
 _AT_ONCE = 50  # cases that are read and judged together, at least
 _MOST = 2000  # that one claim looks at: a server's upkeep goes on
 _MOST_TO_READ = 50_000
-_SWEPT = 500
+_SWEPT = 2000
 _PAGE = 2000
 _LOOK_AGAIN = timedelta(hours=12)  # at the latest, whatever was the reason
 _IN_USE_FOR = timedelta(seconds=30)
@@ -121,7 +121,7 @@ async def _look(
         looked_at += len(due)
         if len(due) < page.records:
             break
-        page = replace(page, after=due[-1])
+        page = replace(page, after=due[-1], records=min(2 * page.records, _PAGE))  # fewer looks where few may be called
     return reply.found, others
 
 
