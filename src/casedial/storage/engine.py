@@ -115,6 +115,15 @@ class Store:
             yield tx
 
     @asynccontextmanager
+    async def look(self) -> AsyncIterator[Transaction]:
+        """Open a connection for a single query, which PostgreSQL runs by itself: without two round trips around it.
+
+        Raises StorageUnavailable.
+        """
+        async with self._transaction(writes=False, alone=self.database is Database.POSTGRESQL) as tx:
+            yield tx
+
+    @asynccontextmanager
     async def write(self) -> AsyncIterator[Transaction]:
         """Open a transaction that commits at the end of the block and rolls back on an exception.
 
@@ -179,13 +188,14 @@ class Store:
             raise _unavailable() from error
 
     @asynccontextmanager
-    async def _transaction(self, writes: bool) -> AsyncIterator[Transaction]:
+    async def _transaction(self, writes: bool, alone: bool = False) -> AsyncIterator[Transaction]:
         connection = await self._connect()
         committing = False
         try:
             connection = await connection.execution_options(casedial_writes=writes)
             if not writes and self.database is Database.POSTGRESQL:
-                connection = await connection.execution_options(isolation_level="REPEATABLE READ")
+                isolation = "AUTOCOMMIT" if alone else "REPEATABLE READ"
+                connection = await connection.execution_options(isolation_level=isolation)
             async with self._given_up_in_time(connection), connection.begin():
                 yield Transaction(connection, self.database)
                 committing = writes
