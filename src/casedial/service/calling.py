@@ -26,7 +26,8 @@ from casedial.storage.engine import Store, Transaction
 _AT_ONCE = 50  # cases that are read and judged together, at least
 _MOST = 2000  # that one claim looks at: a server's upkeep goes on
 _MOST_TO_READ = 50_000
-_SWEPT = 2000
+_SHORT_LOOK, _LONG_LOOK = 200, 2000  # of a sweep
+_HEAD = 500
 _PAGE = 2000
 _LOOK_AGAIN = timedelta(hours=12)  # at the latest, whatever was the reason
 _IN_USE_FOR = timedelta(seconds=30)
@@ -219,31 +220,47 @@ async def let_go(store: Store, now: datetime) -> int:
     return await store.transact(lambda tx: stored.let_go(tx, now, _PAGE))
 
 
-async def sweep(store: Store, now: datetime) -> int:
+List = tuple[int, int | None]  # a firm's id, and the id of a campaign, or None for all that the firm has
+
+
+async def sweep(store: Store, now: datetime, going: dict[List, bool] | None = None) -> int:
     """Hold back cases at the head of each list that may not be called; return how many.
 
-    So a list of which most is closed, in the evening, say, costs a claim no more than any other.
+    So a list of which most is closed, in the evening, say, costs a claim no more than any other. A look is short where
+    the head may be called, for every server does this every second. ``going`` remembers from one sweep to the next
+    which lists are closed for the most part: each sweep takes a long look at one of them, in turn, until as much may
+    be called as may not.
     """
-    held = 0
+    going = {} if going is None else going
     async with store.read() as tx:
-        judged = [*await campaigns.judged(tx), *((firm_id, None) for firm_id in await lists.firms_with_list(tx))]
+        judged: list[List] = [*await campaigns.judged(tx), *((id, None) for id in await lists.firms_with_list(tx))]
         rules = await rules_now(tx, now)
         known = {firm_id: (await firms.load(tx, firm_id))[1] for firm_id in dict.fromkeys(id for id, _ in judged)}
-    for firm_id, campaign_id in judged:
-        firm = known[firm_id]
-        async with store.read() as tx:
-            due = await claims.due(tx, firm, DueFilter((campaign_id,) if campaign_id else None, None, _SWEPT), now)
-            found, _ = await _judge(tx, firm, due, now, rules)
-        others = [case.case_id for case, verdict in found if not verdict.callable]
-        if others:
-            held += await store.transact(partial(_hold_back, firm=firm, case_ids=others, now=now))
+    longest = next(iter(going), None)
+    held = 0
+    for one in judged:
+        size = _LONG_LOOK if one == longest else _SHORT_LOOK
+        others = await _sweep_list(store, known[one[0]], one[1], size, now, rules)
+        held += others
+        if one == longest:
+            del going[one]
+        if 2 * others >= size:
+            going[one] = True
     return held
+
+
+async def _sweep_list(store: Store, firm: Firm, campaign_id: int | None, size: int, now: datetime, rules: Rules) -> int:
+    async with store.read() as tx:
+        due = await claims.due(tx, firm, DueFilter((campaign_id,) if campaign_id else None, None, size), now)
+        found, _ = await _judge(tx, firm, due, now, rules)
+    others = [case.case_id for case, verdict in found if not verdict.callable]
+    return await store.transact(partial(_hold_back, firm=firm, case_ids=others, now=now)) if others else 0
 
 
 async def neglected(tx: Transaction, firm: Firm, campaign: Status, now: datetime, wait: timedelta) -> int:
     """Return how many cases at the head of a campaign's list may be called, and might have been for so long."""
     rules = await rules_now(tx, now)
-    due = await claims.due(tx, firm, DueFilter((campaign.id,), None, _SWEPT), now - wait)
+    due = await claims.due(tx, firm, DueFilter((campaign.id,), None, _HEAD), now - wait)
     these = await _rules_for(tx, firm, due, now, rules)
     return sum(all(judge(firm, case, at, these).callable for at in (now - wait, now)) for case in due)
 

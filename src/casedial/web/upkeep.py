@@ -51,12 +51,13 @@ class Upkeep:
         self._store = store
         self._task: asyncio.Task[None] | None = None
         self._told_to_stop = asyncio.Event()
+        going: dict[calling.List, bool] = {}
         self._chores = [
             _Chore(10, _adopt, note_adopted),
             _Chore(60, _drop_old_replies),
             _Chore(60, _forget_calls),
             _Chore(1, calling.let_go),
-            _Chore(1, calling.sweep),
+            _Chore(1, lambda store, now: calling.sweep(store, now, going)),
         ]
 
     def start(self) -> None:
