@@ -25,9 +25,13 @@ class Book:
     measured: list[dict[str, object]] = field(default_factory=list)
     failed: list[dict[str, object]] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    _anew: set[tuple[str, str]] = field(default_factory=set)  # what was measured since the file was read
 
     def note(self, row: str, who: str, number: int, **figures: float) -> None:
-        """Keep one measurement, and say it."""
+        """Keep one measurement, and say it; those of an earlier run give way to the first of this one."""
+        if (row, who) not in self._anew:
+            self._anew.add((row, who))
+            self.measured = [one for one in self.measured if (one["row"], one["who"]) != (row, who)]
         shown = {name: round(value, 3) for name, value in figures.items()}
         self.measured.append({"row": row, "who": who, "round": number, **shown, "load": round(load_average(), 2)})
         text = "  ".join(f"{name} {value:,.1f}" for name, value in shown.items())

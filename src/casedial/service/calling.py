@@ -236,6 +236,8 @@ async def sweep(store: Store, now: datetime, going: dict[List, bool] | None = No
         judged: list[List] = [*await campaigns.judged(tx), *((id, None) for id in await lists.firms_with_list(tx))]
         rules = await rules_now(tx, now)
         known = {firm_id: (await firms.load(tx, firm_id))[1] for firm_id in dict.fromkeys(id for id, _ in judged)}
+    for gone in going.keys() - set(judged):
+        del going[gone]
     longest = next(iter(going), None)
     held = 0
     for one in judged:
