@@ -205,9 +205,14 @@ def concerns(wanted: OperatorChange, case: Case) -> bool:
     return moves or wanted.priority not in (None, case.priority)
 
 
+def last_dialer(history: Sequence[StatusChange]) -> StatusChange | None:
+    """Return the last change of a case's Dialer Status."""
+    return next((row for row in reversed(history) if row.type is StatusType.DIALER), None)
+
+
 def answered_since(history: Sequence[StatusChange]) -> datetime | None:
     """Return when a case that is In the Dialer got a Disposition without a Status, None when it got none since."""
-    entered = next((row for row in reversed(history) if row.type is StatusType.DIALER), None)
+    entered = last_dialer(history)
     later = [row for row in history if entered and row.changed_at > entered.changed_at]
     return next(
         (row.changed_at for row in later if row.type is StatusType.DISPOSITION and says_dialed(row.status)), None

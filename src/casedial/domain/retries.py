@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from casedial.domain.cases import CASEDIAL, Case, Firm, Flag, Role, Status, StatusChange, StatusType
-from casedial.domain.dialing import CaseUpdate, change
+from casedial.domain.dialing import CaseUpdate, change, last_dialer
 
 # Why a case was set To Dial, or Do not Dial, in its history.
 RETRY = "retry policy"
@@ -41,7 +41,7 @@ class Report:
             return self.holds
         if self.case.role is not Role.TO_DIAL or self.case.dial_at is None:
             return False
-        last = _last_dialer(self.history)
+        last = last_dialer(self.history)
         if last and is_policys(last) and self.case.statuses.get(StatusType.DISPOSITION) != self._tried_again():
             return True
         return self.case.dial_at <= self.history[-1].changed_at and not (last and self._said_so(last))
@@ -102,10 +102,6 @@ def _times(history: Sequence[StatusChange], disposition: Status) -> int:
     return times
 
 
-def _last_dialer(history: Sequence[StatusChange]) -> StatusChange | None:
-    return next((row for row in reversed(history) if row.type is StatusType.DIALER), None)
-
-
 def is_policys(row: StatusChange) -> bool:
     """Tell whether a policy made a change."""
     return row.changed_by == CASEDIAL and (row.reason or "").startswith((RETRY, OVER))
@@ -116,5 +112,5 @@ def moved_by_policy(history: Sequence[StatusChange], claim_id: UUID | None = Non
 
     Then the dialer that had it may still say what comes next itself.
     """
-    last = _last_dialer(history)
+    last = last_dialer(history)
     return last is not None and is_policys(last) and claim_id in (None, last.claim_id)

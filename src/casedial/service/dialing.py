@@ -148,7 +148,7 @@ class _Desk:
         """Return the claim by which a case is held, or was until a policy ended it; None where that is not known."""
         if case.hold:
             return case.hold.claim_id
-        ended = next((row for row in reversed(self._earlier(case)) if row.type is StatusType.DIALER), None)
+        ended = dialing.last_dialer(self._earlier(case))
         return ended.claim_id if ended and is_policys(ended) else self.fence if self.fence in self.own else None
 
     def update(self, item: CaseUpdate) -> None:

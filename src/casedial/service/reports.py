@@ -33,7 +33,7 @@ class Reports:
     """The reports of one UpdateCaseStatus.
 
     ``handed_out`` tells for a case, by CaseID, the place and name of each phone that its claim handed out, where
-    calling rules were applied. ``earlier`` is the history of cases for which a policy may decide, read before.
+    calling rules were applied.
     """
 
     caller: Caller

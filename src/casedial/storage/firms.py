@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
-from casedial.storage import campaigns
+from casedial.storage import campaigns, do_not_call
 from casedial.storage.engine import Transaction
 from casedial.storage.statuses import read_flags
-from casedial.storage.tables import cases, do_not_call, firms, statuses
+from casedial.storage.tables import cases, firms, statuses
 
 
 async def add(tx: Transaction, name: str, time_zone: str, default_records: int, now: datetime) -> int:
@@ -56,8 +56,7 @@ async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
         )
         for row in rows
     )
-    has_list = sa.select(sa.exists().where(do_not_call.c.firm_id == firm_id))
-    has_do_not_call = bool((await tx.execute(has_list)).scalar_one())
+    has_do_not_call = await do_not_call.has_any(tx, firm_id)
     return firm.version, _firm(firm, listed, await campaigns.of_firm(tx, firm_id), has_do_not_call)
 
 
