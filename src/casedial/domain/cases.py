@@ -42,6 +42,8 @@ class StatusType(IntEnum):
     CAMPAIGN = 3
     ATTEMPTS = 4
 
+    __hash__ = int.__hash__  # that of an Enum is Python code, and statuses are looked up by type everywhere
+
     @property
     def label(self) -> str:
         """Return the name the specification gives this type."""

@@ -120,6 +120,92 @@ def merge_statuses(
     return change(case, changed, dial_at, IMPORT, now, hold)
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The statuses with which a case starts: those that are set, in the order of their history."""
+
+    statuses: Mapping[StatusType, Status]
+    recorded: Sequence[tuple[StatusType, Status]]
+    is_to_dial: bool
+
+
+NewCase = tuple[Case, Sequence[tuple[StatusType, Status | None]]]  # and with which statuses its history begins
+
+
+def first_history(new: NewCase) -> list[StatusChange]:
+    """Return the history of a new case, all of it from when it was made."""
+    case, recorded = new
+    at = case.changed_at
+    return [
+        StatusChange(case.case_id, kind, status, case.dial_at if kind is StatusType.DIALER else None, at, IMPORT)
+        for kind, status in recorded
+        if at
+    ]
+
+
+class NewCases:
+    """Makes cases that the firm does not have, as the two merges would, at a quarter of their cost.
+
+    What rows of the same statuses start with is worked out once. A row that opens a claim, or in which something
+    may be wrong, is left to the merges.
+    """
+
+    def __init__(self, firm: Firm, now: datetime) -> None:
+        self._firm, self._now = firm, now
+        self._starts: dict[tuple[object, ...], _Start | None] = {}
+
+    def make(self, row: CaseRow) -> NewCase | None:
+        """Return the case of a row, or None when the merges have to do it."""
+        named = (*row.statuses, *row.statuses.values())
+        if named not in self._starts:
+            self._starts[named] = self._start(row.statuses)
+        start = self._starts[named]
+        if start is None:
+            return None
+        dial_at = row.dial_at
+        if dial_at is None and start.is_to_dial:
+            dial_at = self._now
+        recorded: Sequence[tuple[StatusType, Status | None]] = start.recorded
+        if dial_at is not None and StatusType.DIALER not in start.statuses:
+            recorded = [(StatusType.DIALER, None), *recorded]
+        closed, closed_on = row.closed or (False, None)
+        case = Case(
+            row.case_id,
+            closed=closed,
+            closed_on=closed_on,
+            phones=_new_phones(row.phone_cells) if row.phones is None else row.phones,
+            statuses=start.statuses,
+            dial_at=dial_at,
+            changed_at=self._now if recorded else None,
+            **row.facts,
+        )
+        return case, recorded
+
+    def _start(self, named: Mapping[StatusType, str | None]) -> _Start | None:
+        found: dict[StatusType, Status] = {}
+        for kind, name in named.items():
+            if name:
+                status = find_status(self._firm, kind, name)
+                if status is None or status.retired or status.role is Role.IN_THE_DIALER:
+                    return None
+                found[kind] = status
+        dialer = found.get(StatusType.DIALER)
+        return _Start(found, sorted(found.items()), dialer is not None and dialer.role is Role.TO_DIAL)
+
+
+def _new_phones(cells: Mapping[int, Mapping[str, Any]]) -> tuple[Phone, ...]:
+    """Return the phones of a new case; as a rule there is no gap in them."""
+    phones = [Phone(**{"name": "", "number": "", **given}) for given in cells.values()]
+    if tuple(cells) != _IN_ORDER[: len(cells)]:
+        return _merge_phones((), cells)
+    while phones and not phones[-1].number:
+        phones.pop()
+    return tuple(phones) if all(phone.number for phone in phones) else kept_phones(phones)
+
+
+_IN_ORDER = tuple(range(1000))
+
+
 def _unless_as_printed(firm: Firm, given: datetime, stored: datetime | None) -> datetime:
     """Return the stored time where it is printed as the given one: the repeated hour in autumn survives."""
 

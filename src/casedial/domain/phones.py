@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # "x12", "ext. 12", "#12" at the end; a bare run of digits is never an extension.
 _EXTENSION = re.compile(r"(?:ext(?:ension)?|x|#)[\s.:=]*[0-9]{1,6}\s*$", re.IGNORECASE)
@@ -21,6 +22,8 @@ def digits_of(number: str) -> str:
 
 def match_key(number: str) -> str | None:
     """Return the ten digits by which two US numbers are compared, or None when it has not ten."""
+    if len(number) == 10 and number.isascii() and number.isdigit():
+        return number
     digits = digits_of(number)
     return digits if len(digits) == 10 else None
 
@@ -39,6 +42,7 @@ def dialable(number: str) -> str:
     return match_key(number) or number
 
 
+@lru_cache(1000)
 def is_fax(phone_name: str) -> bool:
     """Tell whether a phone's name says that a machine answers it."""
     return _FAX.search(phone_name) is not None

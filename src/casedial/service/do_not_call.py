@@ -38,6 +38,8 @@ class Moves:
 
 async def keep_off(tx: Transaction, firm: Firm, moves: Moves, now: datetime) -> None:
     """Set those of the cases Do not Dial that are To Dial and must not be called; their history says why."""
+    if not firm.has_do_not_call:
+        return
     waiting = [case for case in moves.cases if case.role is Role.TO_DIAL]
     listed = await concerning(tx, firm, waiting)
     off: dict[StatusType, Status | None] = {StatusType.DIALER: firm.statuses.with_role(Role.DO_NOT_DIAL)}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
 
-from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType, is_count
+from casedial.domain.cases import PRIORITY, Case, Firm, Role, StatusChange, StatusType, is_count
 from casedial.domain.claims import Taker, opened
 from casedial.domain.importing import (
     IMPORT,
     BadRow,
     CaseRow,
+    NewCases,
     find_status,
+    first_history,
     merge_facts,
     merge_statuses,
 )
@@ -21,7 +24,9 @@ from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses
 from casedial.storage import cases, claims, firms
-from casedial.storage.engine import Transaction
+from casedial.storage.engine import Store, Transaction
+
+_SLICE = 200  # cases that are made in one go
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,36 @@ class ImportOptions:
 
     set_statuses: bool = False
     add_statuses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A batch whose cases were made before its transaction, as they are to be where the firm has none of them."""
+
+    firm: Firm
+    addition: cases.Addition
+
+    def holds_for(self, firm: Firm) -> bool:
+        """Tell whether the firm is still what it was, its statuses and its do-not-call list included."""
+        return (firm.id, firm.version) == (self.firm.id, self.firm.version)
+
+
+async def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime) -> Draft | None:
+    """Make the cases of a batch beforehand; None where one of its rows wants a closer look.
+
+    Lets others work in between, above all the transaction of the batch before.
+    """
+    if firm.has_do_not_call or len({row.case_id for row in rows}) < len(rows):
+        return None
+    new, addition = NewCases(firm, now), cases.Addition(store, firm)
+    for start in range(0, len(rows), _SLICE):
+        made = [new.make(row) for row in rows[start : start + _SLICE]]
+        whole = [pair for pair in made if pair]
+        if len(whole) < len(made):
+            return None
+        addition.add(whole, IMPORT)
+        await asyncio.sleep(0)
+    return Draft(firm, addition)
 
 
 @dataclass(slots=True)
@@ -43,21 +78,55 @@ class BatchReport:
     in_the_dialer: list[int] = field(default_factory=list)  # cases whose statuses stayed because they are dialed now
     statuses_added: list[tuple[StatusType, str]] = field(default_factory=list)
     bad: list[tuple[int, BadRow]] = field(default_factory=list)
+    firm: Firm | None = None  # as it was left
 
 
 async def import_rows(
-    tx: Transaction, firm_name: str, rows: Sequence[CaseRow], options: ImportOptions, now: datetime
+    tx: Transaction,
+    firm_name: str,
+    rows: Sequence[CaseRow],
+    options: ImportOptions,
+    now: datetime,
+    drafted: Draft | None = None,
 ) -> BatchReport:
-    """Add or update the case of each row, in order; a bad row changes nothing. Raises FirmNotFound."""
+    """Add or update the case of each row, in order; a bad row changes nothing. Raises FirmNotFound.
+
+    ``drafted`` is what was made of the rows beforehand: it spares the work where it holds.
+    """
     report = BatchReport()
     firm = await open_firm(tx, firm_name, lock=True)  # two imports of one new case would collide
     if options.add_statuses:
         firm = await _add_unknown(tx, firm, rows, report)
+    report.firm = firm
     stored = await cases.lock(tx, firm, [row.case_id for row in rows])
+    if drafted and not stored and drafted.holds_for(firm):
+        await drafted.addition.write(tx)
+        await firms.add_priorities(tx, firm, {row.facts.get("priority", PRIORITY) for row in rows})
+        report.added = len(rows)
+        return report
+    await _apply(tx, firm, rows, stored, options, report, now)
+    return report
+
+
+async def _apply(
+    tx: Transaction,
+    firm: Firm,
+    rows: Sequence[CaseRow],
+    stored: dict[int, Case],
+    options: ImportOptions,
+    report: BatchReport,
+    now: datetime,
+) -> None:
     latest: dict[int, Case] = dict(stored)
     history: list[StatusChange] = []
     clock = await tx.clock()
+    new = NewCases(firm, now)
     for index, row in enumerate(rows):
+        if row.case_id not in latest and (made := new.make(row)):
+            report.added += 1
+            latest[row.case_id] = made[0]
+            history.extend(first_history(made))
+            continue
         try:
             taker = Taker(uuid4(), clock)
             case, recorded = _merge(firm, latest.get(row.case_id), row, options, report, now, taker)
@@ -79,9 +148,8 @@ async def import_rows(
     await cases.add(tx, firm, [case for case_id, case in latest.items() if case_id not in stored])
     await cases.save(tx, firm, [(old, latest[old.case_id]) for old in stored.values() if latest[old.case_id] != old])
     await cases.record(tx, firm, history)
-    taken = (opened(stored.get(case.case_id), case, IMPORT, None, now) for case in latest.values())
+    taken = (opened(stored.get(case.case_id), case, IMPORT, None, now) for case in latest.values() if case.hold)
     await claims.add(tx, firm, [claim for claim in taken if claim])
-    return report
 
 
 def _merge(

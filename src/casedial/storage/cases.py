@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from casedial.domain.cases import Case, Firm, Hold, Phone, Role, Status, StatusChange, Statuses, StatusType, fold
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.phones import is_fax, match_key
-from casedial.storage.engine import Transaction
+from casedial.storage import bulk, sqlite
+from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.tables import cases, phone_numbers, status_history
 
 _STATUS_COLUMNS = (
@@ -92,7 +95,11 @@ def _save(columns: Iterable[str]) -> sa.Update:
     return cases.update().where(_THIS_CASE).values({name: sa.bindparam(name) for name in columns})
 
 
-_SAVE = _save(_values(Case(case_id=1)))
+_COLUMNS = tuple(_values(Case(case_id=1)))
+_ALL_COLUMNS = ("firm_id", "case_id", *_COLUMNS)
+_MANY = 1000  # CaseIDs in one query
+_NUMBER = ("firm_id", "number", "case_id")
+_SAVE = _save(_COLUMNS)
 _SAVE_STATUSES = _save(_status_values(Case(case_id=1)))
 
 
@@ -110,11 +117,18 @@ async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_l
     """
     query = (
         cases.select()
-        .where(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(set(case_ids))))
+        .where(cases.c.firm_id == firm.id, _among(tx, sorted(set(case_ids))))
         .order_by(cases.c.case_id)
         .with_for_update(skip_locked=pass_over_locked)
     )
     return {row.case_id: case_from(row, firm.statuses) for row in await tx.execute(query)}
+
+
+def _among(tx: Transaction, case_ids: list[int]) -> sa.ColumnElement[bool]:
+    """Pick cases by CaseID; for PostgreSQL thousands are one parameter: one each would take six times as long."""
+    if tx.database is Database.SQLITE or len(case_ids) <= _MANY:
+        return cases.c.case_id.in_(case_ids)
+    return cases.c.case_id == sa.any_(sa.literal(case_ids, postgresql.ARRAY(sa.BigInteger)))
 
 
 async def whereabouts(
@@ -180,10 +194,12 @@ async def most_phones(tx: Transaction, firm: Firm) -> int:
 
 async def add(tx: Transaction, firm: Firm, added: Sequence[Case]) -> None:
     """Add cases that the firm does not have, with their phone numbers."""
-    if added:
-        rows = [{"firm_id": firm.id, "case_id": case.case_id, **_values(case)} for case in added]
-        await tx.execute(cases.insert(), rows)
-        await _add_numbers(tx, firm, added)
+    await bulk.insert(tx, cases, _ALL_COLUMNS, _rows(firm, added))
+    await bulk.insert(tx, phone_numbers, _NUMBER, _number_rows(firm, added))
+
+
+def _rows(firm: Firm, added: Sequence[Case]) -> bulk.Rows:
+    return [(firm.id, case.case_id, *_values(case).values()) for case in added]
 
 
 async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]) -> None:
@@ -199,17 +215,17 @@ async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]
                 phone_numbers.c.firm_id == firm.id, phone_numbers.c.case_id.in_([case.case_id for case in moved])
             )
         )
-        await _add_numbers(tx, firm, moved)
+        await bulk.insert(tx, phone_numbers, _NUMBER, _number_rows(firm, moved))
 
 
-async def _add_numbers(tx: Transaction, firm: Firm, changed: Sequence[Case]) -> None:
-    rows = [
-        {"firm_id": firm.id, "number": number, "case_id": case.case_id}
+def _number_rows(firm: Firm, changed: Sequence[Case]) -> bulk.Rows:
+    numbers = (
+        (firm.id, number, case.case_id)
         for case in changed
-        for number in sorted({match_key(phone.number) or "" for phone in case.phones if not is_fax(phone.name)} - {""})
-    ]
-    if rows:
-        await tx.execute(phone_numbers.insert(), rows)
+        for phone in case.phones
+        if not is_fax(phone.name) and (number := match_key(phone.number))
+    )
+    return list(dict.fromkeys(numbers))  # two phones of a case may have the same number
 
 
 async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:
@@ -219,24 +235,75 @@ async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) ->
         await tx.execute(_SAVE_STATUSES, rows)
 
 
+_HISTORY = (
+    *("firm_id", "case_id", "type", "status_id"),
+    *("dial_at", "changed_at", "changed_by", "claim_id", "reason"),
+)
+
+
 async def record(tx: Transaction, firm: Firm, history: Iterable[StatusChange]) -> None:
     """Append changes to the history of their cases."""
-    rows = [
-        {
-            "firm_id": firm.id,
-            "case_id": change.case_id,
-            "type": change.type,
-            "status_id": change.status.id if change.status else None,
-            "dial_at": change.dial_at,
-            "changed_at": change.changed_at,
-            "changed_by": change.changed_by,
-            "claim_id": change.claim_id,
-            "reason": change.reason,
-        }
+    await bulk.insert(tx, status_history, _HISTORY, _history_rows(firm, history))
+
+
+def _history_rows(firm: Firm, history: Iterable[StatusChange]) -> bulk.Rows:
+    return [
+        (
+            firm.id,
+            change.case_id,
+            change.type,
+            change.status.id if change.status else None,
+            change.dial_at,
+            change.changed_at,
+            change.changed_by,
+            change.claim_id,
+            change.reason,
+        )
         for change in history
     ]
-    if rows:
-        await tx.execute(status_history.insert(), rows)
+
+
+def _when(case: Case, kind: StatusType) -> tuple[datetime | None, datetime | None]:
+    """Return the dial time and the time of the change of a new case's history."""
+    return case.dial_at if kind is StatusType.DIALER else None, case.changed_at
+
+
+class Addition:
+    """Cases that a firm does not have, with their history, made ready for ``store`` before the transaction begins.
+
+    While one batch is written, the next is made ready: this is a third of the work in Python.
+    """
+
+    def __init__(self, store: Store, firm: Firm) -> None:
+        self._firm = firm
+        dialect = store.engine.dialect
+        self._cases = bulk.Ready(dialect, cases, _ALL_COLUMNS)
+        self._numbers = bulk.Ready(dialect, phone_numbers, _NUMBER)
+        self._history = bulk.Ready(dialect, status_history, _HISTORY)
+
+    def add(self, added: Sequence[tuple[Case, Sequence[tuple[StatusType, Status | None]]]], by: str) -> None:
+        """Make some cases ready, each with the statuses with which ``by`` begins its history."""
+        made = [case for case, _ in added]
+        history = [
+            (self._firm.id, case.case_id, kind, status.id if status else None, *_when(case, kind), by, None, None)
+            for case, recorded in added
+            for kind, status in recorded
+        ]
+        for ready, rows in (
+            (self._cases, _rows(self._firm, made)),
+            (self._numbers, _number_rows(self._firm, made)),
+            (self._history, history),
+        ):
+            if rows:
+                ready.add(rows)
+
+    async def write(self, tx: Transaction) -> None:
+        """Add them all."""
+        if tx.database is Database.SQLITE:
+            for pragma in sqlite.FOR_MANY_ROWS:
+                await tx.connection.exec_driver_sql(f"PRAGMA {pragma}")
+        for ready in (self._cases, self._numbers, self._history):
+            await ready.send(tx)
 
 
 async def history(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> Mapping[int, list[StatusChange]]:

@@ -63,6 +63,19 @@ class Transaction:
         return now
 
 
+@asynccontextmanager
+async def raw_postgresql(tx: Transaction) -> AsyncIterator[Any]:
+    """Lend the driver's own connection, in the transaction. Raises what ``Transaction.execute`` does."""
+    raw: Any = (await tx.connection.get_raw_connection()).driver_connection
+    if not raw.is_in_transaction():
+        await tx.execute(_CLOCK)  # SQLAlchemy begins the driver's transaction with the first statement of its own
+    try:
+        yield raw
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        lost = raw.is_closed()
+        raise sa.exc.DBAPIError("COPY", None, error, hide_parameters=True, connection_invalidated=lost) from error
+
+
 class TransactionEnded(Exception):
     """PostgreSQL ended a transaction that may simply be run again."""
 
@@ -150,6 +163,14 @@ class Store:
             except TransactionEnded:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
         raise StorageUnavailable("The database is too busy; try again.")
+
+    async def give_way(self) -> None:
+        """Let other processes write, between two of many large writes.
+
+        SQLite has no queue: whoever waits looks now and then whether the file is free.
+        """
+        if self.database is Database.SQLITE:
+            await asyncio.sleep(sqlite.TURN_SECONDS)
 
     async def _connect(self) -> AsyncConnection:
         try:

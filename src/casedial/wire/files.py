@@ -1,4 +1,4 @@
-"""Import and export files: CSV and JSON Lines to and from the domain, a row at a time."""
+"""Import files: CSV and JSON Lines to the domain, a row at a time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from datetime import date, datetime
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from casedial.domain.cases import NAME_LIMIT, PRIORITIES, PRIORITY, Case, Phone, StatusType
+from casedial.domain.cases import NAME_LIMIT, PRIORITIES, PRIORITY, Phone
 from casedial.domain.errors import CasedialError, MalformedDocument
 from casedial.domain.importing import STATUS_COLUMNS, BadRow, CaseRow, kept_phones
 from casedial.domain.phones import PHONE_LIMIT
-from casedial.wire import values
+from casedial.wire import quick, values
 from casedial.wire.documents import JsonObject, canonical, read_json, unstorable
 
 csv.field_size_limit(1024 * 1024)
@@ -215,9 +213,9 @@ def _blank(cell: Any, blank: Any = "") -> Any:
     return blank if cell is None else cell
 
 
-_SINGLE = {
-    canonical(column)
-    for column in ("CaseID", "Closed", "DialDateTime", "Priority", "Phones", *_FACTS, *_STATUSES, *REJECT_COLUMNS)
+_REJECT = {canonical(column) for column in REJECT_COLUMNS}
+_SINGLE = _REJECT | {
+    canonical(column) for column in ("CaseID", "Closed", "DialDateTime", "Priority", "Phones", *_FACTS, *_STATUSES)
 }
 
 
@@ -254,6 +252,9 @@ def read_csv(stream: TextIO, zone: ZoneInfo) -> ImportFile:
 
 
 def _csv_rows(reader: Any, names: list[str], zone: ZoneInfo) -> Iterator[FileRow]:
+    layout = _layout(names, zone)
+    known = {place for place, name in enumerate(names) if _known(name) and name not in _REJECT}
+    quick_read = quick.reader(layout) if layout.places == known else None
     while True:
         line = reader.line_num + 1
         try:
@@ -266,7 +267,40 @@ def _csv_rows(reader: Any, names: list[str], zone: ZoneInfo) -> Iterator[FileRow
             yield FileRow(line, [], BadRow("", f"is not CSV: {reason}"))
             continue
         if any(cell.strip() for cell in cells):
-            yield FileRow(line, cells, _build_csv(cells, names, zone))
+            yield FileRow(line, cells, _read_csv(cells, names, zone, quick_read))
+
+
+def _layout(names: Sequence[str], zone: ZoneInfo) -> quick.Layout:
+    """Return which column is what, for the rows in which nothing is wrong."""
+    at = {name: place for place, name in enumerate(names) if name}
+    phones: dict[int, dict[str, int]] = {}
+    for name, place in at.items():
+        if match := _PHONE.fullmatch(name):
+            phones.setdefault(int(match[1]) - 1, {})[_PHONE_FIELDS[match[2]]] = place
+    return quick.Layout(
+        case_id=at["caseid"],
+        facts={field: at[canonical(column)] for column, field in _FACTS.items() if canonical(column) in at},
+        statuses={kind: at[canonical(column)] for column, kind in _STATUSES.items() if canonical(column) in at},
+        phones=phones,
+        closed=at.get("closed"),
+        dial_at=at.get("dialdatetime"),
+        priority=at.get("priority"),
+        text_limit=NAME_LIMIT,
+        read_closed=_closed,
+        read_moment=lambda cell: _moment(cell, zone),
+        read_priority=_priority,
+        read_number=_number,
+        read_flag=_flag,
+    )
+
+
+def _read_csv(
+    cells: list[str], names: list[str], zone: ZoneInfo, quick_read: quick.QuickReader | None
+) -> CaseRow | BadRow:
+    if quick_read and len(cells) == len(names):
+        with suppress(ValueError):
+            return quick_read(cells)
+    return _build_csv(cells, names, zone)
 
 
 def _build_csv(cells: list[str], names: list[str], zone: ZoneInfo) -> CaseRow | BadRow:
@@ -315,65 +349,3 @@ def _build_json(text: str, zone: ZoneInfo, unknown: list[str]) -> CaseRow | BadR
         return BadRow("", error.detail)
     except BadRow as error:
         return error
-
-
-# Export
-
-
-def csv_header(phones: int) -> list[str]:
-    """Return the columns of an export with room for this many phones."""
-    return [
-        *("CaseID", "CaseStatus", "CaseGroup", "Closed", "ZipCode", "Plaintiff"),
-        *("Campaign", "DialerStatus", "DialDateTime", "Priority", "Attempts", "Disposition"),
-        *(f"Phone{n}{part}" for n in range(1, phones + 1) for part in ("Name", "", "Primary", "Text")),
-    ]
-
-
-def csv_cells(case: Case, zone: ZoneInfo, phones: int) -> list[object]:
-    """Return a case's row under ``csv_header``."""
-    cells: list[object] = [
-        *(case.case_id, case.case_status, case.case_group, _shown_closed(case), case.zip_code, case.plaintiff),
-        *(_name(case, StatusType.CAMPAIGN), _name(case, StatusType.DIALER), _shown_time(case, zone)),
-        *(case.priority, _name(case, StatusType.ATTEMPTS), _name(case, StatusType.DISPOSITION)),
-    ]
-    for phone in case.phones:
-        cells += [phone.name, phone.number, *("true" if flag else "false" for flag in (phone.primary, phone.text))]
-    return cells + [""] * (4 * (phones - len(case.phones)))
-
-
-def json_line(case: Case, zone: ZoneInfo) -> bytes:
-    """Return a case as one line of JSON Lines, without the line's end."""
-    return msgspec.json.encode(
-        {
-            "CaseID": case.case_id,
-            "Phones": [
-                {"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text} for p in case.phones
-            ],
-            "CaseStatus": case.case_status,
-            "DialerStatus": _name(case, StatusType.DIALER),
-            "Campaign": _name(case, StatusType.CAMPAIGN),
-            "Attempts": _name(case, StatusType.ATTEMPTS),
-            "DialDateTime": _shown_time(case, zone) or None,
-            "Priority": case.priority,
-            "ZipCode": case.zip_code,
-            "CaseGroup": case.case_group,
-            "Closed": case.closed_on or case.closed,
-            "Plaintiff": case.plaintiff,
-            "Disposition": _name(case, StatusType.DISPOSITION),
-        }
-    )
-
-
-def _name(case: Case, kind: StatusType) -> str:
-    status = case.statuses.get(kind)
-    return status.name if status else ""
-
-
-def _shown_time(case: Case, zone: ZoneInfo) -> str:
-    return values.show_time(case.dial_at, zone) if case.dial_at else ""
-
-
-def _shown_closed(case: Case) -> str:
-    if case.closed_on:
-        return case.closed_on.isoformat()
-    return "true" if case.closed else "false"
