@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import casedial.storage.engine as engine
+import casedial.storage.joining as joining
 import casedial.web.app as app
 import casedial.web.pages as pages
 from casedial.web.edge import Edge
@@ -14,7 +15,7 @@ PATIENCE = 2.0
 
 def create_impatient() -> Edge:
     """Every limit becomes 2 s."""
-    app.PATIENCE_SECONDS = engine.CONNECT_SECONDS = engine.QUEUE_SECONDS = pages.READY_SECONDS = PATIENCE
+    app.PATIENCE_SECONDS = engine.CONNECT_SECONDS = joining.QUEUE_SECONDS = pages.READY_SECONDS = PATIENCE
     return app.create_app()
 
 

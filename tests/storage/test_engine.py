@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
-from casedial.storage import engine, sqlite
+from casedial.storage import joining, sqlite
 from casedial.storage.engine import Database, Store, Transaction
 from tests.conftest import Office
 from tests.postgres import free_port
@@ -98,7 +98,7 @@ async def test_sqlite_tells_when_another_process_holds_it_too_long(
 
 
 async def test_a_write_does_not_queue_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "QUEUE_SECONDS", 0.1)
+    monkeypatch.setattr(joining, "QUEUE_SECONDS", 0.1)
     store = Store(f"sqlite:///{tmp_path / 'x.db'}")
     store.make_file()
     async with store.write():

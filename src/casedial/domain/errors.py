@@ -36,6 +36,7 @@
      │    └── RequestStillRunning      the first request with this Idempotency-Key
      ├── IdempotencyKeyReused     with another request
      ├── BodyTooSlow
+     ├── CallerLeft               hung up before the work began: in logs only
      ├── MethodNotAllowed
      ├── OperatorError            met on the command line, never on the wire
      │    ├── FirmNotFound
@@ -220,6 +221,10 @@ class IdempotencyKeyReused(CasedialError):
 
 class BodyTooSlow(CasedialError):
     title = "The body did not arrive in time"
+
+
+class CallerLeft(CasedialError):
+    title = "The caller left before it was done"
 
 
 class FirmNotFound(OperatorError):

@@ -144,7 +144,7 @@ async def _add(tx: Transaction, firm: Firm, vendor: str, now: datetime, key: str
         stored = digest(whole)
     except (KeyMissing, KeyMistyped) as error:
         raise InvalidSetting(f"This key cannot be imported. {error.detail}") from None
-    if await keys.find(tx, stored):
+    if await keys.find(tx, {stored}):
         raise KeyExists("This key is known already; a key belongs to one vendor of one firm.")
     key_id = await keys.add(tx, firm.id, vendor, stored, f"{whole[:6]}…", limits, now)
     return NewKey(whole, key_id, vendor, limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
@@ -45,7 +46,7 @@ _SELECT = sa.select(
     keys.c.revoked_at,
     *_LIMITS,
 ).join_from(keys, firms)
-_BY_DIGEST = _SELECT.where(keys.c.digest == sa.bindparam("digest"))
+_BY_DIGEST = _SELECT.add_columns(keys.c.digest).where(keys.c.digest.in_(sa.bindparam("digests", expanding=True)))
 
 
 def _limits_from(row: Any) -> KeyLimits:
@@ -69,8 +70,18 @@ def _limit_values(limits: KeyLimits) -> dict[str, object]:
 
 
 def _key_from(row: Any) -> KeyRecord:
-    limits = {column.name for column in _LIMITS}
-    return KeyRecord(**{k: v for k, v in row._mapping.items() if k not in limits}, limits=_limits_from(row))
+    return KeyRecord(
+        row.id,
+        row.firm_id,
+        row.firm_name,
+        row.firm_version,
+        row.vendor,
+        row.hint,
+        row.created_at,
+        row.last_used_at,
+        row.revoked_at,
+        _limits_from(row),
+    )
 
 
 async def add(
@@ -82,10 +93,10 @@ async def add(
     return int((await tx.execute(keys.insert().values(row).returning(keys.c.id))).scalar_one())
 
 
-async def find(tx: Transaction, digest: bytes) -> KeyRecord | None:
-    """Return the key with this digest, revoked or not, or None."""
-    row = (await tx.execute(_BY_DIGEST, {"digest": digest})).one_or_none()
-    return _key_from(row) if row else None
+async def find(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, KeyRecord]:
+    """Return the keys with these digests, revoked or not."""
+    rows = await tx.execute(_BY_DIGEST, {"digests": list(digests)})
+    return {row.digest: _key_from(row) for row in rows}
 
 
 async def lock(tx: Transaction, key_id: int) -> KeyRecord | None:

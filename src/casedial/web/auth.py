@@ -17,8 +17,10 @@ from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, RateLimi
 from casedial.domain.keys import Scope
 from casedial.service.keys import digest
 from casedial.storage import firms, keys, rates
-from casedial.storage.engine import Store, Transaction
+from casedial.storage.engine import Store
+from casedial.storage.joining import Batch, Joined
 
+_TOGETHER = 500  # keys in one look-up
 _TRIES = 5  # of a request that meets a status which was added after its firm was read
 
 T = TypeVar("T")
@@ -34,6 +36,7 @@ class Authenticator:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._found: Joined[bytes, keys.KeyRecord | None] = Joined(self._find, _TOGETHER)
         self._firms: dict[int, tuple[int, Firm]] = {}
         self._rates = Rates(store)
         self._noted: dict[int, datetime] = {}
@@ -49,19 +52,26 @@ class Authenticator:
             raise KeyMistyped("X-ApiKey was sent more than once, with different values.")
         wanted = digest(next(iter(sent), ""))
         self._rates.check(wanted)
-        async with self._store.read() as tx:
-            key = await keys.find(tx, wanted)
-            if key is None:
-                raise KeyUnknown("No firm of this server knows this key.")
-            if key.revoked_at:
-                raise KeyRevoked("This key was revoked; ask the firm for a new one.")
-            client = request.scope["client"]
-            key.limits.admit(client[0] if client else None, now)
-            firm = await self._firm(tx, key.firm_id, key.firm_version)
+        key = await self._found.ask(wanted)
+        if key is None:
+            raise KeyUnknown("No firm of this server knows this key.")
+        if key.revoked_at:
+            raise KeyRevoked("This key was revoked; ask the firm for a new one.")
+        client = request.scope["client"]
+        key.limits.admit(client[0] if client else None, now)
+        firm = await self._firm(key.firm_id, key.firm_version)
         if key.limits.rate_limit and not again:
             await self._rates.count(wanted, key.id, key.limits.rate_limit)
         self._note_use(key, now)
         return Caller(firm, key.vendor, key.id, key.limits.scopes, key.limits.campaigns)
+
+    async def _find(self, batch: Batch[bytes, keys.KeyRecord | None]) -> list[keys.KeyRecord | None]:
+        """Look up the keys of all requests that wait: there may be many, and few keys."""
+        while batch.more():
+            pass
+        async with self._store.look() as tx:
+            found = await keys.find(tx, set(batch.asks))
+        return [found.get(wanted) for wanted in batch.asks]
 
     async def while_fresh(
         self, request: Request[Any, Any, Any], now: datetime, caller: Caller, work: Callable[[Caller], Awaitable[T]]
@@ -95,10 +105,12 @@ class Authenticator:
         """Wait for what is still to be noted."""
         await asyncio.gather(*self._notes)
 
-    async def _firm(self, tx: Transaction, firm_id: int, version: int) -> Firm:
+    async def _firm(self, firm_id: int, version: int) -> Firm:
+        """Return a firm as it is at this version, or as it is later."""
         cached = self._firms.get(firm_id)
         if cached is None or cached[0] != version:
-            cached = self._firms[firm_id] = await firms.load(tx, firm_id)
+            async with self._store.read() as tx:
+                cached = self._firms[firm_id] = await firms.load(tx, firm_id)
         return cached[1]
 
 

@@ -28,6 +28,7 @@ STATUS_OF: dict[type[errors.CasedialError], int] = {
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.BodyTooSlow: 408,
+    errors.CallerLeft: 408,
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.UnsupportedContentType: 415,
