@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from casedial.cli import app
 from casedial.domain.cases import Note, Role
 from casedial.storage import claims, notes
-from casedial.storage.claims import DueFilter
+from casedial.storage.claims import Claimant, DueFilter
 from tests.conftest import NOW, Office
 from tests.servers import CASEDIAL
 
@@ -250,7 +250,9 @@ async def test_set_back_from_the_dialer_returns_to_the_old_time(casedial: Casedi
         casedial.run, "cases", "set", "1", "--firm", office.name, "--to-dial", "--at", "2025-03-04T05:06:07", "--yes"
     )
     async with office.store.write() as tx:
-        await claims.claim(tx, await office.firm(), DueFilter(None, None, 1), datetime.now(UTC), "Acme", None)
+        await claims.claim(
+            tx, await office.firm(), [Claimant(DueFilter(None, None, 1), "Acme", None)], datetime.now(UTC)
+        )
     assert await office.role(1) is Role.IN_THE_DIALER
     await asyncio.to_thread(casedial.run, "cases", "set", "--all", "--firm", office.name, "--back-from-dialer", "--yes")
     shown = await asyncio.to_thread(casedial.json, "cases", "show", "1", "--firm", office.name)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from casedial.domain.cases import Role
 from casedial.service.claims import CASEDIAL
 from casedial.storage import cases, claims
-from casedial.storage.claims import DueFilter
+from casedial.storage.claims import Claimant, DueFilter
 from casedial.storage.tables import cases as cases_table
 from casedial.storage.tables import claims as claims_table
 from tests.conftest import NOW, Office
@@ -28,7 +28,7 @@ async def end_together(office: Office, seconds: float) -> datetime:
     for _ in range(10):
         async with office.store.write() as tx:
             for _ in range(CLAIMS // 10):
-                await claims.claim(tx, firm, DueFilter(None, None, 1), NOW, "Acme Dialer", None)
+                await claims.claim(tx, firm, [Claimant(DueFilter(None, None, 1), "Acme Dialer", None)], NOW)
     async with office.store.write() as tx:
         deadline = await tx.clock() + timedelta(seconds=seconds)
         await tx.execute(cases_table.update().values(held_until=deadline))

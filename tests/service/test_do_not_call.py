@@ -202,6 +202,7 @@ async def test_a_number_listed_while_a_request_waits_is_not_given_out(
     """The first entry of a list: the request has read the firm before, and got its transaction long after."""
     await office.add(1, phones=(CELL,))
     monkeypatch.setattr("casedial.web.api.SLOW_SECONDS", 0.0)
+    monkeypatch.setattr("casedial.web.joint.SLOW_SECONDS", 0.0)
     identify = auth.Authenticator.identify
     asked = 0
 

@@ -16,7 +16,7 @@ from casedial.service import claims
 from casedial.service.claims import adopt, return_lapsed
 from casedial.storage import cases as stored_cases
 from casedial.storage import claims as stored_claims
-from casedial.storage.claims import DueFilter
+from casedial.storage.claims import Claimant, DueFilter
 from casedial.storage.engine import Store
 from casedial.storage.tables import cases
 from casedial.storage.tables import claims as claims_table
@@ -29,7 +29,7 @@ async def claim_each(office: Office, case_ids: Iterable[int], records: int = 1) 
     firm = await office.firm()
     for _ in case_ids:
         async with office.store.write() as tx:
-            await stored_claims.claim(tx, firm, DueFilter(None, None, records), NOW, "Acme Dialer", None)
+            await stored_claims.claim(tx, firm, [Claimant(DueFilter(None, None, records), "Acme Dialer", None)], NOW)
 
 
 async def lapse(office: Office) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from casedial.domain.cases import PRIORITY, Hold, Role, StatusType
 from casedial.storage import cases, claims
-from casedial.storage.claims import DueFilter
+from casedial.storage.claims import Claimant, DueFilter
 from casedial.storage.engine import Database, Store
 from casedial.storage.tables import cases as cases_table
 from tests.conftest import NOW, Office
@@ -24,7 +24,7 @@ async def test_concurrent_claims_take_each_case_once(store: Store, office: Offic
 
     async def claim(records: int) -> list[int]:
         async with store.write() as tx:
-            taken, _ = await claims.claim(tx, firm, DueFilter(None, None, records), NOW, "x", None)
+            [(taken, _)] = await claims.claim(tx, firm, [Claimant(DueFilter(None, None, records), "x", None)], NOW)
             return [case.case_id for case in taken]
 
     batches = await asyncio.gather(*(claim(records) for records in (1, 7, 50, 3, 20, 20, 20, 20)))
@@ -43,7 +43,7 @@ async def test_a_claim_passes_over_what_another_holds(store: Store, office: Offi
     async with store.write() as holding:
         await cases.lock(holding, firm, [3])
         async with store.write() as tx:
-            taken, _ = await claims.claim(tx, firm, DueFilter(None, None, 2), NOW, "x", None)
+            [(taken, _)] = await claims.claim(tx, firm, [Claimant(DueFilter(None, None, 2), "x", None)], NOW)
             assert [case.case_id for case in taken] == [2, 1]
 
 
@@ -54,7 +54,7 @@ async def test_history_never_runs_backwards(store: Store, office: Office) -> Non
     await office.add(1, changed_at=later)
     await office.add(2, changed_at=None)
     async with store.write() as tx:
-        await claims.claim(tx, firm, ALL, NOW, "x", None)
+        await claims.claim(tx, firm, [Claimant(ALL, "x", None)], NOW)
     async with store.read() as tx:
         history = await cases.history(tx, firm, [1, 2])
     assert [change.changed_at for change in history[1]] == [later]
@@ -68,7 +68,7 @@ async def test_what_a_claim_changes(store: Store, office: Office, other_office: 
     await office.add(1, attempts="3", disposition="Busy")
     await other_office.add(1)
     async with store.write() as tx:
-        [claimed], claim = await claims.claim(tx, firm, ALL, NOW, "Acme", 8)
+        [([claimed], claim)] = await claims.claim(tx, firm, [Claimant(ALL, "Acme", 8)], NOW)
     assert claimed.role is Role.TO_DIAL  # as it was found
     after = await office.case(1)
     assert after.role is Role.IN_THE_DIALER
@@ -101,7 +101,7 @@ async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
             (intake, "Auto", "ix_cases_queue_campaign_group"),
         ):
             wanted = DueFilter(campaigns, group, 5)
-            query, parameters = claims._due(*wanted.shape), wanted.parameters(firm, NOW, PRIORITY)
+            query, parameters = claims._list(wanted.shape), wanted.parameters(firm, NOW, PRIORITY)
             compiled = query.params(parameters).compile(
                 dialect=tx.connection.sync_engine.dialect, compile_kwargs={"literal_binds": True}
             )
@@ -112,3 +112,43 @@ async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
             assert "SORT" not in plan.upper(), plan
             assert "TEMP B-TREE" not in plan.upper(), plan
     assert cases_table.c.dialer_role is not None
+
+
+async def test_what_is_claimed_together_goes_to_each_in_turn(store: Store, office: Office) -> None:
+    """As if one had claimed after the other: the same cases, a claim of its own for each, in the same order."""
+    firm = await office.firm()
+    intake, callback = (campaign.id for campaign in firm.statuses.of(StatusType.CAMPAIGN)[:2])
+    for case_id in range(1, 7):
+        await office.add(case_id, dial_at=NOW - timedelta(days=case_id))
+    for case_id in (11, 12):
+        await office.add(case_id, campaign=firm.statuses.of(StatusType.CAMPAIGN)[1].name)
+
+    def claimant(campaign: int, records: int, vendor: str) -> Claimant:
+        return Claimant(DueFilter((campaign,), None, records), vendor, records)
+
+    async with store.write() as tx:
+        claimed = await claims.claim(
+            tx,
+            firm,
+            [
+                claimant(intake, 2, "Acme"),
+                claimant(callback, 1, "Bell"),
+                claimant(intake, 3, "Bell"),
+                claimant(intake, 9, "Acme"),
+                claimant(intake, 1, "late"),
+            ],
+            NOW,
+        )
+    assert [[case.case_id for case in found] for found, _ in claimed] == [[6, 5], [11], [4, 3, 2], [1], []]
+    assert claimed[4][1] is None
+    for (found, claim), vendor, key_id in zip(claimed[:4], ("Acme", "Bell", "Bell", "Acme"), (2, 1, 3, 9), strict=True):
+        assert claim
+        assert await office.claim(claim.id) == claim
+        assert (claim.vendor, claim.key_id) == (vendor, key_id)
+        for case in found:
+            after = await office.case(case.case_id)
+            assert after.hold
+            assert after.hold == Hold(claim.id, claim.expires_at, case.dial_at)
+            assert await office.history(case.case_id) == [("Dialer Status", "In the Dialer", vendor)]
+    async with store.read() as tx:
+        assert [case.case_id for case in await claims.due(tx, firm, ALL, NOW)] == [12]

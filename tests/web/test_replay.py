@@ -16,6 +16,7 @@ from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key, limit_key, open_key
 from casedial.storage import idempotency
 from casedial.storage.engine import Database, Store
+from casedial.storage.idempotency import KeptReply, Once
 from casedial.storage.tables import idempotency as kept_replies
 from casedial.web import replay
 from tests.conftest import NOW, Api, Office, assert_problem
@@ -157,14 +158,15 @@ async def test_replies_are_kept_for_a_day(api: Api, office: Office, store: Store
 async def test_a_key_taken_anew_is_not_purged(office: Office, store: Store) -> None:
     now = datetime.now(UTC)
     day = now - timedelta(hours=25)
+    once = Once(1, b"d", b"f")
     async with store.write() as tx:
-        await idempotency.begin(tx, 1, b"d", b"f", day, 1)
-        await idempotency.keep(tx, 1, b"d", 200, {}, b"old")
+        await idempotency.begin(tx, once, day, 1)
+        await idempotency.keep(tx, {once: KeptReply(b"f", 200, {}, b"old")})
     async with store.write() as tx:
-        assert await idempotency.begin(tx, 1, b"d", b"f", now, 1) is None
+        assert await idempotency.begin(tx, once, now, 1) is None
         purging = asyncio.create_task(store.transact(lambda tx: idempotency.purge(tx, now, 100)))
         await asyncio.sleep(0.3)
-        await idempotency.keep(tx, 1, b"d", 200, {}, b"new")
+        await idempotency.keep(tx, {once: KeptReply(b"f", 200, {}, b"new")})
     assert await purging == 0
     assert await kept(store) == 1
 
@@ -179,8 +181,8 @@ async def test_those_who_wait_for_a_first_request_stop_nobody_else(
     async with store.write() as tx:
         caller = (await tx.execute(sa.text("SELECT min(id) FROM keys"))).scalar_one()
         for number in range(6):
-            digest = idempotency.digest(f"k{number}")
-            await idempotency.begin(tx, caller, digest, b"f", datetime.now(UTC), 1)
+            once = Once(caller, idempotency.digest(f"k{number}"), b"f")
+            await idempotency.begin(tx, once, datetime.now(UTC), 1)
         note = {"CaseID": 1, "Note": "x"}
         waiting = [api.post("AddCaseNote", note, {"Idempotency-Key": f"k{number}"}) for number in range(6)]
         repeats = [asyncio.create_task(repeat) for repeat in waiting]

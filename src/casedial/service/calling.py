@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from casedial.domain.calling import Rules, Verdict, evidence, judge
 from casedial.domain.cases import Case, Firm, Phone, Status
-from casedial.domain.claims import Claim
 from casedial.domain.limits import Calls
 from casedial.domain.phones import us_key
 from casedial.domain.places import Place
@@ -20,7 +20,7 @@ from casedial.service import do_not_call
 from casedial.storage import calls, campaigns, cases, claims, firms
 from casedial.storage import do_not_call as lists
 from casedial.storage import rules as stored
-from casedial.storage.claims import DueFilter
+from casedial.storage.claims import Claimant, Claimed, DueFilter, Grant
 from casedial.storage.engine import Store, Transaction
 
 _AT_ONCE = 50  # cases that are read and judged together, at least
@@ -80,18 +80,28 @@ async def list_callable(tx: Transaction, firm: Firm, wanted: DueFilter, now: dat
     return [_as_handed_out(*judged) for judged in found]
 
 
-async def claim_callable(
-    tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, vendor: str, key_id: int | None
-) -> tuple[list[Case], Claim | None]:
-    """Claim due cases that may be called; return them as they were, each with the phones that may.
+async def claim_callable(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
+    """Claim due cases that may be called, for all who claim from one queue, in their order.
 
-    Cases at the head of the list that may not are held back until they may: the next claim does not meet them.
+    Return them as they were, each with the phones that may. Cases at the head of the list that may not are held back
+    until they may: the next claim does not meet them.
     """
+    [queue] = {claimant.wanted.queue for claimant in claimants}
+    wanted = replace(queue, records=sum(claimant.wanted.records for claimant in claimants))
     found, others = await _look(tx, firm, wanted, now, claims_them=True)
     await _hold_back(tx, firm, others, now)
-    let_through = {str(case.case_id): kept for case, verdict in found if (kept := evidence(verdict))}
-    opened = await claims.take(tx, firm, [case for case, _ in found], now, vendor, key_id, let_through or None)
-    return [_as_handed_out(*judged) for judged in found], opened
+    in_order = iter(found)
+    parts = [list(islice(in_order, claimant.wanted.records)) for claimant in claimants]
+    grants = [
+        Grant(claimant, [case for case, _ in part], _let_through(part))
+        for claimant, part in zip(claimants, parts, strict=True)
+    ]
+    opened = await claims.take(tx, firm, grants, now)
+    return [([_as_handed_out(*one) for one in part], claim) for part, claim in zip(parts, opened, strict=True)]
+
+
+def _let_through(found: Sequence[Judged]) -> dict[str, object] | None:
+    return {str(case.case_id): kept for case, verdict in found if (kept := evidence(verdict))} or None
 
 
 def _as_handed_out(case: Case, verdict: Verdict) -> Case:

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from casedial.domain import dialing
-from casedial.domain.cases import Caller, Case, Note, Role, StatusChange, StatusType, fold
+from casedial.domain.cases import Caller, Case, Firm, Note, Role, StatusChange, StatusType, fold
 from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, PhoneNotFound
@@ -18,7 +18,7 @@ from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.reports import Reports, decides, open_reports
 from casedial.storage import cases, claims, notes
-from casedial.storage.claims import DueFilter
+from casedial.storage.claims import Claimant, Claimed, DueFilter
 from casedial.storage.engine import Transaction
 
 Outcomes = list[CasedialError | None]
@@ -33,21 +33,47 @@ async def get_cases_to_dial(
     campaign has calling rules, only cases and phones that may be called now. The claim is None where nothing was
     claimed. Raises CampaignNotAllowed.
     """
+    claimant = claimant_of(caller, query)
+    if claimant is None:
+        return [], None
+    if query.auto_change:
+        [claimed] = await claim_together(tx, caller.firm, [claimant], now)
+        return claimed
+    find = calling.list_callable if calling.are_applied(caller.firm, claimant.wanted) else claims.due
+    return await find(tx, caller.firm, claimant.wanted, now), None
+
+
+def claimant_of(caller: Caller, query: DialQuery) -> Claimant | None:
+    """Return which due cases a caller asks for; None: of a campaign that there is not. Raises CampaignNotAllowed."""
     campaign_ids = tuple(sorted(caller.campaigns)) if caller.campaigns is not None else None
     if query.campaign:
         campaign = caller.firm.statuses.find(StatusType.CAMPAIGN, query.campaign)
         if campaign is None:
-            return [], None
+            return None
         if not caller.may_dial(campaign.id):
             raise CampaignNotAllowed("This key may not be used for this campaign.")
         campaign_ids = (campaign.id,)
-    wanted = DueFilter(campaign_ids, query.case_group, query.records)
-    judged = calling.are_applied(caller.firm, wanted)
-    if query.auto_change:
-        claim = calling.claim_callable if judged else claims.claim
-        return await claim(tx, caller.firm, wanted, now, caller.vendor, caller.key_id)
-    find = calling.list_callable if judged else claims.due
-    return await find(tx, caller.firm, wanted, now), None
+    return Claimant(DueFilter(campaign_ids, query.case_group, query.records), caller.vendor, caller.key_id)
+
+
+def table_of(firm: Firm, claimant: Claimant) -> object:
+    """Return what those claimants have in common for whom ``claim_together`` can do it together.
+
+    Where calling rules are applied, that is one queue: going through it may take long. Elsewhere they are queues of
+    the same shape that have no case in common.
+    """
+    queue = claimant.wanted.queue
+    one_queue = calling.are_applied(firm, queue) or queue.shape.campaigns == 2
+    return queue if one_queue else queue.shape
+
+
+async def claim_together(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
+    """Claim due cases for each claimant, as ``get_cases_to_dial`` would for one after the other.
+
+    Those of one table only, and ``MAX_RECORDS`` cases.
+    """
+    judged = calling.are_applied(firm, claimants[0].wanted)
+    return await (calling.claim_callable if judged else claims.claim)(tx, firm, claimants, now)
 
 
 async def get_case_info(tx: Transaction, caller: Caller, case_id: int) -> Case:

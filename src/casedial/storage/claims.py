@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from uuid import uuid4
+from itertools import islice
+from typing import Any
+from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from casedial.domain.cases import Case, Firm, Role, StatusType, fold
+from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType, fold
 from casedial.domain.claims import Claim, lease_end
-from casedial.storage.cases import case_from
+from casedial.domain.dialing import MAX_RECORDS
+from casedial.storage.cases import case_from, record
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import campaigns, cases, claims, status_history
 
@@ -21,12 +25,8 @@ _IS_TO_DIAL = cases.c.dialer_role == sa.literal_column(str(int(Role.TO_DIAL)))
 _FIRM: sa.BindParameter[int] = sa.bindparam("the_firm", type_=sa.BigInteger)
 _PRIORITY: sa.BindParameter[int] = sa.bindparam("the_priority", type_=sa.SmallInteger)
 _NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=cases.c.dial_at.type)
-_VENDOR: sa.BindParameter[str] = sa.bindparam("vendor", type_=sa.Text)
 _STATUS_ID: sa.BindParameter[int] = sa.bindparam("the_status", type_=sa.BigInteger)
-_CLAIM_ID = sa.bindparam("the_claim", type_=sa.Uuid)
 _TIMEOUT: sa.BindParameter[int] = sa.bindparam("timeout", type_=sa.Integer)
-
-_Rows = Sequence[sa.Row[tuple[object, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,18 @@ class DueFilter:
     after: Case | None = None  # only what comes behind this one
 
     @property
-    def shape(self) -> tuple[int | None, bool, bool]:
-        """Return what decides the text of the query: no campaign, one or several (2); a group; a case before it."""
-        campaigns = None if self.campaign_ids is None else min(len(self.campaign_ids), 2)
-        return campaigns, self.case_group is not None, self.after is not None
+    def shape(self) -> Shape:
+        """Return what decides the text of the query."""
+        return Shape(
+            None if self.campaign_ids is None else min(len(self.campaign_ids), 2),
+            self.case_group is not None,
+            self.after is not None,
+        )
+
+    @property
+    def queue(self) -> DueFilter:
+        """Return what those have in common who claim from the same head."""
+        return replace(self, records=0)
 
     def fits(self, case: Case) -> bool:
         """Tell whether a case is of these campaigns and this group."""
@@ -67,21 +75,50 @@ class DueFilter:
         return found
 
 
-@cache
-def _due(campaigns: int | None, by_group: bool, goes_on: bool) -> sa.Select[tuple[object, ...]]:
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a query filters by: no campaign, one or several (2); a group; a case before it."""
+
+    campaigns: int | None
+    by_group: bool
+    goes_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims which due cases: a vendor, by one of its keys."""
+
+    wanted: DueFilter
+    vendor: str
+    key_id: int | None
+
+
+Claimed = tuple[list[Case], Claim | None]  # cases as they were, in due order; None: nothing was due
+
+
+def _due(shape: Shape, campaign_id: Any, case_group: Any, records: Any) -> sa.Select[tuple[object, ...]]:
     """Build the query for due cases: one for each set of filters, each with an index of its own."""
-    queue = cases.c.firm_id == _FIRM, _IS_TO_DIAL, cases.c.priority == _PRIORITY
-    query = cases.select().where(*queue, cases.c.dial_at <= _NOW)
-    if campaigns == 1:
-        query = query.where(cases.c.campaign_id == sa.bindparam("the_campaign"))
-    elif campaigns is not None:
+    here = cases.c.firm_id == _FIRM, _IS_TO_DIAL, cases.c.priority == _PRIORITY
+    query = cases.select().where(*here, cases.c.dial_at <= _NOW)
+    if shape.campaigns == 1:
+        query = query.where(cases.c.campaign_id == campaign_id)
+    elif shape.campaigns is not None:
         query = query.where(cases.c.campaign_id.in_(sa.bindparam("the_campaign", expanding=True)))
-    if by_group:
-        query = query.where(cases.c.case_group_folded == sa.bindparam("the_group"))
-    if goes_on:
+    if shape.by_group:
+        query = query.where(cases.c.case_group_folded == case_group)
+    if shape.goes_on:
         behind = sa.bindparam("after_time", type_=cases.c.dial_at.type), sa.bindparam("after_case", type_=sa.BigInteger)
         query = query.where(sa.tuple_(cases.c.dial_at, cases.c.case_id) > sa.tuple_(*behind))
-    return query.order_by(cases.c.dial_at, cases.c.case_id).limit(sa.bindparam("records", type_=sa.Integer))
+    return query.order_by(cases.c.dial_at, cases.c.case_id).limit(records)
+
+
+@cache
+def _list(shape: Shape) -> sa.Select[tuple[object, ...]]:
+    """Build the query for the due cases of one queue."""
+    campaign: sa.BindParameter[int] = sa.bindparam("the_campaign", type_=sa.BigInteger)
+    group: sa.BindParameter[str] = sa.bindparam("the_group", type_=sa.Text)
+    records: sa.BindParameter[int] = sa.bindparam("records", type_=sa.Integer)
+    return _due(shape, campaign, group, records)
 
 
 async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:
@@ -93,71 +130,72 @@ async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> 
         some = replace(wanted, records=wanted.records - len(found))
         if wanted.after and priority > wanted.after.priority:
             some = replace(some, after=None)
-        rows = await tx.execute(_due(*some.shape), some.parameters(firm, now, priority))
+        rows = await tx.execute(_list(some.shape), some.parameters(firm, now, priority))
         found += [case_from(row, firm.statuses) for row in rows]
         if len(found) == wanted.records:
             break
     return found
 
 
-async def claim(
-    tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, vendor: str, key_id: int | None
-) -> tuple[list[Case], Claim | None]:
-    """Move due cases to In the Dialer by a new claim of ``vendor``; return them as they were, in due order.
+def _queues(claimants: Sequence[Claimant]) -> dict[DueFilter, list[int]]:
+    """Return the queues from which is claimed, each with the places of its claimants."""
+    found: dict[DueFilter, list[int]] = {}
+    for place, claimant in enumerate(claimants):
+        found.setdefault(claimant.wanted.queue, []).append(place)
+    return found
 
-    No case is ever given to two callers, however many servers run. The claim is None when nothing was due. It is for
-    firms whose cases all have one priority.
+
+async def claim(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
+    """Move due cases to In the Dialer by a new claim for each claimant, in their order.
+
+    No case is ever given to two, however many servers run. It is for firms whose cases all have one priority. The
+    claimants want ``MAX_RECORDS`` cases at most, from queues that have no case in common, all of the same shape.
     """
-    [priority] = firm.priorities
-    if tx.database is Database.SQLITE:  # which has no data-modifying CTE; its only write lock is taken already
-        found = await due(tx, firm, wanted, now)
-        return found, await take(tx, firm, found, now, vendor, key_id)
-    claim_id = uuid4()
-    parameters = {
-        **wanted.parameters(firm, now, priority),
-        "vendor": vendor,
-        "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
-        "the_claim": claim_id,
-        "timeout": firm.claim_timeout,
-        "the_key": key_id,
-    }
-    own_timeouts = any(campaign.claim_timeout is not None for campaign in firm.campaigns.values())
-    rows: _Rows = (await tx.execute(_claim(*wanted.shape, own_timeouts), parameters)).all()
-    if not rows:
-        return [], None
-    found = [case_from(row, firm.statuses) for row in rows]
-    end = min((row.lease_end for row in rows if row.lease_end), default=None)
-    return found, Claim(claim_id, vendor, key_id, tuple(case.case_id for case in found), now, end)
+    if tx.database is Database.POSTGRESQL:
+        return await _claim_at_once(tx, firm, claimants, now)
+    # SQLite has no data-modifying CTE; its only write lock is taken already.
+    given: dict[int, list[Case]] = {}
+    for queue, places in _queues(claimants).items():
+        wanted = replace(queue, records=sum(claimants[place].wanted.records for place in places))
+        found = iter(await due(tx, firm, wanted, now))
+        for place in places:
+            given[place] = list(islice(found, claimants[place].wanted.records))
+    grants = [Grant(claimant, given[place]) for place, claimant in enumerate(claimants)]
+    opened = await take(tx, firm, grants, now)
+    return [(grant.cases, claim) for grant, claim in zip(grants, opened, strict=True)]
 
 
-async def take(
-    tx: Transaction,
-    firm: Firm,
-    found: Sequence[Case],
-    now: datetime,
-    vendor: str,
-    key_id: int | None,
-    evidence: Mapping[str, object] | None = None,
-) -> Claim | None:
-    """Move cases that this transaction holds to In the Dialer by a new claim; None when there are none."""
-    if not found:
-        return None
-    claim_id, clock = uuid4(), await tx.clock()
-    by_end: dict[datetime | None, list[int]] = {}
-    for case in found:
-        by_end.setdefault(lease_end(firm, case, clock), []).append(case.case_id)
-    status_id = firm.statuses.with_role(Role.IN_THE_DIALER).id
-    moved = {"now": now, "the_status": status_id, "the_claim": claim_id}
-    until = sa.bindparam("until", type_=cases.c.held_until.type)
-    for end, case_ids in by_end.items():
-        picked = sa.and_(cases.c.firm_id == firm.id, cases.c.case_id.in_(case_ids))
-        await tx.execute(_move(_LATER[tx.database], until).where(picked), {**moved, "until": end})
-        after = cases.select().where(picked).subquery()
-        await tx.execute(_record(after, after.c.changed_at), {**moved, "vendor": vendor})
-    ends = [end for end in by_end if end]
-    claimed = tuple(case.case_id for case in found)
-    opened = Claim(claim_id, vendor, key_id, claimed, now, min(ends, default=None), evidence)
-    await add(tx, firm, [opened])
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Cases that a transaction holds, for a claimant; ``evidence`` is what let each through, by its CaseID."""
+
+    claimant: Claimant
+    cases: list[Case]
+    evidence: Mapping[str, object] | None = None
+
+
+async def take(tx: Transaction, firm: Firm, grants: Sequence[Grant], now: datetime) -> list[Claim | None]:
+    """Move cases to In the Dialer by a new claim for each grant; None for a grant without cases."""
+    status = firm.statuses.with_role(Role.IN_THE_DIALER)
+    clock = await tx.clock() if any(grant.cases for grant in grants) else now
+    opened: list[Claim | None] = []
+    moved: list[dict[str, object]] = []
+    history: list[StatusChange] = []
+    for claimant, found, evidence in ((grant.claimant, grant.cases, grant.evidence) for grant in grants):
+        ends = {case.case_id: lease_end(firm, case, clock) for case in found}
+        first = min((end for end in ends.values() if end), default=None)
+        claim = Claim(uuid4(), claimant.vendor, claimant.key_id, tuple(ends), now, first, evidence)
+        opened.append(claim if found else None)
+        for case in found:
+            at = max(now, case.changed_at or now)  # history never runs backwards
+            moved.append({"the_case": case.case_id, "at": at, "the_claim": claim.id, "until": ends[case.case_id]})
+            change = StatusChange(case.case_id, StatusType.DIALER, status, now, at, claimant.vendor, claim.id)
+            history.append(change)
+    if moved:
+        same = {"the_firm": firm.id, "the_status": status.id, "now": now}
+        await tx.execute(_TAKE, [{**row, **same} for row in moved])
+        await record(tx, firm, history)
+        await add(tx, firm, [claim for claim in opened if claim])
     return opened
 
 
@@ -186,41 +224,150 @@ def _lock(query: sa.Select[tuple[object, ...]]) -> sa.Select[tuple[object, ...]]
     return query.with_for_update(skip_locked=True)
 
 
-def _move(at: sa.ColumnElement[datetime], until: sa.ColumnElement[datetime]) -> sa.Update:
-    """Move cases to In the Dialer, recorded as done ``at`` and held ``until``."""
+def _move(
+    at: sa.ColumnElement[datetime], until: sa.ColumnElement[datetime], claim_id: sa.ColumnElement[UUID]
+) -> sa.Update:
+    """Move cases to In the Dialer by a claim, recorded as done ``at`` and held ``until``."""
     return cases.update().values(
         dialer_status_id=_STATUS_ID,
         dialer_role=int(Role.IN_THE_DIALER),
         dial_at=_NOW,
         changed_at=at,
-        claim_id=_CLAIM_ID,
+        claim_id=claim_id,
         held_until=until,
         redial_at=cases.c.dial_at,
         answered_at=None,
     )
 
 
-def _record(claimed: sa.FromClause, at: sa.ColumnElement[datetime]) -> sa.Insert:
-    """Append the move of each claimed case to its history."""
-    dialer_type: sa.ColumnClause[int] = sa.literal_column(str(int(StatusType.DIALER)))
-    columns = ["firm_id", "case_id", "type", "status_id", "dial_at", "changed_at", "changed_by", "claim_id"]
-    changes = sa.select(claimed.c.firm_id, claimed.c.case_id, dialer_type, _STATUS_ID, _NOW, at, _VENDOR, _CLAIM_ID)
-    return status_history.insert().from_select(columns, changes, include_defaults=False)
+_TAKE = _move(
+    sa.bindparam("at", type_=cases.c.changed_at.type),
+    sa.bindparam("until", type_=cases.c.held_until.type),
+    sa.bindparam("the_claim", type_=cases.c.claim_id.type),
+).where(cases.c.firm_id == _FIRM, cases.c.case_id == sa.bindparam("the_case", type_=sa.BigInteger))
+
+
+# What is claimed together in PostgreSQL: which queues, and how many cases for each claimant of them.
+
+_QUEUES = (
+    sa.func.unnest(
+        sa.bindparam("campaigns", type_=ARRAY(sa.BigInteger)),
+        sa.bindparam("groups", type_=ARRAY(sa.Text)),
+        sa.bindparam("limits", type_=ARRAY(sa.Integer)),
+    )
+    .table_valued(
+        sa.column("campaign_id", sa.BigInteger),
+        sa.column("case_group", sa.Text),
+        sa.column("records", sa.Integer),
+        with_ordinality="queue",
+        name="queues",
+    )
+    .render_derived()
+)
+_CLAIMANTS = (
+    sa.func.unnest(
+        sa.bindparam("queues_of", type_=ARRAY(sa.BigInteger)),
+        sa.bindparam("firsts", type_=ARRAY(sa.BigInteger)),
+        sa.bindparam("lasts", type_=ARRAY(sa.BigInteger)),
+        sa.bindparam("claim_ids", type_=ARRAY(sa.Uuid)),
+        sa.bindparam("vendors", type_=ARRAY(sa.Text)),
+        sa.bindparam("key_ids", type_=ARRAY(sa.BigInteger)),
+    )
+    .table_valued(
+        sa.column("queue", sa.BigInteger),
+        sa.column("first", sa.BigInteger),
+        sa.column("last", sa.BigInteger),
+        sa.column("new_claim", sa.Uuid),
+        sa.column("vendor", sa.Text),
+        sa.column("key_id", sa.BigInteger),
+        name="claimants",
+    )
+    .render_derived()
+)
+
+
+async def _claim_at_once(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
+    queues = _queues(claimants)
+    [priority] = firm.priorities
+    [shape] = {queue.shape for queue in queues}
+    claim_ids = [uuid4() for _ in claimants]
+    parameters = {
+        **next(iter(queues)).parameters(firm, now, priority),
+        **_joint(claimants, queues),
+        "claim_ids": claim_ids,
+        "vendors": [claimant.vendor for claimant in claimants],
+        "key_ids": [claimant.key_id for claimant in claimants],
+        "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
+        "timeout": firm.claim_timeout,
+    }
+    own_timeouts = any(campaign.claim_timeout is not None for campaign in firm.campaigns.values())
+    found: dict[UUID, list[Case]] = {claim_id: [] for claim_id in claim_ids}
+    ends: dict[UUID, datetime] = {}
+    for row in await tx.execute(_claim(shape, own_timeouts), parameters):
+        found[row.new_claim].append(case_from(row, firm.statuses))
+        if row.lease_end:
+            ends[row.new_claim] = min(ends.get(row.new_claim, row.lease_end), row.lease_end)
+    return [
+        (taken, Claim(id, who.vendor, who.key_id, tuple(case.case_id for case in taken), now, ends.get(id)))
+        if (taken := found[id])
+        else ([], None)
+        for id, who in zip(claim_ids, claimants, strict=True)
+    ]
+
+
+def _joint(claimants: Sequence[Claimant], queues: Mapping[DueFilter, list[int]]) -> dict[str, Sequence[object]]:
+    """Return the queues with how much is claimed from each, and which part of it is each claimant's."""
+    parts: dict[int, tuple[int, int, int]] = {}
+    limits = []
+    for number, places in enumerate(queues.values(), 1):
+        first = 1
+        for place in places:
+            last = first + claimants[place].wanted.records - 1
+            parts[place] = number, first, last
+            first = last + 1
+        limits.append(first - 1)
+    numbers, firsts, lasts = zip(*(parts[place] for place in range(len(claimants))), strict=True)
+    return {
+        "campaigns": [queue.campaign_ids[0] if queue.campaign_ids else None for queue in queues],
+        "groups": [None if queue.case_group is None else fold(queue.case_group) for queue in queues],
+        "limits": limits,
+        "queues_of": list(numbers),
+        "firsts": list(firsts),
+        "lasts": list(lasts),
+    }
 
 
 @cache
-def _claim(campaigns: int | None, by_group: bool, goes_on: bool, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
-    """Build PostgreSQL's claim, one statement: pick and lock, move, record, open the claim, return what was picked.
+def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
+    """Build PostgreSQL's claim, one statement: pick and lock, move, record, open the claims, return what was picked.
 
-    MATERIALIZED, or the planner may run the picking again and claim more than the limit.
+    MATERIALIZED, or the planner may run the picking again and claim more than the limit. Its own limit says how many
+    rows there are at most: from those of the queues, which come as parameters, the planner expects thousands, and may
+    read all cases to update a few.
     """
-    picked = _lock(_due(campaigns, by_group, goes_on)).cte("picked").prefix_with("MATERIALIZED")
-    leased = sa.select(picked, _lease_end(picked, own_timeouts).label("lease_end")).cte("leased")
+    queue: Any = _QUEUES.c
+    due = _lock(_due(shape, queue.campaign_id, queue.case_group, queue.records)).lateral("due")
+    some = sa.select(_QUEUES.c.queue, due).select_from(_QUEUES.join(due, sa.true()))
+    picked = some.limit(sa.literal_column(str(MAX_RECORDS))).cte("picked").prefix_with("MATERIALIZED")
+    place = sa.func.row_number().over(partition_by=picked.c.queue, order_by=(picked.c.dial_at, picked.c.case_id))
+    numbered = sa.select(picked, place.label("place")).cte("numbered")
+    part = sa.and_(
+        numbered.c.queue == _CLAIMANTS.c.queue, numbered.c.place.between(_CLAIMANTS.c.first, _CLAIMANTS.c.last)
+    )
+    leased = (
+        sa.select(
+            numbered,
+            *(_CLAIMANTS.c[name] for name in ("new_claim", "vendor", "key_id")),
+            _lease_end(numbered, own_timeouts).label("lease_end"),
+        )
+        .join_from(numbered, _CLAIMANTS, part)
+        .cte("leased")
+    )
     at = sa.func.greatest(_NOW, leased.c.changed_at)  # history never runs backwards; null is passed over
     this_case = sa.and_(cases.c.firm_id == leased.c.firm_id, cases.c.case_id == leased.c.case_id)
-    moved = _move(at, leased.c.lease_end).where(this_case).cte("moved")
+    moved = _move(at, leased.c.lease_end, leased.c.new_claim).where(this_case).cte("moved")
     recorded, opened = _record(leased, at).cte("recorded"), _open(leased).cte("opened")
-    return sa.select(leased).order_by(leased.c.dial_at, leased.c.case_id).add_cte(moved, recorded, opened)
+    return sa.select(leased).order_by(leased.c.queue, leased.c.place).add_cte(moved, recorded, opened)
 
 
 def _lease_end(picked: sa.FromClause, own_timeouts: bool) -> sa.ColumnElement[datetime]:
@@ -233,17 +380,20 @@ def _lease_end(picked: sa.FromClause, own_timeouts: bool) -> sa.ColumnElement[da
     return sa.type_coerce(end, cases.c.held_until.type)
 
 
+def _record(leased: sa.FromClause, at: sa.ColumnElement[datetime]) -> sa.Insert:
+    """Append the move of each claimed case to its history."""
+    dialer_type: sa.ColumnClause[int] = sa.literal_column(str(int(StatusType.DIALER)))
+    columns = ["firm_id", "case_id", "type", "status_id", "dial_at", "changed_at", "changed_by", "claim_id"]
+    case = leased.c.firm_id, leased.c.case_id
+    changes = sa.select(*case, dialer_type, _STATUS_ID, _NOW, at, leased.c.vendor, leased.c.new_claim)
+    return status_history.insert().from_select(columns, changes, include_defaults=False)
+
+
 def _open(leased: sa.FromClause) -> sa.Insert:
-    """Record the claim, unless nothing was due."""
+    """Record the claims, but those that got nothing."""
+    who = leased.c.new_claim, leased.c.firm_id, leased.c.vendor, leased.c.key_id
     end = sa.func.min(leased.c.lease_end)
-    key_id: sa.BindParameter[int] = sa.bindparam("the_key", type_=sa.BigInteger)
-    opened = sa.select(_CLAIM_ID, _FIRM, _VENDOR, key_id, sa.func.json_agg(leased.c.case_id), _NOW, end, end)
+    case_ids = sa.func.json_agg(aggregate_order_by(leased.c.case_id, leased.c.place))
+    opened = sa.select(*who, case_ids, _NOW, end, end).group_by(*who)
     columns = ["id", "firm_id", "vendor", "key_id", "case_ids", "created_at", "expires_at", "check_at"]
-    return claims.insert().from_select(columns, opened.having(sa.func.count() > 0), include_defaults=False)
-
-
-# History never runs backwards; a case that was never changed has no time of a change.
-_LATER = {
-    Database.SQLITE: sa.func.max(_NOW, sa.func.coalesce(cases.c.changed_at, sa.literal_column("''"))),
-    Database.POSTGRESQL: sa.func.greatest(_NOW, cases.c.changed_at),
-}
+    return claims.insert().from_select(columns, opened, include_defaults=False)

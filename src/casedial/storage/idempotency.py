@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -49,6 +51,19 @@ def _begin(database: Database) -> Any:
 
 
 _BEGIN = {database: _begin(database) for database in Database}
+_TAKE = {
+    Database.SQLITE: sqlite.insert(idempotency).on_conflict_do_nothing(),
+    Database.POSTGRESQL: postgresql.insert(idempotency).on_conflict_do_nothing(),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Once:
+    """A write that is to be done once: the key of its caller, its Idempotency-Key, and which request it is."""
+
+    key_id: int
+    key: bytes
+    fingerprint: bytes
 
 
 def digest(key: str) -> bytes:
@@ -56,29 +71,52 @@ def digest(key: str) -> bytes:
     return sha256(key.encode()).digest()
 
 
-async def begin(
-    tx: Transaction, key_id: int, key: bytes, fingerprint: bytes, now: datetime, patience: float
-) -> KeptReply | None:
+async def begin(tx: Transaction, once: Once, now: datetime, patience: float) -> KeptReply | None:
     """Take a key for the write that begins here, or return the reply that the first request with it was given.
 
     Raises RequestStillRunning when the first goes on for ``patience`` seconds more.
     """
-    row = {"key_id": key_id, "digest": key, "fingerprint": fingerprint, "created_at": now, "cutoff": now - KEPT_FOR}
-    waits = tx.database is Database.POSTGRESQL
-    if waits:
-        await tx.execute(_WAIT, {"milliseconds": str(max(1, int(patience * 1000)))})
-    try:
+    row = {**_row(once, now), "cutoff": now - KEPT_FOR}
+    async with _waiting(tx, patience):
         taken = (await tx.execute(_BEGIN[tx.database], row)).one_or_none()
+    if taken:
+        return None
+    kept = (await tx.execute(_FIND, {"the_key": once.key_id, "the_digest": once.key})).one()
+    return KeptReply(kept.fingerprint, kept.status, kept.headers, kept.body)
+
+
+async def begin_new(tx: Transaction, wanted: Sequence[Once], now: datetime, patience: float) -> set[Once]:
+    """Take the keys of writes that are done together; return those that nobody ever used, the others are left alone.
+
+    Raises RequestStillRunning when the first request with one of them goes on for ``patience`` seconds more.
+    """
+    if not wanted:
+        return set()
+    insert = _TAKE[tx.database].returning(idempotency.c.key_id, idempotency.c.digest)
+    async with _waiting(tx, patience):  # in order, so that two do not wait for each other
+        rows = await tx.execute(insert, [_row(once, now) for once in sorted(wanted)])
+    taken = {(row.key_id, row.digest) for row in rows}
+    return {once for once in wanted if (once.key_id, once.key) in taken}
+
+
+def _row(once: Once, now: datetime) -> dict[str, object]:
+    return {"key_id": once.key_id, "digest": once.key, "fingerprint": once.fingerprint, "created_at": now}
+
+
+@asynccontextmanager
+async def _waiting(tx: Transaction, patience: float) -> AsyncIterator[None]:
+    """Wait so many seconds for who has a key. Raises RequestStillRunning."""
+    if tx.database is Database.SQLITE:  # where nobody else writes meanwhile
+        yield
+        return
+    await tx.execute(_WAIT, {"milliseconds": str(max(1, int(patience * 1000)))})
+    try:
+        yield
     except sa.exc.DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         raise still_running() from None
-    if waits:
-        await tx.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
-    if taken:
-        return None
-    kept = (await tx.execute(_FIND, {"the_key": key_id, "the_digest": key})).one()
-    return KeptReply(kept.fingerprint, kept.status, kept.headers, kept.body)
+    await tx.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
 def still_running() -> RequestStillRunning:
@@ -86,15 +124,25 @@ def still_running() -> RequestStillRunning:
     return RequestStillRunning("The first request with this Idempotency-Key is still running; repeat it in a moment.")
 
 
-async def keep(tx: Transaction, key_id: int, key: bytes, status: int, headers: dict[str, str], body: bytes) -> None:
-    """Keep the reply of the write that took the key in this transaction."""
-    row = {"the_key": key_id, "the_digest": key, "status": status, "headers": headers, "body": body}
-    await tx.execute(_KEEP, row)
+async def keep(tx: Transaction, replies: Mapping[Once, KeptReply]) -> None:
+    """Keep the replies of writes that took their keys in this transaction."""
+    rows = [
+        {
+            "the_key": once.key_id,
+            "the_digest": once.key,
+            "status": reply.status,
+            "headers": reply.headers,
+            "body": reply.body,
+        }
+        for once, reply in replies.items()
+    ]
+    if rows:
+        await tx.execute(_KEEP, rows)
 
 
-async def forget(tx: Transaction, key_id: int, key: bytes) -> None:
+async def forget(tx: Transaction, once: Once) -> None:
     """Give back a key taken in this transaction: its reply is not one to be kept."""
-    await tx.execute(idempotency.delete().where(_THIS_ROW), {"the_key": key_id, "the_digest": key})
+    await tx.execute(idempotency.delete().where(_THIS_ROW), {"the_key": once.key_id, "the_digest": once.key})
 
 
 async def count_old(tx: Transaction, now: datetime) -> int:

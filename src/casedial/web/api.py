@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from litestar import HttpMethod, Request, Response, route
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.handlers import HTTPRouteHandler
 
-from casedial.domain.cases import Caller, StatusesStale
+from casedial.domain.cases import Caller, Case
 from casedial.domain.claims import Claim
 from casedial.domain.errors import (
     BodyTooSlow,
@@ -22,13 +23,16 @@ from casedial.domain.errors import (
     MalformedDocument,
     MethodNotAllowed,
     PathNotFound,
+    RequestStillRunning,
 )
 from casedial.domain.keys import Scope
 from casedial.service import claims, dialing
-from casedial.storage import firms
+from casedial.storage import idempotency
 from casedial.storage.engine import Store, Transaction
+from casedial.storage.idempotency import Once
 from casedial.web.auth import Authenticator, require
 from casedial.web.exchange import Call, Reply
+from casedial.web.joint import SLOW_SECONDS, ClaimCall, JointClaims, check_fresh
 from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
 from casedial.web.problems import problem, respond
 from casedial.web.replay import Replays
@@ -40,29 +44,37 @@ READ = ("GET", "POST")
 WRITE = ("POST", "PUT")
 
 BODY_SECONDS = 30  # in which a body must have arrived
-SLOW_SECONDS = 0.5
-
 Work = Callable[[Transaction], Awaitable[Reply]]
-Perform = Callable[[Call], tuple[bool, Work]]  # whether it writes, and how it is done
 
 
-def _get_cases_to_dial(call: Call) -> tuple[bool, Work]:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a call asks for: whether it writes, how it is done, and what it claims that may be done with others."""
+
+    writes: bool
+    work: Work
+    claims: ClaimCall | None = None
+
+
+def _get_cases_to_dial(call: Call) -> Job:
     query, cut = requests.dial_query(call.document, call.caller.firm)
     if query.auto_change:
         require(call.caller, Scope.DIAL)
 
-    async def work(tx: Transaction) -> Reply:
-        cases, claim = await dialing.get_cases_to_dial(tx, call.caller, query, call.now)
+    def render(cases: list[Case], claim: Claim | None) -> Reply:
         body = encode([case_reply(case, call.caller.firm.zone) for case in cases])
         headers = {"X-Records-Limit": str(query.records)} if cut else {}
-        if claim:
-            headers |= _claim_headers(claim)
         if claim is None:
             return Reply(body, headers=headers, cases=len(cases))
+        headers |= _claim_headers(claim)
         campaigns = frozenset(case.campaign_id for case in cases)
         return Reply(body, headers=headers, cases=len(cases), claimed=len(cases), claimed_in=campaigns)
 
-    return query.auto_change, work
+    async def work(tx: Transaction) -> Reply:
+        return render(*await dialing.get_cases_to_dial(tx, call.caller, query, call.now))
+
+    claimant = dialing.claimant_of(call.caller, query) if query.auto_change else None
+    return Job(query.auto_change, work, ClaimCall(call, claimant, render) if claimant else None)
 
 
 def _claim_headers(claim: Claim) -> dict[str, str]:
@@ -73,17 +85,17 @@ def _expires(at: datetime | None) -> dict[str, str]:
     return {"X-Claim-Expires": values.show_instant(at)} if at else {}
 
 
-def _get_case_info(call: Call) -> tuple[bool, Work]:
+def _get_case_info(call: Call) -> Job:
     case_id = requests.case_info(call.document)
 
     async def work(tx: Transaction) -> Reply:
         case = await dialing.get_case_info(tx, call.caller, case_id)
         return Reply(encode(case_reply(case, call.caller.firm.zone)), cases=1)
 
-    return False, work
+    return Job(False, work)
 
 
-def _update_case_status(call: Call) -> tuple[bool, Work]:
+def _update_case_status(call: Call) -> Job:
     fence = call.claim_id
     batch = requests.case_updates(call.document, call.caller.firm.zone)
 
@@ -93,47 +105,47 @@ def _update_case_status(call: Call) -> tuple[bool, Work]:
         reply = _results(call, batch.echoes, outcomes, headers)
         return replace(reply, claimed_in=frozenset().union(*(claim.campaign_ids for claim in opened)))
 
-    return True, work
+    return Job(True, work)
 
 
-def _add_case_note(call: Call) -> tuple[bool, Work]:
+def _add_case_note(call: Call) -> Job:
     batch = requests.case_notes(call.document)
 
     async def work(tx: Transaction) -> Reply:
         outcomes = await dialing.add_case_note(tx, call.caller, batch.items, call.now)
         return _results(call, batch.echoes, outcomes)
 
-    return True, work
+    return Job(True, work)
 
 
-def _add_case_note_by_phone(call: Call) -> tuple[bool, Work]:
+def _add_case_note_by_phone(call: Call) -> Job:
     number, text = requests.note_by_phone(call.document)
 
     async def work(tx: Transaction) -> Reply:
         case_ids = await dialing.add_case_note_by_phone(tx, call.caller, number, text, call.now)
         return _results(call, case_ids, [None] * len(case_ids))
 
-    return True, work
+    return Job(True, work)
 
 
-def _extend_claim(call: Call) -> tuple[bool, Work]:
+def _extend_claim(call: Call) -> Job:
     request, echoes = requests.claim_request(call.document, call.claim_id, extends=True)
 
     async def work(tx: Transaction) -> Reply:
         outcome = await claims.extend_claim(tx, call.caller, request)
         return _results(call, echoes or outcome.case_ids, outcome.outcomes, _expires(outcome.expires_at))
 
-    return True, work
+    return Job(True, work)
 
 
-def _release_claim(call: Call) -> tuple[bool, Work]:
+def _release_claim(call: Call) -> Job:
     request, echoes = requests.claim_request(call.document, call.claim_id, extends=False)
 
     async def work(tx: Transaction) -> Reply:
         outcome = await claims.release_claim(tx, call.caller, request, call.now)
         return _results(call, echoes or outcome.case_ids, outcome.outcomes)
 
-    return True, work
+    return Job(True, work)
 
 
 def _results(
@@ -157,7 +169,7 @@ class Method:
 
     verbs: tuple[str, ...]
     scopes: tuple[Scope, ...]
-    perform: Perform
+    perform: Callable[[Call], Job]
 
 
 # Each method of the specification, and the two that we added.
@@ -179,6 +191,7 @@ class Api:
         self._store = store
         self._authenticator = authenticator
         self._replays = Replays(store)
+        self._claims = JointClaims(store)
 
     async def close(self) -> None:
         """Finish what goes on behind requests, and close the database."""
@@ -219,32 +232,40 @@ class Api:
 
         async def work(caller: Caller) -> Reply:
             call = Call(caller, document, now, record.request_id, _sent(request, b"x-claim-id"))
-            return await self._run(request, record, call, method.perform)
+            return await self._run(request, record, call, method.perform(call))
 
         return await self._authenticator.while_fresh(request, now, caller, work)
 
-    async def _run(self, request: Request[Any, Any, Any], record: RequestRecord, call: Call, perform: Perform) -> Reply:
-        writes, done = perform(call)
-
+    async def _run(self, request: Request[Any, Any, Any], record: RequestRecord, call: Call, job: Job) -> Reply:
         async def work(tx: Transaction) -> Reply:
-            # Who waited long for a transaction may know the firm as it was before a pause, or a number was listed.
-            if time.monotonic() - call.identified_at > SLOW_SECONDS and not await firms.is_current(
-                tx, call.caller.firm
-            ):
-                raise StatusesStale
-            return await done(tx)
+            await check_fresh(tx, call)
+            return await job.work(tx)
 
-        if not writes:
+        if not job.writes:
             async with self._store.read() as tx:
                 return await work(tx)
-        key = requests.header("Idempotency-Key", _sent(request, b"idempotency-key"), values.idempotency_key)
-        if key is None:
-            return await self._store.transact(work)
-        # A key that was limited since then is not given what it would not get now.
-        campaigns = sorted(call.caller.campaigns) if call.caller.campaigns is not None else ()
-        claim = (text.strip().lower() for text in call.claim_header)
-        fingerprint = call.document.fingerprint(record.method, *claim, *map(str, campaigns))
-        return await self._replays.once(call, key, fingerprint, work)
+        once = _once(request, record, call)
+        together = None
+        if job.claims and job.claims.is_small:
+            together = partial(self._claims.claim, replace(job.claims, once=once), request.receive)
+        if once:
+            return await self._replays.once(call, once, work, together)
+        if together:
+            with suppress(RequestStillRunning):
+                return await together()
+        return await self._store.transact(work)
+
+
+def _once(request: Request[Any, Any, Any], record: RequestRecord, call: Call) -> Once | None:
+    """Return what makes a repeat of this request known, where it has an Idempotency-Key."""
+    key = requests.header("Idempotency-Key", _sent(request, b"idempotency-key"), values.idempotency_key)
+    if key is None:
+        return None
+    # A key that was limited since then is not given what it would not get now.
+    campaigns = sorted(call.caller.campaigns) if call.caller.campaigns is not None else ()
+    claim = (text.strip().lower() for text in call.claim_header)
+    fingerprint = call.document.fingerprint(record.method, *claim, *map(str, campaigns))
+    return Once(call.caller.key_id, idempotency.digest(key), fingerprint)
 
 
 def _sent(request: Request[Any, Any, Any], name: bytes) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from weakref import WeakValueDictionary
 
 from casedial.domain.errors import Conflict, IdempotencyKeyReused, NotFound, RequestStillRunning
 from casedial.storage import idempotency
 from casedial.storage.engine import Store, Transaction
+from casedial.storage.idempotency import Once
 from casedial.web.exchange import Call, Reply
 from casedial.web.observe import REPLAYED
 from casedial.web.problems import problem
@@ -28,31 +29,37 @@ class Replays:
         self._running: WeakValueDictionary[tuple[int, bytes], asyncio.Lock] = WeakValueDictionary()
 
     async def once(
-        self, call: Call, key: str, fingerprint: bytes, work: Callable[[Transaction], Awaitable[Reply]]
+        self,
+        call: Call,
+        once: Once,
+        work: Callable[[Transaction], Awaitable[Reply]],
+        together: Callable[[], Awaitable[Reply]] | None = None,
     ) -> Reply:
         """Do a write and keep its reply in the same transaction, or give the reply that was kept.
 
-        Raises IdempotencyKeyReused for another request with the same key, RequestStillRunning.
+        ``together`` does the same in the company of others, where none of them is a repeat; else it raises
+        RequestStillRunning. Raises IdempotencyKeyReused for another request with the same key, RequestStillRunning.
         """
-        key_id, digest = call.caller.key_id, idempotency.digest(key)
         give_up = time.monotonic() + PATIENCE
 
         async def kept(tx: Transaction) -> Reply:
-            earlier = await idempotency.begin(tx, key_id, digest, fingerprint, call.now, _LOOK_SECONDS)
+            earlier = await idempotency.begin(tx, once, call.now, _LOOK_SECONDS)
             if earlier:
-                return _again(earlier, fingerprint)
+                return _again(earlier, once.fingerprint)
             try:
                 reply = await work(tx)
             except (NotFound, Conflict) as error:  # raised before anything was written; an answer like others
                 reply = problem(error, call.request_id)
             if _is_final(reply.status):
-                headers = {**reply.headers, _CONTENT_TYPE: reply.media_type}
-                await idempotency.keep(tx, key_id, digest, reply.status, headers, reply.body)
+                await idempotency.keep(tx, {once: to_keep(reply, once)})
             else:
-                await idempotency.forget(tx, key_id, digest)
+                await idempotency.forget(tx, once)
             return reply
 
-        async with self._alone((key_id, digest)):
+        async with self._alone((once.key_id, once.key)):
+            if together:
+                with suppress(RequestStillRunning):
+                    return await together()
             while True:
                 try:
                     return await self._store.transact(kept)
@@ -74,6 +81,12 @@ class Replays:
             yield
         finally:
             lock.release()
+
+
+def to_keep(reply: Reply, once: Once) -> idempotency.KeptReply:
+    """Return what is kept of a reply."""
+    headers = {**reply.headers, _CONTENT_TYPE: reply.media_type}
+    return idempotency.KeptReply(once.fingerprint, reply.status, headers, reply.body)
 
 
 def _again(earlier: idempotency.KeptReply, fingerprint: bytes) -> Reply:

@@ -1,4 +1,4 @@
-"""PostgreSQL vacuums the tables that every claim changes after tens of thousands of changes, not a fifth of all rows."""
+"""PostgreSQL vacuums the tables that claims change after some thousands of changes, not a fifth of all rows."""
 
 from alembic import op
 
