@@ -152,8 +152,13 @@ def _lines(
             value = parameters[int(match[1]) - 1]
             if value is None:
                 return "NULL"
-            text = value.isoformat() if isinstance(value, datetime) else str(value)
             replaced = shown(value)
+            if isinstance(value, list):  # of one: casedial was asked for one claim
+                [value] = value
+                replaced = shown(value)
+                replaced = f"('{{' || {replaced}::text || '}}')" if replaced else None
+                value = "{NULL}" if value is None else f'{{"{value}"}}'
+            text = value.isoformat() if isinstance(value, datetime) else str(value)
             if replaced is None:
                 replaced = ":" + known.setdefault((match[1], text), f"{name}p{len(known)}")
                 variables[replaced[1:]] = text
