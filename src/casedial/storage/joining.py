@@ -117,6 +117,7 @@ class Joined(Generic[Ask, Answer]):
         self._waiting: deque[_Asked[Ask, Answer]] = deque()
         self._batch: Batch[Ask, Answer] | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, what: Ask, weight: int = 1, leaves: Leaves | None = None) -> Answer:
         """Return the answer. Raises what was raised for it, and CallerLeft when ``leaves`` returned before."""
@@ -136,7 +137,7 @@ class Joined(Generic[Ask, Answer]):
             self._worker = self._batch = None
 
     async def _do(self, batch: Batch[Ask, Answer]) -> None:
-        watch = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._watch)
+        self._watch_soon()
         answers: Sequence[Answer | BaseException]
         try:
             answers = await self._together(batch)
@@ -152,10 +153,15 @@ class Joined(Generic[Ask, Answer]):
                 raise
             return
         finally:
-            watch.cancel()
+            if self._timer:
+                self._timer.cancel()
         for asked, answer in zip(batch.taken, answers, strict=True):
             asked.settle(answer)
 
+    def _watch_soon(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._watch)
+
     def _watch(self) -> None:
+        self._watch_soon()  # for who comes later
         for asked in (*(self._batch.taken if self._batch else ()), *self._waiting):
             asked.watch()

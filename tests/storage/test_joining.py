@@ -1,0 +1,134 @@
+"""What several callers ask for at the same time is done together, in order, and by halves for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from casedial.domain.errors import CallerLeft, StorageUnavailable
+from casedial.storage import joining
+from casedial.storage.joining import Batch, Joined
+
+
+class Work:
+    """Answers with ten times the number asked for, as soon as the gate is open; notes each batch."""
+
+    def __init__(self, most: int = 100) -> None:
+        self.joined: Joined[int, int] = Joined(self.together, most)
+        self.batches: list[list[int]] = []
+        self.gate = asyncio.Event()
+
+    async def together(self, batch: Batch[int, int]) -> list[int | BaseException]:
+        while batch.more():
+            pass
+        asks = batch.asks
+        self.batches.append(asks)
+        await self.gate.wait()
+        batch.stay()
+        if 13 in asks:
+            raise ValueError("all")
+        return [KeyError(ask) if ask < 0 else 10 * ask for ask in asks]
+
+    def ask(self, what: int, weight: int = 1, leaves: asyncio.Event | None = None) -> asyncio.Task[int]:
+        return asyncio.create_task(self.joined.ask(what, weight, leaves.wait if leaves else None))
+
+
+async def until(said: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not said():
+            await asyncio.sleep(0.01)
+
+
+async def test_who_comes_meanwhile_is_in_the_next_batch() -> None:
+    work = Work()
+    first = work.ask(1)
+    await until(lambda: bool(work.batches))
+    others = [work.ask(number) for number in (2, 3, 4)]
+    await asyncio.sleep(0)
+    work.gate.set()
+    assert await asyncio.gather(first, *others) == [10, 20, 30, 40]
+    assert work.batches == [[1], [2, 3, 4]]
+    assert await work.joined.ask(5) == 50  # and so it goes on
+
+
+async def test_a_batch_has_room_for_so_much() -> None:
+    work = Work(most=5)
+    work.gate.set()
+    asked = [work.ask(number, weight) for number, weight in ((1, 3), (2, 2), (3, 9), (4, 1))]
+    await asyncio.gather(*asked)
+    assert work.batches == [[1, 2], [3], [4]]  # one that is larger than all room is alone
+
+
+async def test_an_exception_is_for_one_or_for_all() -> None:
+    work = Work()
+    work.gate.set()
+    found = await asyncio.gather(work.ask(1), work.ask(-2), work.ask(3), return_exceptions=True)
+    assert found[::2] == [10, 30]
+    assert isinstance(found[1], KeyError)
+    found = await asyncio.gather(work.ask(1), work.ask(13), return_exceptions=True)
+    assert [type(error) for error in found] == [ValueError, ValueError]
+
+
+async def test_who_was_cancelled_is_left_out() -> None:
+    work = Work()
+    first = work.ask(1)
+    await until(lambda: bool(work.batches))
+    gone, stays = work.ask(2), work.ask(3)
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    work.gate.set()
+    assert await asyncio.gather(first, stays) == [10, 30]
+    assert work.batches == [[1], [3]]
+
+
+async def test_who_leaves_while_waiting_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "LOOK_SECONDS", 0.01)
+    work, left = Work(), asyncio.Event()
+    first = work.ask(1)
+    await until(lambda: bool(work.batches))
+    gone, stays = work.ask(2, leaves=left), work.ask(3, leaves=asyncio.Event())
+    left.set()
+    await asyncio.sleep(0.05)
+    work.gate.set()
+    assert await asyncio.gather(first, stays) == [10, 30]
+    with pytest.raises(CallerLeft):
+        await gone
+    assert work.batches == [[1], [3]]
+
+
+async def test_who_leaves_before_the_commit_is_taken_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "LOOK_SECONDS", 0.01)
+    work, lefts = Work(), [asyncio.Event() for _ in range(3)]
+    asked = [work.ask(number, leaves=left) for number, left in enumerate(lefts)]
+    await until(lambda: bool(work.batches))
+    lefts[0].set()
+    await asyncio.sleep(0.05)
+    original = Batch.stay
+
+    def stay(batch: Batch[int, int]) -> None:
+        original(batch)
+        for one in batch.taken:  # the next one to leave is late: the others were put off already
+            one.left = True
+        original(batch)
+
+    monkeypatch.setattr(Batch, "stay", stay)
+    work.gate.set()
+    assert await asyncio.gather(*asked[1:]) == [10, 20]
+    with pytest.raises(CallerLeft):
+        await asked[0]
+    assert work.batches == [[0, 1, 2], [1, 2]]
+
+
+async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "QUEUE_SECONDS", 0.1)
+    work = Work()
+    first = work.ask(1)
+    await until(lambda: bool(work.batches))
+    with pytest.raises(StorageUnavailable):
+        await work.joined.ask(2)
+    work.gate.set()
+    assert await first == 10  # it was begun: nobody gives up what may be done
+    assert work.batches == [[1]]

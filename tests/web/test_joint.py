@@ -1,0 +1,144 @@
+"""Small claims that come at the same time are done together, and nobody can tell from what they get."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from casedial.domain.cases import Phone
+from casedial.domain.rules import Override, Purpose
+from casedial.rules import week
+from casedial.storage import idempotency
+from casedial.storage.engine import Store
+from casedial.storage.idempotency import Once
+from casedial.storage.tables import claims
+from tests.conftest import Api, Office, assert_problem
+from tests.service.test_calling import NEW_YORK, decide
+
+
+@contextmanager
+def opened() -> Iterator[list[str]]:
+    """The transactions that claim meanwhile: in each, claims are recorded once."""
+    found: list[str] = []
+
+    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if "INSERT INTO claims" in statement:
+            found.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
+    try:
+        yield found
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+
+
+async def claim_at_once(api: Api, *records: int, keys: bool = False, **more: Any) -> list[httpx.Response]:
+    headers = [{"Idempotency-Key": f"key-{number}"} if keys else None for number in range(len(records))]
+    body = {"Auto-change": True, **more}
+    return await asyncio.gather(
+        *(
+            api.post("GetCasesToDial", {"Records": some, **body}, header)
+            for some, header in zip(records, headers, strict=True)
+        )
+    )
+
+
+def ids(reply: httpx.Response) -> list[int]:
+    assert reply.status_code == 200, reply.text
+    return [case["CaseID"] for case in reply.json()]
+
+
+@pytest.mark.parametrize("keys", [False, True])
+async def test_each_gets_its_own(api: Api, office: Office, store: Store, keys: bool) -> None:
+    for case_id in range(1, 41):
+        await office.add(case_id)
+    with opened() as commits:
+        replies = await claim_at_once(api, *range(1, 9), keys=keys)  # 36 cases
+    assert len(commits) < 8, "they were not done together"
+    assert [len(ids(reply)) for reply in replies] == list(range(1, 9))
+    assert sorted(case_id for reply in replies for case_id in ids(reply)) == list(range(1, 37))
+    async with store.read() as tx:
+        rows = {str(row.id): row for row in await tx.execute(claims.select())}
+    for reply in replies:
+        assert rows[reply.headers["X-Claim-Id"]].case_ids == ids(reply)
+        for case_id in ids(reply):
+            held = (await office.case(case_id)).hold
+            assert held
+            assert str(held.claim_id) == reply.headers["X-Claim-Id"]
+    again = await claim_at_once(api, *range(1, 9), keys=keys)
+    if keys:
+        assert [reply.content for reply in again] == [reply.content for reply in replies]
+        assert [reply.headers["X-Claim-Id"] for reply in again] == [reply.headers["X-Claim-Id"] for reply in replies]
+    else:
+        assert sum(len(ids(reply)) for reply in again) == 4
+
+
+async def test_a_repeat_among_others_is_a_repeat(api: Api, office: Office) -> None:
+    for case_id in range(1, 21):
+        await office.add(case_id)
+    [first] = await claim_at_once(api, 2, keys=True)
+    repeat, reused, other = await asyncio.gather(
+        api.post("GetCasesToDial", {"Records": 2, "Auto-change": True}, {"Idempotency-Key": "key-0"}),
+        api.post("GetCasesToDial", {"Records": 3, "Auto-change": True}, {"Idempotency-Key": "key-0"}),
+        api.post("GetCasesToDial", {"Records": 2, "Auto-change": True}, {"Idempotency-Key": "another"}),
+    )
+    assert repeat.content == first.content
+    assert_problem(reused, 422, "IdempotencyKeyReused")
+    assert ids(other) == [3, 4]
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_who_waits_for_another_server_holds_up_nobody(api: Api, office: Office, store: Store) -> None:
+    """A first request with one of their keys goes on elsewhere: the others are done without it."""
+    for case_id in range(1, 21):
+        await office.add(case_id)
+    await api.get("GetCaseInfo", CaseID=1)
+    async with store.write() as tx:
+        caller = (await tx.execute(sa.text("SELECT min(id) FROM keys"))).scalar_one()
+        once = Once(caller, idempotency.digest("key-1"), b"f")
+        await idempotency.begin(tx, once, datetime.now(UTC), 1)
+        claiming = asyncio.create_task(claim_at_once(api, 1, 2, 1, keys=True))
+        plain = await asyncio.wait_for(claim_at_once(api, 1, 1), 5)
+        assert [len(ids(reply)) for reply in plain] == [1, 1]
+        await asyncio.sleep(0.3)
+        assert not claiming.done()
+        await idempotency.forget(tx, once)
+    replies = await asyncio.wait_for(claiming, 10)
+    assert [len(ids(reply)) for reply in replies] == [1, 2, 1]
+
+
+async def test_campaigns_at_once(api: Api, office: Office) -> None:
+    """Each queue keeps its order; an unknown campaign has none."""
+    for case_id in range(1, 7):
+        await office.add(case_id, campaign="Intake follow-up" if case_id % 2 else "Notification campaign")
+    claims_of = [("Intake follow-up", 2), ("Notification campaign", 1), ("Intake follow-up", 2), ("No such one", 2)]
+    replies = await asyncio.gather(
+        *(
+            api.post("GetCasesToDial", {"Records": records, "Campaign": campaign, "Auto-change": True})
+            for campaign, records in claims_of
+        )
+    )
+    assert [ids(reply) for reply in replies] == [[1, 3], [2], [5], []]
+
+
+async def test_rules_hold_for_all_of_them(api: Api, office: Office, store: Store) -> None:
+    """No number is in two claims, and each claim keeps what let its cases through."""
+    always = Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test")
+    await decide(office, purpose=Purpose.CLIENT, hours=[always])
+    for case_id in range(1, 9):
+        number = "2125550100" if case_id in (1, 2) else f"212555{case_id:04}"
+        await office.add(case_id, **{**NEW_YORK, "phones": (Phone("Cell", number),)})
+    replies = await claim_at_once(api, 1, 2, 3, keys=True)
+    handed_out = [phone["Phone"] for reply in replies for case in reply.json() for phone in case["Phones"]]
+    assert len(handed_out) == len(set(handed_out)) == 6
+    async with store.read() as tx:
+        rows = {str(row.id): row for row in await tx.execute(claims.select())}
+    for reply in replies:
+        assert sorted(map(int, rows[reply.headers["X-Claim-Id"]].evidence)) == sorted(ids(reply))
