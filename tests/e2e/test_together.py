@@ -25,9 +25,7 @@ LARGE, LARGE_CLAIMS = 1000, 8
 class Agent(threading.Thread):
     """Claims so many cases at a time until ``over``, at least once; keeps what it got."""
 
-    def __init__(
-        self, server: Server, key: str, records: int, over: threading.Event, claims: int | None = None
-    ) -> None:
+    def __init__(self, server: Server, key: str, records: int, over: threading.Event, claims: int = 1_000_000) -> None:
         super().__init__()
         self._server, self._key, self._records = server, key, records
         self._over, self._claims = over, claims
