@@ -24,7 +24,11 @@ _TOO_BUSY = StorageUnavailable("The database is too busy; try again.")
 
 
 class SomeLeft(Exception):
-    """Undoes what was done together, for some of its callers have left."""
+    """Undoes what was done together, for some of its callers have left. Batches may be done within batches."""
+
+    def __init__(self, batch: object) -> None:
+        super().__init__()
+        self.batch = batch
 
 
 class _Asked(Generic[Ask, Answer]):
@@ -97,7 +101,7 @@ class Batch(Generic[Ask, Answer]):
         Wants to be called right before the commit. Nobody is put off twice by those who leave.
         """
         if any(asked.left for asked in self.taken) and not any(asked.again for asked in self.taken):
-            raise SomeLeft
+            raise SomeLeft(self)
 
 
 class Joined(Generic[Ask, Answer]):
@@ -141,12 +145,12 @@ class Joined(Generic[Ask, Answer]):
         answers: Sequence[Answer | BaseException]
         try:
             answers = await self._together(batch)
-        except SomeLeft:
-            self._waiting.extendleft(reversed(batch.taken))
-            for asked in batch.taken:
-                asked.again = True
-            return
         except BaseException as error:
+            if isinstance(error, SomeLeft) and error.batch is batch:
+                self._waiting.extendleft(reversed(batch.taken))
+                for asked in batch.taken:
+                    asked.again = True
+                return
             for asked in batch.taken:
                 asked.settle(error)
             if not isinstance(error, Exception):
