@@ -8,12 +8,13 @@ the id of the claim.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
 
 from benchmarks.data import CAMPAIGNS, FIRST_CAMPAIGN_ID, KEYS
@@ -68,7 +69,15 @@ async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awai
         if listening:
             found.append(Statement(text, tuple(map(tuple, sets)) if many else (tuple(sets),)))
 
+    async def copied(connection: object, table: str, *, records: Any, columns: Any, **rest: Any) -> None:
+        """Note a COPY, which pgbench cannot do, as INSERTs of many rows."""
+        if listening:
+            rows = list(records)
+            found.extend(_inserted(table, columns, rows[start : start + 200]) for start in range(0, len(rows), 200))
+
     sa.event.listen(store.engine.sync_engine, "before_cursor_execute", note)
+    original = asyncpg.Connection.copy_records_to_table
+    asyncpg.Connection.copy_records_to_table = copied
     try:
         async with store.write() as tx:
             caller = await caller_of(tx, firm)
@@ -78,7 +87,24 @@ async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awai
     except _Undo:
         return found
     finally:
+        asyncpg.Connection.copy_records_to_table = original
         await store.close()
+
+
+def _inserted(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Statement:
+    """Return an INSERT of rows in which the CaseIDs of the recorded batch are parameters: pgbench has 255."""
+    cases: list[int] = []
+
+    def place(value: Any) -> str:
+        if value is None or isinstance(value, bool):
+            return {None: "NULL", True: "true", False: "false"}[value]
+        if isinstance(value, int) and value >= _FIRST_CASE:
+            cases.append(value)
+            return f"${len(cases)}"
+        return f"'{int(value) if isinstance(value, int) else value}'"
+
+    values = ", ".join(f"({', '.join(map(place, row))})" for row in rows)
+    return Statement(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}", (tuple(cases),))
 
 
 async def claim_statements(url: str, records: int, firm: int = 0, campaign: int = 0) -> list[Statement]:

@@ -115,7 +115,7 @@ async def update_case_status(
             outcomes.append(error)
         else:
             outcomes.append(None)
-    moves = Moves(list(desk.changed.values()), desk.history)
+    moves = Moves(list(desk.changed.values()), [row for rows in desk.history.values() for row in rows])
     await keep_off(tx, await desk.reports.store(tx), moves, now)
     await cases.save_statuses(tx, caller.firm, moves.cases)
     await cases.record(tx, caller.firm, moves.history)
@@ -162,7 +162,7 @@ class _Desk:
     outside: set[int] = field(default_factory=set)  # not in the caller's campaigns, nor held by the vendor
     earlier: Mapping[int, Sequence[StatusChange]] = field(default_factory=dict)
     changed: dict[int, Case] = field(default_factory=dict)
-    history: list[StatusChange] = field(default_factory=list)
+    history: dict[int, list[StatusChange]] = field(default_factory=dict)  # what is new, by case
     opened: list[Claim] = field(default_factory=list)
 
     def holds(self, case: Case, claim_id: UUID | None) -> bool:
@@ -202,7 +202,7 @@ class _Desk:
             decided = self.reports.next(after, item, [*earlier, *recorded], taker.holds)
             after, recorded = (decided[0], recorded + decided[1]) if decided else (after, recorded)
         self.held[item.case_id] = self.changed[item.case_id] = after
-        self.history.extend(recorded)
+        self.history.setdefault(item.case_id, []).extend(recorded)
         claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now)
         if claim:
             self.opened.append(claim)
@@ -217,7 +217,7 @@ class _Desk:
 
     def _earlier(self, of: CaseUpdate | Case) -> list[StatusChange]:
         """Return the history of a case, what this very request did included, where it was read."""
-        return [*self.earlier.get(of.case_id, ()), *(row for row in self.history if row.case_id == of.case_id)]
+        return [*self.earlier.get(of.case_id, ()), *self.history.get(of.case_id, ())]
 
 
 async def add_case_note(

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from casedial.domain.cases import Role
 from casedial.domain.limits import LOOK_BACK, Call
+from casedial.storage import bulk
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import calls, cases, phone_numbers
 
@@ -35,18 +36,8 @@ def _batches(values: Iterable[str] | Iterable[int]) -> Iterator[Sequence[str | i
 
 async def add(tx: Transaction, firm_id: int, made: Sequence[Call]) -> None:
     """Record calls."""
-    rows = [
-        {
-            "firm_id": firm_id,
-            "number": call.number,
-            "case_id": call.case_id,
-            "called_at": call.at,
-            "conversation": call.conversation,
-        }
-        for call in made
-    ]
-    if rows:
-        await tx.execute(calls.insert(), rows)
+    rows = [(firm_id, call.number, call.case_id, call.at, call.conversation) for call in made]
+    await bulk.insert(tx, calls, ("firm_id", "number", "case_id", "called_at", "conversation"), rows)
 
 
 async def concerning(
