@@ -9,20 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
-from litestar import HttpMethod, Request, Response, route
-from litestar.exceptions import HTTPException, InternalServerException
-from litestar.handlers import HTTPRouteHandler
+from litestar.types import HTTPScope, Receive, Send
 
 from casedial.domain.cases import Caller, Case
 from casedial.domain.claims import Claim
 from casedial.domain.errors import (
+    BodyTooLarge,
     BodyTooSlow,
     CasedialError,
     MalformedDocument,
     MethodNotAllowed,
-    PathNotFound,
     RequestStillRunning,
 )
 from casedial.domain.keys import Scope
@@ -31,18 +28,19 @@ from casedial.storage import idempotency
 from casedial.storage.engine import Store, Transaction
 from casedial.storage.idempotency import Once
 from casedial.web.auth import Authenticator, require
-from casedial.web.exchange import Call, Reply
+from casedial.web.exchange import Call, Reply, sent
 from casedial.web.joint import SLOW_SECONDS, ClaimCall, JointClaims, check_fresh
 from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
-from casedial.web.problems import problem, respond
+from casedial.web.problems import problem, refusal, send_reply
 from casedial.web.replay import Replays
 from casedial.wire import requests, values
-from casedial.wire.documents import Document, read_document
+from casedial.wire.documents import read_document
 from casedial.wire.replies import case_reply, encode, write_reply
 
 READ = ("GET", "POST")
 WRITE = ("POST", "PUT")
 
+MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30  # in which a body must have arrived
 Work = Callable[[Transaction], Awaitable[Reply]]
 
@@ -198,45 +196,46 @@ class Api:
         await self._authenticator.close()
         await self._store.close()
 
-    def routes(self, base: str) -> list[HTTPRouteHandler]:
-        """Return a route for each method. Every verb leads here, so that the wrong ones are told what is right."""
-        return [self._route(base, name, method) for name, method in METHODS.items()]
+    async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Answer a request to one of the methods, whatever its verb: the wrong ones are told what is right.
 
-    def _route(self, base: str, name: str, method: Method) -> HTTPRouteHandler:
-        async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
-            record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
-            if record.method != name:  # the framework is more generous with slashes than we are
-                raise PathNotFound("There is nothing at this path; /docs lists what there is.")
-            if request.method not in record.verbs:
-                await _drain(request)
-                raise MethodNotAllowed(f"{name} takes {' or '.join(record.verbs)}, not {request.method}.")
-            return respond(record, await self._perform(request, record, method))
+        The framework's routing and its responses would add a fifth to what a claim of one case takes.
+        """
+        record: RequestRecord = scope["casedial"]  # type: ignore[typeddict-item]
+        try:
+            reply = await self._perform(scope, receive, record)
+        except Exception as error:
+            reply = refusal(record, error)
+        await send_reply(send, record, reply)
 
-        return route(f"{base}/{name}", http_method=list(HttpMethod))(answer)
-
-    async def _perform(self, request: Request[Any, Any, Any], record: RequestRecord, method: Method) -> Reply:
+    async def _perform(self, scope: HTTPScope, receive: Receive, record: RequestRecord) -> Reply:
+        method = METHODS[record.method]
         started, now = time.monotonic(), datetime.now(UTC)
         try:
-            caller = await self._authenticator.identify(request, now)
+            if scope["method"] not in record.verbs:
+                raise MethodNotAllowed(f"{record.method} takes {' or '.join(record.verbs)}, not {scope['method']}.")
+            caller = await self._authenticator.identify(scope, now)
             record.firm, record.key = caller.firm.id, caller.key_id
             require(caller, *method.scopes)
         except CasedialError:
-            await _drain(request)
+            await _drain(scope, receive)
             raise
-        document = await _read(request)
+        document = read_document(scope["query_string"], await _read(scope, receive), _type_of(scope))
         record.ignored = document.ignored
         if time.monotonic() - started > SLOW_SECONDS:  # the key may have been revoked while the body came
             now = datetime.now(UTC)
-            caller = await self._authenticator.identify(request, now, again=True)
+            caller = await self._authenticator.identify(scope, now, again=True)
             require(caller, *method.scopes)
 
         async def work(caller: Caller) -> Reply:
-            call = Call(caller, document, now, record.request_id, _sent(request, b"x-claim-id"))
-            return await self._run(request, record, call, method.perform(call))
+            call = Call(caller, document, now, record.request_id, sent(scope, b"x-claim-id"))
+            job = method.perform(call)
+            once = _once(scope, record, call) if job.writes else None
+            return await self._run(call, job, once, receive)
 
-        return await self._authenticator.while_fresh(request, now, caller, work)
+        return await self._authenticator.while_fresh(scope, now, caller, work)
 
-    async def _run(self, request: Request[Any, Any, Any], record: RequestRecord, call: Call, job: Job) -> Reply:
+    async def _run(self, call: Call, job: Job, once: Once | None, receive: Receive) -> Reply:
         async def work(tx: Transaction) -> Reply:
             await check_fresh(tx, call)
             return await job.work(tx)
@@ -244,10 +243,9 @@ class Api:
         if not job.writes:
             async with self._store.read() as tx:
                 return await work(tx)
-        once = _once(request, record, call)
         together = None
         if job.claims and job.claims.is_small:
-            together = partial(self._claims.claim, replace(job.claims, once=once), request.receive)
+            together = partial(self._claims.claim, replace(job.claims, once=once), receive)
         if once:
             return await self._replays.once(call, once, work, together)
         if together:
@@ -256,9 +254,9 @@ class Api:
         return await self._store.transact(work)
 
 
-def _once(request: Request[Any, Any, Any], record: RequestRecord, call: Call) -> Once | None:
-    """Return what makes a repeat of this request known, where it has an Idempotency-Key."""
-    key = requests.header("Idempotency-Key", _sent(request, b"idempotency-key"), values.idempotency_key)
+def _once(scope: HTTPScope, record: RequestRecord, call: Call) -> Once | None:
+    """Return what makes a repeat of this write known, where it has an Idempotency-Key."""
+    key = requests.header("Idempotency-Key", sent(scope, b"idempotency-key"), values.idempotency_key)
     if key is None:
         return None
     # A key that was limited since then is not given what it would not get now.
@@ -268,25 +266,41 @@ def _once(request: Request[Any, Any, Any], record: RequestRecord, call: Call) ->
     return Once(call.caller.key_id, idempotency.digest(key), fingerprint)
 
 
-def _sent(request: Request[Any, Any, Any], name: bytes) -> tuple[str, ...]:
-    """Return the values of a header, as often as it was sent."""
-    return tuple(value.decode("latin-1") for sent, value in request.scope["headers"] if sent.lower() == name)
+def _type_of(scope: HTTPScope) -> str:
+    return next(iter(sent(scope, b"content-type")), "")
 
 
-async def _drain(request: Request[Any, Any, Any]) -> None:
+async def _drain(scope: HTTPScope, receive: Receive) -> None:
     """Read a body that does not matter any more: left unread, it would end the client's connection."""
-    with suppress(HTTPException, TimeoutError):
-        async with asyncio.timeout(BODY_SECONDS):
-            await request.body()
+    with suppress(BodyTooLarge, BodyTooSlow, MalformedDocument):
+        await _read(scope, receive)
 
 
-async def _read(request: Request[Any, Any, Any]) -> Document:
-    """Read a request. Raises MalformedDocument, also for a body that ends before its time, and BodyTooSlow."""
+async def _read(scope: HTTPScope, receive: Receive) -> bytes:
+    """Read a body. Raises BodyTooLarge, BodyTooSlow, and MalformedDocument for one that ends before its time."""
+    length = next(iter(sent(scope, b"content-length")), "")
+    if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+        raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            body = await request.body()
+            return await _receive_all(receive)
     except TimeoutError:
         raise BodyTooSlow(f"The body must arrive within {BODY_SECONDS} seconds.") from None
-    except InternalServerException:  # so the framework calls a client that went away
-        raise MalformedDocument("The body ended before it was whole, or its chunks are garbled.") from None
-    return read_document(request.scope["query_string"], body, request.headers.get("content-type", ""))
+
+
+async def _receive_all(receive: Receive) -> bytes:
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":  # so a client looks that went away
+            raise MalformedDocument("The body ended before it was whole, or its chunks are garbled.")
+        body += message["body"]
+        more = message["more_body"]
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+    return bytes(body)
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge("A body has at most 1 MiB.")

@@ -6,14 +6,15 @@ import asyncio
 import gc
 import os
 import signal
+from typing import Any, cast
 
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from litestar import Litestar
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.storage.engine import Store
-from casedial.web.api import METHODS, Api
+from casedial.web.api import MAX_BODY_BYTES, METHODS, Api
 from casedial.web.auth import Authenticator
 from casedial.web.calling import calling_routes
 from casedial.web.edge import Edge
@@ -22,7 +23,6 @@ from casedial.web.pages import pages
 from casedial.web.problems import on_exception
 from casedial.web.upkeep import Upkeep
 
-MAX_BODY_BYTES = 1024 * 1024
 PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that does not answer
 
 
@@ -36,7 +36,6 @@ def create_app(settings: Settings | None = None) -> Edge:
     api, upkeep = Api(store, authenticator), Upkeep(store)
     app = Litestar(
         route_handlers=[
-            *api.routes(settings.base),
             *calling_routes(store, authenticator),
             *pages(store, settings.base),
         ],
@@ -48,7 +47,15 @@ def create_app(settings: Settings | None = None) -> Edge:
         logging_config=None,
     )
     verbs = {name: method.verbs for name, method in METHODS.items()}
-    return Edge(_behind_proxies(app, settings), settings.base, verbs, api.close)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        record: Any = scope.get("casedial")  # which the server's start and stop have not
+        if record and record.method in METHODS:
+            await api(cast(HTTPScope, scope), receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return Edge(_behind_proxies(answer, settings), settings.base, verbs, api.close)
 
 
 def _behind_proxies(app: ASGIApp, settings: Settings) -> ASGIApp:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from litestar import Request
+from litestar.types import HTTPScope
 
 from casedial.domain.cases import Caller, Firm, StatusesStale
 from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, RateLimited, ScopeNotAllowed, StorageUnavailable
@@ -19,6 +19,7 @@ from casedial.service.keys import digest
 from casedial.storage import firms, keys, rates
 from casedial.storage.engine import Store
 from casedial.storage.joining import Batch, Joined
+from casedial.web.exchange import sent
 
 _TOGETHER = 500  # keys in one look-up
 _TRIES = 5  # of a request that meets a status which was added after its firm was read
@@ -42,22 +43,22 @@ class Authenticator:
         self._noted: dict[int, datetime] = {}
         self._notes: set[asyncio.Task[None]] = set()
 
-    async def identify(self, request: Request[Any, Any, Any], now: datetime, again: bool = False) -> Caller:
+    async def identify(self, scope: HTTPScope, now: datetime, again: bool = False) -> Caller:
         """Return the caller; ``again`` for the second time within one request, which counts once.
 
         Raises KeyMissing, KeyMistyped, KeyUnknown, KeyRevoked, KeyExpired, AddressNotAllowed or RateLimited.
         """
-        sent = {value.decode("latin-1") for name, value in request.scope["headers"] if name.lower() == b"x-apikey"}
-        if len(sent) > 1:
+        given = set(sent(scope, b"x-apikey"))
+        if len(given) > 1:
             raise KeyMistyped("X-ApiKey was sent more than once, with different values.")
-        wanted = digest(next(iter(sent), ""))
+        wanted = digest(next(iter(given), ""))
         self._rates.check(wanted)
         key = await self._found.ask(wanted)
         if key is None:
             raise KeyUnknown("No firm of this server knows this key.")
         if key.revoked_at:
             raise KeyRevoked("This key was revoked; ask the firm for a new one.")
-        client = request.scope["client"]
+        client = scope["client"]
         key.limits.admit(client[0] if client else None, now)
         firm = await self._firm(key.firm_id, key.firm_version)
         if key.limits.rate_limit and not again:
@@ -74,7 +75,7 @@ class Authenticator:
         return [found.get(wanted) for wanted in batch.asks]
 
     async def while_fresh(
-        self, request: Request[Any, Any, Any], now: datetime, caller: Caller, work: Callable[[Caller], Awaitable[T]]
+        self, scope: HTTPScope, now: datetime, caller: Caller, work: Callable[[Caller], Awaitable[T]]
     ) -> T:
         """Do ``work`` for a caller, again with the firm read anew where it raises StatusesStale.
 
@@ -85,7 +86,7 @@ class Authenticator:
             try:
                 return await work(caller)
             except StatusesStale:
-                caller = await self.identify(request, now, again=True)
+                caller = await self.identify(scope, now, again=True)
         raise StorageUnavailable("The statuses of the firm are being changed; try again.")
 
     def _note_use(self, key: keys.KeyRecord, now: datetime) -> None:

@@ -37,10 +37,10 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
     async def answer(request: Request[Any, Any, Any], method: str, work: Work) -> Response[bytes]:
         record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
         record.method, now = method, datetime.now(UTC)
-        caller = await authenticator.identify(request, now)
+        caller = await authenticator.identify(request.scope, now)
         record.firm, record.key = caller.firm.id, caller.key_id
         require(caller, Scope.READ)
-        reply = await authenticator.while_fresh(request, now, caller, lambda caller: work(record, caller, now))
+        reply = await authenticator.while_fresh(request.scope, now, caller, lambda caller: work(record, caller, now))
         return respond(record, reply)
 
     @get(PATHS[0].replace("{case_id}", "{case_id:str}"))

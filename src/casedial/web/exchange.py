@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from litestar.types import HTTPScope
+
 from casedial.domain.cases import Caller
 from casedial.web.observe import SUCCESS
 from casedial.wire import requests, values
 from casedial.wire.documents import Document
+
+
+def sent(scope: HTTPScope, name: bytes) -> tuple[str, ...]:
+    """Return the values of a header, as often as it was sent."""
+    return tuple(value.decode("latin-1") for given, value in scope["headers"] if given.lower() == name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import (
-    ClientException,
     HTTPException,
     MethodNotAllowedException,
     NotFoundException,
 )
+from litestar.types import Send
 
 from casedial.domain import errors
 from casedial.web.exchange import Reply
@@ -66,21 +66,38 @@ def problem(
 
 
 def respond(record: RequestRecord, reply: Reply) -> Response[bytes]:
+    """Return a reply as the framework sends it, and note what it says as the request's outcome."""
+    headers = _note(record, reply)
+    return Response(reply.body, status_code=reply.status, headers=headers, media_type=reply.media_type)
+
+
+async def send_reply(send: Send, record: RequestRecord, reply: Reply) -> None:
     """Send a reply, and note what it says as the request's outcome."""
+    headers = {"Content-Type": reply.media_type, "Content-Length": str(len(reply.body)), **_note(record, reply)}
+    coded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": coded})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+
+
+def _note(record: RequestRecord, reply: Reply) -> dict[str, str]:
     record.outcome, record.cases = reply.outcome, reply.cases
     record.claimed, record.claimed_in = reply.claimed, reply.claimed_in
-    headers = {**reply.headers, **ignored_names(record)}
-    return Response(reply.body, status_code=reply.status, headers=headers, media_type=reply.media_type)
+    return {**reply.headers, **ignored_names(record)}
 
 
 def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer for whatever a handler or the framework raised."""
     record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
+    return respond(record, refusal(record, error))
+
+
+def refusal(record: RequestRecord, error: Exception) -> Reply:
+    """Return the answer to whatever was raised; log it where it is a fault of ours."""
     if not isinstance(error, errors.CasedialError | HTTPException) or (
         isinstance(error, HTTPException) and error.status_code >= 500
     ):
         note_fault(record, error)
-    return respond(record, problem(_our_own(error, record), record.request_id, record.verbs))
+    return problem(_our_own(error, record), record.request_id, record.verbs)
 
 
 def ignored_names(record: RequestRecord) -> dict[str, str]:
@@ -95,8 +112,6 @@ def _our_own(error: Exception, record: RequestRecord) -> errors.CasedialError:
         return errors.PathNotFound("There is nothing at this path; /docs lists what there is.")
     if isinstance(error, MethodNotAllowedException):
         return errors.MethodNotAllowed(f"This path takes {' or '.join(record.verbs)} only.")
-    if isinstance(error, ClientException) and error.status_code == 413:
-        return errors.BodyTooLarge("A body has at most 1 MiB.")
     if isinstance(error, HTTPException) and error.status_code < 500:
         return errors.MalformedDocument("The request cannot be read.")
     return errors.InternalError("A fault in casedial, now in its log. Nothing was changed.")
