@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 from benchmarks.data import KEYS
 from benchmarks.machine import Postgres
 from benchmarks.own import Script
+from casedial.storage.engine import KEPT_PLANS
 
 LUA = Path(__file__).parent / "lua" / "load.lua"
 THREADS = 2
@@ -71,7 +73,8 @@ def pgbench(
 ) -> Run:
     """Run scripts, each transaction one of them at random, with prepared statements.
 
-    For so many seconds, or ``calls`` for each client. Raises RuntimeError.
+    For so many seconds, or ``calls`` for each client. Plans are kept, as in the sessions of a server of casedial.
+    Raises RuntimeError.
     """
     with tempfile.TemporaryDirectory(prefix="casedial-bench-") as folder:
         command: list[object] = [postgres.bin / "pgbench", "-n", "-M", "prepared", "-c", clients, "-j"]
@@ -87,7 +90,8 @@ def pgbench(
             path.write_text(script.text)
             command += ["-f", path, *(f"-D{name}={value}" for name, value in script.variables.items())]
         command.append(postgres.url(database))
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        session = {**os.environ, "PGOPTIONS": f"-c plan_cache_mode={KEPT_PLANS}"}
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=session)
         if done.returncode:
             raise RuntimeError(f"pgbench failed: {done.stdout}{done.stderr}")
         lines = [line for path in Path(folder).glob("log*") for line in path.read_text().splitlines()]

@@ -201,9 +201,10 @@ def plain_script(records: int, firm: int) -> Script:
 WITH picked AS MATERIALIZED (
   SELECT firm_id, case_id FROM cases
   WHERE firm_id = :firm{firm}::bigint AND campaign_id = :campaign::bigint AND dialer_role = 1 AND dial_at <= now()
-  ORDER BY dial_at, case_id FOR UPDATE SKIP LOCKED LIMIT :records::integer)
+  ORDER BY priority, dial_at, case_id FOR UPDATE SKIP LOCKED LIMIT :records::integer)
 UPDATE cases SET dialer_status_id = :status{firm}::bigint, dialer_role = 2, changed_at = now()
 FROM picked WHERE cases.firm_id = picked.firm_id AND cases.case_id = picked.case_id
 RETURNING cases.*;
 """
-    return Script(text, {f"firm{firm}": firm + 1, "records": records, f"status{firm}": 2 + 29 * firm})
+    constants = {f"firm{firm}": firm + 1, "records": records, f"status{firm}": 2 + 29 * firm}
+    return Script(text, constants)

@@ -134,7 +134,7 @@ async def get_cases_to_dial(
         query = query.where(Case.campaign_id == wanted.id)
     if case_group:
         query = query.where(Case.case_group_folded == case_group.casefold())
-    query = query.order_by(Case.dial_at, Case.case_id).limit(records)
+    query = query.order_by(Case.priority, Case.dial_at, Case.case_id).limit(records)
     if auto_change:
         query = query.with_for_update(skip_locked=True)
     cases = list(await session.scalars(query))

@@ -71,6 +71,7 @@ class Case(Base):
     changed_at: Mapped[datetime | None]
     claim_id: Mapped[UUID | None]
     held_until: Mapped[datetime | None]
+    priority: Mapped[int]
     redial_at: Mapped[datetime | None]
 
 
