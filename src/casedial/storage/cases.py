@@ -25,8 +25,27 @@ _STATUS_COLUMNS = (
 )
 
 
+# All of a case that waits: what else a row has is of who holds it, or of how it is found.
+WAITING = tuple(
+    cases.c[name]
+    for name in (
+        *("case_id", "case_status", "case_group", "closed", "closed_on", "zip_code", "plaintiff", "phones"),
+        *("dialer_status_id", "campaign_id", "attempts_id", "disposition_id", "dial_at", "changed_at", "priority"),
+    )
+)
+
+
 def case_from(row: Any, statuses: Statuses) -> Case:
     """Return the domain's case from a row of ``cases``."""
+    return _case_from(row, statuses, _hold_from(row))
+
+
+def waiting_from(row: Any, statuses: Statuses) -> Case:
+    """Return the domain's case from the columns ``WAITING``."""
+    return _case_from(row, statuses, None)
+
+
+def _case_from(row: Any, statuses: Statuses, hold: Hold | None) -> Case:
     held: dict[StatusType, Status] = {}
     for kind, column in _STATUS_COLUMNS:
         status = statuses.by_id(getattr(row, column))
@@ -44,7 +63,7 @@ def case_from(row: Any, statuses: Statuses) -> Case:
         statuses=held,
         dial_at=row.dial_at,
         changed_at=row.changed_at,
-        hold=_hold_from(row),
+        hold=hold,
         priority=row.priority,
     )
 

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType, fold
 from casedial.domain.claims import Claim, lease_end
 from casedial.domain.dialing import MAX_RECORDS
-from casedial.storage.cases import case_from, record
+from casedial.storage.cases import WAITING, record, waiting_from
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import campaigns, cases, claims, status_history
 
@@ -99,7 +99,7 @@ Claimed = tuple[list[Case], Claim | None]  # cases as they were, in due order; N
 def _due(shape: Shape, campaign_id: Any, case_group: Any, records: Any) -> sa.Select[tuple[object, ...]]:
     """Build the query for due cases: one for each set of filters, each with an index of its own."""
     here = cases.c.firm_id == _FIRM, _IS_TO_DIAL, cases.c.priority == _PRIORITY
-    query = cases.select().where(*here, cases.c.dial_at <= _NOW)
+    query = sa.select(*WAITING).where(*here, cases.c.dial_at <= _NOW)
     if shape.campaigns == 1:
         query = query.where(cases.c.campaign_id == campaign_id)
     elif shape.campaigns is not None:
@@ -131,7 +131,7 @@ async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> 
         if wanted.after and priority > wanted.after.priority:
             some = replace(some, after=None)
         rows = await tx.execute(_list(some.shape), some.parameters(firm, now, priority))
-        found += [case_from(row, firm.statuses) for row in rows]
+        found += [waiting_from(row, firm.statuses) for row in rows]
         if len(found) == wanted.records:
             break
     return found
@@ -304,7 +304,7 @@ async def _claim_at_once(tx: Transaction, firm: Firm, claimants: Sequence[Claima
     found: dict[UUID, list[Case]] = {claim_id: [] for claim_id in claim_ids}
     ends: dict[UUID, datetime] = {}
     for row in await tx.execute(_claim(shape, own_timeouts), parameters):
-        found[row.new_claim].append(case_from(row, firm.statuses))
+        found[row.new_claim].append(waiting_from(row, firm.statuses))
         if row.lease_end:
             ends[row.new_claim] = min(ends.get(row.new_claim, row.lease_end), row.lease_end)
     return [
@@ -364,10 +364,12 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
         .cte("leased")
     )
     at = sa.func.greatest(_NOW, leased.c.changed_at)  # history never runs backwards; null is passed over
-    this_case = sa.and_(cases.c.firm_id == leased.c.firm_id, cases.c.case_id == leased.c.case_id)
+    this_case = sa.and_(cases.c.firm_id == _FIRM, cases.c.case_id == leased.c.case_id)
     moved = _move(at, leased.c.lease_end, leased.c.new_claim).where(this_case).cte("moved")
     recorded, opened = _record(leased, at).cte("recorded"), _open(leased).cte("opened")
-    return sa.select(leased).order_by(leased.c.queue, leased.c.place).add_cte(moved, recorded, opened)
+    found = (leased.c[column.name] for column in WAITING)
+    given = sa.select(*found, leased.c.new_claim, leased.c.lease_end).order_by(leased.c.queue, leased.c.place)
+    return given.add_cte(moved, recorded, opened)
 
 
 def _lease_end(picked: sa.FromClause, own_timeouts: bool) -> sa.ColumnElement[datetime]:
@@ -384,16 +386,15 @@ def _record(leased: sa.FromClause, at: sa.ColumnElement[datetime]) -> sa.Insert:
     """Append the move of each claimed case to its history."""
     dialer_type: sa.ColumnClause[int] = sa.literal_column(str(int(StatusType.DIALER)))
     columns = ["firm_id", "case_id", "type", "status_id", "dial_at", "changed_at", "changed_by", "claim_id"]
-    case = leased.c.firm_id, leased.c.case_id
-    changes = sa.select(*case, dialer_type, _STATUS_ID, _NOW, at, leased.c.vendor, leased.c.new_claim)
+    changes = sa.select(_FIRM, leased.c.case_id, dialer_type, _STATUS_ID, _NOW, at, leased.c.vendor, leased.c.new_claim)
     return status_history.insert().from_select(columns, changes, include_defaults=False)
 
 
 def _open(leased: sa.FromClause) -> sa.Insert:
     """Record the claims, but those that got nothing."""
-    who = leased.c.new_claim, leased.c.firm_id, leased.c.vendor, leased.c.key_id
+    who = leased.c.new_claim, leased.c.vendor, leased.c.key_id
     end = sa.func.min(leased.c.lease_end)
     case_ids = sa.func.json_agg(aggregate_order_by(leased.c.case_id, leased.c.place))
-    opened = sa.select(*who, case_ids, _NOW, end, end).group_by(*who)
-    columns = ["id", "firm_id", "vendor", "key_id", "case_ids", "created_at", "expires_at", "check_at"]
+    opened = sa.select(*who, _FIRM, case_ids, _NOW, end, end).group_by(*who)
+    columns = ["id", "vendor", "key_id", "firm_id", "case_ids", "created_at", "expires_at", "check_at"]
     return claims.insert().from_select(columns, opened, include_defaults=False)
