@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from casedial.domain.calling import closed
 from casedial.domain.cases import Caller, Case, Phone, Role, StatusType
 from casedial.domain.claims import Claim
 from casedial.domain.dialing import CaseUpdate, DialQuery
@@ -225,10 +226,16 @@ async def agree(office: Office, now: datetime) -> None:
         every = [case for n in range(1, 201) if (case := await cases.fetch(tx, firm, n))]
         verdicts = {case.case_id: await calling.explain(tx, firm, case, now) for case in every}
         listed, _ = await dialing.get_cases_to_dial(tx, await caller(office), DialQuery(None, None, 500, False), now)
+        in_force = await calling.rules_now(tx, now)
     may = {case_id: list(verdict.allowed) for case_id, verdict in verdicts.items() if verdict.callable}
     assert {case.case_id: list(case.phones) for case in listed} == may
     for verdict in verdicts.values():
         assert verdict.callable == (verdict.next_at == now)
+    quick = {case.case_id: found for case in every if (found := closed(firm, case, now, in_force))}
+    assert quick.keys().isdisjoint(may)
+    assert {case_id: found.next_at for case_id, found in quick.items()} == {n: verdicts[n].next_at for n in quick}
+    ruled = {case_id for case_id, verdict in verdicts.items() if verdict.rules_apply}
+    assert quick.keys() | may.keys() >= ruled, "nothing but hours holds them back, so it is seen at a glance"
 
 
 async def test_preflight_counts_what_holds_cases_back(office: Office) -> None:

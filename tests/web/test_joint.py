@@ -128,6 +128,18 @@ async def test_campaigns_at_once(api: Api, office: Office) -> None:
     assert [ids(reply) for reply in replies] == [[1, 3], [2], [5], []]
 
 
+async def test_a_group_in_two_spellings_is_one_queue(api: Api, office: Office) -> None:
+    for case_id in range(1, 9):
+        await office.add(case_id, case_group="Straße" if case_id % 2 else "Auto")
+    groups = ("Auto", "AUTO", "straße", "STRASSE", "auto")
+    replies = await asyncio.gather(
+        *(api.post("GetCasesToDial", {"Records": 1, "CaseGroup": group, "Auto-change": True}) for group in groups)
+    )
+    got = [ids(reply)[0] for reply in replies]
+    assert sorted(got[:2] + got[4:]) == [2, 4, 6]
+    assert sorted(got[2:4]) == [1, 3]
+
+
 async def test_rules_hold_for_all_of_them(api: Api, office: Office, store: Store) -> None:
     """No number is in two claims, and each claim keeps what let its cases through."""
     always = Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test")

@@ -71,6 +71,8 @@ class Rules:
     # Of places at one instant, for many cases are at the same.
     known: dict[object, tuple[Hours, datetime | None]] = field(default_factory=dict)
     limits_known: dict[object, tuple[Limit, ...]] = field(default_factory=dict)
+    # The same, by what can be read of a case at a glance: its ZIP code, an area code, its campaign.
+    glances: dict[object, tuple[bool, datetime | None]] = field(default_factory=dict)
 
     def hours(self, place: Place, campaign: Campaign, now: datetime) -> tuple[Hours, datetime | None]:
         """Return whether a place may be called now by a campaign, and when it may next."""
@@ -80,6 +82,15 @@ class Rules:
             hours = self.book.judge(*asked)
             self.known[name] = hours, now if hours.open else self.book.next_open(*asked)
         return self.known[name]
+
+    def glance(self, case: Case, number: str, campaign: Campaign, now: datetime) -> tuple[bool, datetime | None]:
+        """Return what ``hours`` says of the place of a case and a number: of most cases it is known already."""
+        name = (case.zip_code, number[:3], case.campaign_id, now)
+        found = self.glances.get(name)
+        if found is None:
+            hours, next_at = self.hours(self.place_of(case.zip_code, number), campaign, now)
+            found = self.glances[name] = hours.open, next_at
+        return found
 
     def limits(self, place: Place, firm: Firm, campaign: Campaign) -> tuple[Limit, ...]:
         """Return how often somebody at a place may be called by a campaign."""
@@ -160,6 +171,24 @@ def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
     may_be = case.role is Role.TO_DIAL and not campaign.paused and not forbidden
     next_at = now if passed else _next_at(campaign, phones, start) if may_be else None
     return Verdict(passed, tuple(checks), phones, next_at, campaign.purpose, rules.book.version)
+
+
+def closed(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict | None:
+    """Return the verdict on a due case of which no phone is within its hours, or None where ``judge`` has to look.
+
+    It has no checks, and comes at a twentieth of the cost: in the evening a claim meets hundreds of such cases.
+    """
+    campaign = firm.campaign(case.campaign_id)
+    if campaign.purpose is Purpose.NONE or campaign.paused or rules.do_not_call.numbers or rules.do_not_call.cases:
+        return None
+    opens: list[datetime] = []
+    for phone in case.voice_phones:
+        is_open, next_at = rules.glance(case, us_key(phone.number) or "", campaign, now)
+        if is_open:
+            return None
+        if next_at:
+            opens.append(next_at)
+    return Verdict(False, (), (), min(opens, default=None), campaign.purpose, rules.book.version)
 
 
 def _next_at(campaign: Campaign, phones: Sequence[PhoneVerdict], start: datetime) -> datetime | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
-from casedial.domain.calling import Rules, Verdict, evidence, judge
+from casedial.domain.calling import Rules, Verdict, closed, evidence, judge
 from casedial.domain.cases import Case, Firm, Phone, Status
 from casedial.domain.limits import Calls
 from casedial.domain.phones import us_key
@@ -171,7 +171,7 @@ async def _judge(
     Of most lists most cases fail by their hours alone: earlier calls and numbers in use are looked up for the rest.
     """
     listed = replace(rules, do_not_call=await do_not_call.concerning(tx, firm, found))
-    verdicts = {case.case_id: judge(firm, case, now, listed) for case in found}
+    verdicts = {case.case_id: closed(firm, case, now, listed) or judge(firm, case, now, listed) for case in found}
     may = [case for case in found if verdicts[case.case_id].callable]
     these = await _rules_for(tx, firm, may, now, rules) if may else listed
     verdicts |= {case.case_id: judge(firm, case, now, these) for case in may}

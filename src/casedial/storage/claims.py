@@ -51,7 +51,7 @@ class DueFilter:
     @property
     def queue(self) -> DueFilter:
         """Return what those have in common who claim from the same head."""
-        return replace(self, records=0)
+        return replace(self, records=0, case_group=None if self.case_group is None else fold(self.case_group))
 
     def fits(self, case: Case) -> bool:
         """Tell whether a case is of these campaigns and this group."""
@@ -307,6 +307,9 @@ async def _claim_at_once(tx: Transaction, firm: Firm, claimants: Sequence[Claima
         found[row.new_claim].append(waiting_from(row, firm.statuses))
         if row.lease_end:
             ends[row.new_claim] = min(ends.get(row.new_claim, row.lease_end), row.lease_end)
+    picked = [case.case_id for some in found.values() for case in some]
+    if len(set(picked)) < len(picked):  # one statement does not pass over what it has locked itself
+        raise RuntimeError("Queues that are claimed from together have a case in common.")
     return [
         (taken, Claim(id, who.vendor, who.key_id, tuple(case.case_id for case in taken), now, ends.get(id)))
         if (taken := found[id])
@@ -329,7 +332,7 @@ def _joint(claimants: Sequence[Claimant], queues: Mapping[DueFilter, list[int]])
     numbers, firsts, lasts = zip(*(parts[place] for place in range(len(claimants))), strict=True)
     return {
         "campaigns": [queue.campaign_ids[0] if queue.campaign_ids else None for queue in queues],
-        "groups": [None if queue.case_group is None else fold(queue.case_group) for queue in queues],
+        "groups": [queue.case_group for queue in queues],
         "limits": limits,
         "queues_of": list(numbers),
         "firsts": list(firsts),
