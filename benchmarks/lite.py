@@ -184,13 +184,15 @@ class _Replay:
         campaign = self._campaign + random.randrange(len(data.CAMPAIGNS))
         connection.execute("BEGIN IMMEDIATE")
         for statement, sets in zip(self._statements, self._slots, strict=True):
-            for slots, parameters in zip(sets, statement.sets, strict=True):
-                put = [
-                    self._put(slot, value, claim, campaign, found)
-                    for slot, value in zip(slots, parameters, strict=True)
-                ]
-                rows = connection.execute(statement.text, put).fetchall()
-                found = found or [row[1] for row in rows]  # the first rows are the cases: firm_id, case_id, …
+            puts = [
+                [self._put(slot, value, claim, campaign, found) for slot, value in zip(slots, parameters, strict=True)]
+                for slots, parameters in zip(sets, statement.sets, strict=True)
+            ]
+            if len(puts) > 1:
+                connection.executemany(statement.text, puts)
+            else:
+                rows = connection.execute(statement.text, puts[0]).fetchall()
+                found = found or [row[0] for row in rows]  # the first rows are the cases: case_id, …
         connection.execute("COMMIT")
 
     @staticmethod

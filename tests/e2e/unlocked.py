@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
 import sqlalchemy as sa
 
 import casedial.storage.claims as claims
+import casedial.storage.engine as engine
 from casedial.web.app import create_app
 from casedial.web.edge import Edge
 
 
 def create_unlocked() -> Edge:
-    """PostgreSQL's FOR UPDATE SKIP LOCKED is left out; SQLite's BEGIN IMMEDIATE becomes an autocommit."""
+    """PostgreSQL's FOR UPDATE SKIP LOCKED is left out; SQLite's BEGIN IMMEDIATE becomes an autocommit.
+
+    Between finding and moving cases SQLite's claim then waits a moment: two servers are sure to meet there.
+    """
     claims._lock = lambda query: query
     claims._claim.cache_clear()
     original = sa.Connection.exec_driver_sql
@@ -22,6 +27,14 @@ def create_unlocked() -> Edge:
         return original(connection, "SELECT 1" if statement == "BEGIN IMMEDIATE" else statement, *rest, **named)
 
     sa.Connection.exec_driver_sql = unlocked  # type: ignore[method-assign]
+    take = claims.take
+
+    async def late(*arguments: Any, **more: Any) -> Any:
+        await asyncio.sleep(0.01)
+        return await take(*arguments, **more)
+
+    claims.take = late
+    engine._TOGETHER = 1  # for a savepoint would be a lock, too
     return create_app()
 
 

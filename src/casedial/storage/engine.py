@@ -294,7 +294,8 @@ class Store:
                 raise InvalidSetting(f"Cannot make the database {self.path}: {error.strerror}.") from None
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, after the writes that go on."""
+        await self._joined.finish()
         await self.engine.dispose()
         await sqlite.wait_for(self._threads)
 

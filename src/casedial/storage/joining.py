@@ -131,6 +131,11 @@ class Joined(Generic[Ask, Answer]):
             self._worker = asyncio.create_task(self._work())
         return await asked.answer
 
+    async def finish(self) -> None:
+        """Wait for what is being done, though nobody may wait for it any more."""
+        if self._worker:
+            await asyncio.wait({self._worker}, timeout=QUEUE_SECONDS)
+
     async def _work(self) -> None:
         try:
             while self._waiting:
