@@ -18,7 +18,7 @@ from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.reports import Reports, decides, open_reports
 from casedial.storage import cases, claims, notes
-from casedial.storage.claims import Claimant, Claimed, DueFilter
+from casedial.storage.claims import Claimant, Claimed, DueFilter, Shape
 from casedial.storage.engine import Transaction
 
 Outcomes = list[CasedialError | None]
@@ -56,7 +56,7 @@ def claimant_of(caller: Caller, query: DialQuery) -> Claimant | None:
     return Claimant(DueFilter(campaign_ids, query.case_group, query.records), caller.vendor, caller.key_id)
 
 
-def table_of(firm: Firm, claimant: Claimant) -> object:
+def table_of(firm: Firm, claimant: Claimant) -> Shape | DueFilter:
     """Return what those claimants have in common for whom ``claim_together`` can do it together.
 
     Where calling rules are applied, that is one queue: going through it may take long. Elsewhere they are queues of

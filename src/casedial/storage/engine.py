@@ -28,8 +28,9 @@ from casedial.storage.joining import Batch, Joined
 T = TypeVar("T")
 Work = Callable[["Transaction"], Awaitable[Any]]
 
-# Writes that share a commit of SQLite: with 64 clients who claim 1 case it is N times the claims.
-_TOGETHER, _TOGETHER_SECONDS = 64, 0.02
+# Writes that share a commit of SQLite: of so many cases together, and for so long. With claims that are joined, 64
+# clients who claim one case each get six times as many.
+_TOGETHER, _TOGETHER_SECONDS = 200, 0.02
 CONNECT_SECONDS = 10.0
 _RETRIES = 5  # of a transaction that PostgreSQL ended to break a deadlock
 
@@ -164,13 +165,13 @@ class Store:
             await connection.invalidate()  # whatever was set on it is not for others
             await connection.close()
 
-    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]], cases: int | None = None) -> T:
         """Run ``work`` in a transaction, again when PostgreSQL ended it to break a deadlock.
 
-        On SQLite those who wait share one. Raises StorageUnavailable.
+        On SQLite those who wait share one, where they are about few ``cases``; None is many. Raises StorageUnavailable.
         """
         if self.database is Database.SQLITE:
-            done: T = await self._joined.ask(work)
+            done: T = await self._joined.ask(work, _TOGETHER if cases is None else max(1, cases))
             return done
         for attempt in range(_RETRIES):
             try:
@@ -178,7 +179,7 @@ class Store:
                     return await work(tx)
             except TransactionEnded:
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
-        raise StorageUnavailable("The database is too busy; try again.")
+        raise joining.too_busy()
 
     async def _commit_together(self, batch: Batch[Work, Any]) -> list[Any]:
         """Run works one after the other in one transaction of SQLite: the disk is waited for once.
@@ -191,11 +192,13 @@ class Store:
             while batch.more():
                 try:
                     async with tx.connection.begin_nested():
-                        answers.append(await batch.taken[-1].what(tx))
+                        answer = await batch.taken[-1].what(tx)
                 except sa.exc.OperationalError:  # SQLite has taken everything back, perhaps
                     raise
                 except Exception as error:
                     answers.append(error)
+                else:
+                    answers.append(answer)
         return answers
 
     async def give_way(self) -> None:
@@ -242,7 +245,7 @@ class Store:
             async with asyncio.timeout(joining.QUEUE_SECONDS):
                 await self._writer.acquire()
         except TimeoutError:
-            raise StorageUnavailable("The database is too busy; try again.") from None
+            raise joining.too_busy() from None
         try:
             yield
         finally:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from casedial.domain.errors import CallerLeft, StorageUnavailable
@@ -17,10 +19,13 @@ Answer = TypeVar("Answer")
 Leaves = Callable[[], Awaitable[Any]]  # returns when the caller has left
 
 QUEUE_SECONDS = 30.0  # how long a write waits for the writes before it, and a request for a connection
-LOOK_SECONDS = 0.05  # after which it is watched whether callers leave: nearly all are answered sooner
+# From then on it is watched whether callers leave, and nobody waits for who hangs: nearly all are answered sooner.
+LOOK_SECONDS = 0.05
 
 
-_TOO_BUSY = StorageUnavailable("The database is too busy; try again.")
+def too_busy() -> StorageUnavailable:
+    """Return the refusal of what waited too long."""
+    return StorageUnavailable("The database is too busy; try again.")
 
 
 class SomeLeft(Exception):
@@ -37,10 +42,22 @@ class _Asked(Generic[Ask, Answer]):
     def __init__(self, what: Ask, weight: int, leaves: Leaves | None) -> None:
         self.what, self.weight = what, weight
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.left = self.again = False
+        self.again = self._left = False
         self._leaves = leaves
-        self._give_up = asyncio.get_running_loop().call_later(QUEUE_SECONDS, self.settle, _TOO_BUSY)
         self._watch: asyncio.Task[None] | None = None
+        self.wait()
+
+    @property
+    def is_gone(self) -> bool:
+        """Tell whether the caller has left, gave up or was cancelled."""
+        return self._left or self.answer.done()
+
+    def wait(self) -> None:
+        """Wait for its turn, for a while."""
+        self._give_up = asyncio.get_running_loop().call_later(QUEUE_SECONDS, self._wait_no_longer)
+
+    def _wait_no_longer(self) -> None:
+        self.settle(too_busy())
 
     def take(self) -> None:
         """Begin to do it: from here on nobody gives up."""
@@ -54,7 +71,7 @@ class _Asked(Generic[Ask, Answer]):
     async def _note(self, leaves: Leaves) -> None:
         with suppress(Exception):  # who cannot be watched stays
             await leaves()
-            self.left = True
+            self._left = True
 
     def settle(self, answer: Answer | BaseException) -> None:
         """Give the answer, or raise the exception where it is waited for."""
@@ -83,11 +100,9 @@ class Batch(Generic[Ask, Answer]):
 
     def more(self) -> bool:
         """Take what was asked for next; False where nobody waits, the batch is full or its time is over."""
-        while self._waiting and (self._waiting[0].left or self._waiting[0].answer.done()):
+        while self._waiting and self._waiting[0].is_gone:
             self._waiting.popleft().settle(CallerLeft("The caller left before it was done."))
-        if not self._waiting:
-            return False
-        if self.taken and (self._waiting[0].weight > self._room or time.monotonic() > self._until):
+        if not self._waiting or (self.taken and not self._has_room_for(self._waiting[0])):
             return False
         asked = self._waiting.popleft()
         asked.take()
@@ -95,20 +110,51 @@ class Batch(Generic[Ask, Answer]):
         self.taken.append(asked)
         return True
 
+    def _has_room_for(self, asked: _Asked[Ask, Answer]) -> bool:
+        # Who was put off once is with others like that: they cannot be put off again, and nobody else pays for it.
+        fits = asked.again == self.taken[0].again and asked.weight <= self._room
+        return fits and time.monotonic() <= self._until
+
     def stay(self) -> None:
         """Raise SomeLeft where a caller left meanwhile: then all is undone, and done again for the others.
 
         Wants to be called right before the commit. Nobody is put off twice by those who leave.
         """
-        if any(asked.left for asked in self.taken) and not any(asked.again for asked in self.taken):
+        if any(asked.is_gone for asked in self.taken) and not self.taken[0].again:
             raise SomeLeft(self)
+
+    def put_off(self) -> None:
+        """Let those who stayed wait once more, before all others."""
+        for asked in reversed(self.taken):
+            asked.again = True
+            asked.wait()
+            self._waiting.appendleft(asked)
+
+    def settle(self, answers: Sequence[Answer | BaseException]) -> None:
+        """Give each its answer."""
+        for asked, answer in zip(self.taken, answers, strict=True):
+            asked.settle(answer)
+
+    def fail(self, error: Exception) -> None:
+        """Raise an exception for all."""
+        self.settle([_own(error) for _ in self.taken])
+
+
+def _own(error: Exception) -> Exception:
+    """Return a copy: an exception that several raise would keep what each of them was at."""
+    with suppress(Exception):
+        own = copy.copy(error)
+        own.__cause__ = error
+        return own
+    return error
 
 
 class Joined(Generic[Ask, Answer]):
     """Does one batch after the other; what is asked for meanwhile is in the next.
 
     ``together`` returns the answer to each of ``Batch.taken``, or the exception that it deserves; what it raises is
-    raised to all. A batch ends where its weight would be over ``most``, or ``seconds`` after it began.
+    raised to all. A batch ends where its weight would be over ``most``, or ``seconds`` after it began. While one takes
+    longer than LOOK_SECONDS others may begin, ``at_once`` in all.
     """
 
     def __init__(
@@ -116,61 +162,71 @@ class Joined(Generic[Ask, Answer]):
         together: Callable[[Batch[Ask, Answer]], Awaitable[Sequence[Answer | BaseException]]],
         most: int,
         seconds: float = math.inf,
+        at_once: int = 1,
     ) -> None:
-        self._together, self._most, self._seconds = together, most, seconds
+        self._together, self._most, self._seconds, self._at_once = together, most, seconds, at_once
         self._waiting: deque[_Asked[Ask, Answer]] = deque()
-        self._batch: Batch[Ask, Answer] | None = None
-        self._worker: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()
+        self._batches: set[Batch[Ask, Answer]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     async def ask(self, what: Ask, weight: int = 1, leaves: Leaves | None = None) -> Answer:
         """Return the answer. Raises what was raised for it, and CallerLeft when ``leaves`` returned before."""
         asked: _Asked[Ask, Answer] = _Asked(what, weight, leaves)
         self._waiting.append(asked)
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
+        if not self._workers:
+            self._start()
         return await asked.answer
 
     async def finish(self) -> None:
         """Wait for what is being done, though nobody may wait for it any more."""
-        if self._worker:
-            await asyncio.wait({self._worker}, timeout=QUEUE_SECONDS)
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=QUEUE_SECONDS)
+
+    def _start(self) -> None:
+        worker = asyncio.create_task(self._work())
+        self._workers.add(worker)
+        worker.add_done_callback(self._end)
+
+    def _end(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if not self._workers and self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if not self._workers and self._waiting:  # one that was cancelled left them
+            self._start()
 
     async def _work(self) -> None:
-        try:
-            while self._waiting:
-                self._batch = Batch(self._waiting, self._most, self._seconds)
-                if self._batch.more():
-                    await self._do(self._batch)
-        finally:
-            self._worker = self._batch = None
+        while self._waiting:
+            batch = Batch(self._waiting, self._most, self._seconds)
+            if batch.more():
+                await self._do(batch)
 
     async def _do(self, batch: Batch[Ask, Answer]) -> None:
-        self._watch_soon()
-        answers: Sequence[Answer | BaseException]
+        self._batches.add(batch)
+        self._look_soon()
         try:
             answers = await self._together(batch)
-        except BaseException as error:
+            batch.settle(answers)
+        except Exception as error:
             if isinstance(error, SomeLeft) and error.batch is batch:
-                self._waiting.extendleft(reversed(batch.taken))
-                for asked in batch.taken:
-                    asked.again = True
-                return
-            for asked in batch.taken:
-                asked.settle(error)
-            if not isinstance(error, Exception):
-                raise
-            return
+                batch.put_off()
+            else:
+                batch.fail(error)
+        except BaseException:  # the worker is cancelled: nobody else is
+            batch.fail(too_busy())
+            raise
         finally:
-            if self._timer:
-                self._timer.cancel()
-        for asked, answer in zip(batch.taken, answers, strict=True):
-            asked.settle(answer)
+            self._batches.discard(batch)
 
-    def _watch_soon(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._watch)
+    def _look_soon(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
-    def _watch(self) -> None:
-        self._watch_soon()  # for who comes later
-        for asked in (*(self._batch.taken if self._batch else ()), *self._waiting):
+    def _look(self) -> None:
+        self._look_soon()
+        for asked in chain(self._waiting, *(batch.taken for batch in self._batches)):
             asked.watch()
+        if self._waiting and len(self._workers) < self._at_once:
+            self._start()

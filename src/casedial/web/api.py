@@ -17,6 +17,7 @@ from casedial.domain.claims import Claim
 from casedial.domain.errors import (
     BodyTooLarge,
     BodyTooSlow,
+    CampaignNotAllowed,
     CasedialError,
     MalformedDocument,
     MethodNotAllowed,
@@ -41,17 +42,23 @@ READ = ("GET", "POST")
 WRITE = ("POST", "PUT")
 
 MAX_BODY_BYTES = 1024 * 1024
+_SOME = 25  # cases that a claim is taken to have: how many is known when it is read
 BODY_SECONDS = 30  # in which a body must have arrived
 Work = Callable[[Transaction], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a call asks for: whether it writes, how it is done, and what it claims that may be done with others."""
+    """What a call asks for: how many cases it would change (0: it reads), how, and what may be done with others."""
 
-    writes: bool
+    cases: int
     work: Work
     claims: ClaimCall | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Tell whether it changes anything."""
+        return self.cases > 0
 
 
 def _get_cases_to_dial(call: Call) -> Job:
@@ -71,8 +78,11 @@ def _get_cases_to_dial(call: Call) -> Job:
     async def work(tx: Transaction) -> Reply:
         return render(*await dialing.get_cases_to_dial(tx, call.caller, query, call.now))
 
-    claimant = dialing.claimant_of(call.caller, query) if query.auto_change else None
-    return Job(query.auto_change, work, ClaimCall(call, claimant, render) if claimant else None)
+    claimant = None
+    if query.auto_change:
+        with suppress(CampaignNotAllowed):  # which is for ``work`` to raise, where it is not a repeat
+            claimant = dialing.claimant_of(call.caller, query)
+    return Job(query.records * query.auto_change, work, ClaimCall(call, claimant, render) if claimant else None)
 
 
 def _claim_headers(claim: Claim) -> dict[str, str]:
@@ -90,7 +100,7 @@ def _get_case_info(call: Call) -> Job:
         case = await dialing.get_case_info(tx, call.caller, case_id)
         return Reply(encode(case_reply(case, call.caller.firm.zone)), cases=1)
 
-    return Job(False, work)
+    return Job(0, work)
 
 
 def _update_case_status(call: Call) -> Job:
@@ -103,7 +113,7 @@ def _update_case_status(call: Call) -> Job:
         reply = _results(call, batch.echoes, outcomes, headers)
         return replace(reply, claimed_in=frozenset().union(*(claim.campaign_ids for claim in opened)))
 
-    return Job(True, work)
+    return Job(max(1, len(batch.items)), work)
 
 
 def _add_case_note(call: Call) -> Job:
@@ -113,7 +123,7 @@ def _add_case_note(call: Call) -> Job:
         outcomes = await dialing.add_case_note(tx, call.caller, batch.items, call.now)
         return _results(call, batch.echoes, outcomes)
 
-    return Job(True, work)
+    return Job(max(1, len(batch.items)), work)
 
 
 def _add_case_note_by_phone(call: Call) -> Job:
@@ -123,7 +133,7 @@ def _add_case_note_by_phone(call: Call) -> Job:
         case_ids = await dialing.add_case_note_by_phone(tx, call.caller, number, text, call.now)
         return _results(call, case_ids, [None] * len(case_ids))
 
-    return Job(True, work)
+    return Job(1, work)
 
 
 def _extend_claim(call: Call) -> Job:
@@ -133,7 +143,7 @@ def _extend_claim(call: Call) -> Job:
         outcome = await claims.extend_claim(tx, call.caller, request)
         return _results(call, echoes or outcome.case_ids, outcome.outcomes, _expires(outcome.expires_at))
 
-    return Job(True, work)
+    return Job(_SOME, work)
 
 
 def _release_claim(call: Call) -> Job:
@@ -143,7 +153,7 @@ def _release_claim(call: Call) -> Job:
         outcome = await claims.release_claim(tx, call.caller, request, call.now)
         return _results(call, echoes or outcome.case_ids, outcome.outcomes)
 
-    return Job(True, work)
+    return Job(_SOME, work)
 
 
 def _results(
@@ -247,11 +257,11 @@ class Api:
         if job.claims and job.claims.is_small:
             together = partial(self._claims.claim, replace(job.claims, once=once), receive)
         if once:
-            return await self._replays.once(call, once, work, together)
+            return await self._replays.once(call, once, work, job.cases, together)
         if together:
             with suppress(RequestStillRunning):
                 return await together()
-        return await self._store.transact(work)
+        return await self._store.transact(work, job.cases)
 
 
 def _once(scope: HTTPScope, record: RequestRecord, call: Call) -> Once | None:
@@ -279,7 +289,7 @@ async def _drain(scope: HTTPScope, receive: Receive) -> None:
 async def _read(scope: HTTPScope, receive: Receive) -> bytes:
     """Read a body. Raises BodyTooLarge, BodyTooSlow, and MalformedDocument for one that ends before its time."""
     length = next(iter(sent(scope, b"content-length")), "")
-    if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+    if length.isdecimal() and (len(length) > 18 or int(length) > MAX_BODY_BYTES):
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -295,8 +305,8 @@ async def _receive_all(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] != "http.request":  # so a client looks that went away
             raise MalformedDocument("The body ended before it was whole, or its chunks are garbled.")
-        body += message["body"]
-        more = message["more_body"]
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > MAX_BODY_BYTES:
             raise _too_large()
     return bytes(body)

@@ -37,7 +37,7 @@ class Authenticator:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._found: Joined[bytes, keys.KeyRecord | None] = Joined(self._find, _TOGETHER)
+        self._found: Joined[bytes, keys.KeyRecord | None] = Joined(self._find, _TOGETHER, at_once=3)
         self._firms: dict[int, tuple[int, Firm]] = {}
         self._rates = Rates(store)
         self._noted: dict[int, datetime] = {}
@@ -100,7 +100,7 @@ class Authenticator:
 
     async def _touch(self, key_id: int, now: datetime) -> None:
         with suppress(StorageUnavailable):  # the next use will be noted
-            await self._store.transact(lambda tx: keys.touch(tx, key_id, now))
+            await self._store.transact(lambda tx: keys.touch(tx, key_id, now), cases=1)
 
     async def close(self) -> None:
         """Wait for what is still to be noted."""
@@ -143,7 +143,7 @@ class Rates:
 
     async def count(self, key: bytes, key_id: int, limit: int) -> None:
         """Count a request. Raises RateLimited for one more than the limit of this minute."""
-        requests, left = await self._store.transact(lambda tx: rates.count(tx, key_id))
+        requests, left = await self._store.transact(lambda tx: rates.count(tx, key_id), cases=1)
         if requests > limit:
             self._used_up[key] = time.monotonic() + left
             raise _limited(left)

@@ -1,7 +1,8 @@
 """Claims of several callers, done together: one transaction serves all who come while the one before goes on.
 
 Each keeps its own claim, its evidence and its reply under its own Idempotency-Key, and gets what it would have got had
-they come one after the other.
+they come one after the other. Whether a caller has left is looked at for the last time at the end of this work: what
+comes after it, a commit that others on SQLite may share, takes no longer than it takes to notice that somebody left.
 """
 
 from __future__ import annotations
@@ -13,19 +14,20 @@ from weakref import WeakValueDictionary
 
 from casedial.domain.cases import Case, StatusesStale
 from casedial.domain.claims import Claim
-from casedial.domain.errors import RequestStillRunning
+from casedial.domain.errors import StorageUnavailable
 from casedial.service import dialing
 from casedial.storage import firms, idempotency
-from casedial.storage.claims import Claimant
+from casedial.storage.claims import Claimant, Shape
 from casedial.storage.engine import Store, Transaction
 from casedial.storage.idempotency import Once
-from casedial.storage.joining import Batch, Joined, Leaves
+from casedial.storage.joining import Batch, Joined, Leaves, SomeLeft
 from casedial.web.exchange import Call, Reply
 from casedial.web.replay import to_keep
 
 SLOW_SECONDS = 0.5  # after which what was known of a caller and its firm is looked at again
 _FEW = 50  # cases: who wants more claims alone, so that nobody waits for it
 _TOGETHER = 200  # cases
+_AT_ONCE = 3  # transactions for one table, while the first takes long
 _LOOK_SECONDS = 0.01  # that all wait for the first request with one of their keys
 
 
@@ -57,8 +59,12 @@ class JointClaims:
         Raises RequestStillRunning where it has to be done alone: it is a repeat, or one of the others is.
         """
         firm = wanted.call.caller.firm
-        table = firm.id, firm.version, dialing.table_of(firm, wanted.claimant)
-        joined = self._tables.setdefault(table, Joined(self._together, _TOGETHER))
+        table = dialing.table_of(firm, wanted.claimant)
+        name = firm.id, firm.version, table
+        joined = self._tables.get(name)
+        if joined is None:
+            most = _TOGETHER if isinstance(table, Shape) else _FEW  # each case of one queue is looked at closely
+            joined = self._tables[name] = Joined(self._together, most, at_once=_AT_ONCE)
         return await joined.ask(wanted, wanted.claimant.wanted.records, leaves)
 
     async def _together(self, batch: Batch[ClaimCall, Reply]) -> list[Reply | BaseException]:
@@ -72,9 +78,11 @@ class JointClaims:
             return [replies.get(place) or idempotency.still_running() for place in range(len(asks))]
 
         try:
-            return await self._store.transact(work)
-        except RequestStillRunning as error:
-            return [error] * len(asks)
+            return await self._store.transact(work, sum(ask.claimant.wanted.records for ask in asks))
+        except (SomeLeft, StatusesStale, StorageUnavailable):
+            raise
+        except Exception:  # of one of them, who gets it when each is done alone; or one is a repeat
+            return [idempotency.still_running() for _ in asks]
 
 
 async def _claim(tx: Transaction, asks: list[ClaimCall]) -> dict[int, Reply]:

@@ -33,12 +33,14 @@ class Replays:
         call: Call,
         once: Once,
         work: Callable[[Transaction], Awaitable[Reply]],
+        cases: int,
         together: Callable[[], Awaitable[Reply]] | None = None,
     ) -> Reply:
         """Do a write and keep its reply in the same transaction, or give the reply that was kept.
 
-        ``together`` does the same in the company of others, where none of them is a repeat; else it raises
-        RequestStillRunning. Raises IdempotencyKeyReused for another request with the same key, RequestStillRunning.
+        ``cases`` is how many it is about. ``together`` does the same in the company of others, where none of them is a
+        repeat; else it raises RequestStillRunning. Raises IdempotencyKeyReused for another request with the same key,
+        RequestStillRunning.
         """
         give_up = time.monotonic() + PATIENCE
 
@@ -62,7 +64,7 @@ class Replays:
                     return await together()
             while True:
                 try:
-                    return await self._store.transact(kept)
+                    return await self._store.transact(kept, cases)
                 except RequestStillRunning:  # in another process: nobody waits for it with a database connection
                     if time.monotonic() >= give_up:
                         raise
