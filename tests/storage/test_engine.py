@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import stat
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -154,3 +156,113 @@ async def test_sqlite_is_durable_private_and_free_of_the_wal_bug(tmp_path: Path)
     assert journal == ("wal" if sqlite.wal_is_safe(tuple(map(int, version.split(".")))) else "delete")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     await store.close()
+
+
+def gated() -> tuple[asyncio.Event, Any]:
+    """A gate, and a work that waits for it: what is asked for meanwhile waits, too."""
+    gate = asyncio.Event()
+
+    async def first(tx: Transaction) -> str:
+        await gate.wait()
+        return "first"
+
+    return gate, first
+
+
+@pytest.fixture
+async def table(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(f"sqlite:///{tmp_path / 'x.db'}")
+    store.make_file()
+    async with store.write() as tx:
+        await tx.execute(sa.text("CREATE TABLE t (a TEXT CHECK (a <> 'bad'))"))
+    yield store
+    await store.close()
+
+
+async def rows(store: Store) -> list[str]:
+    async with store.read() as tx:
+        return list((await tx.execute(sa.text("SELECT a FROM t ORDER BY rowid"))).scalars())
+
+
+def insert(*texts: str, fails: bool = False) -> Callable[[Transaction], Awaitable[str]]:
+    async def work(tx: Transaction) -> str:
+        for text in texts:
+            await tx.execute(sa.text("INSERT INTO t VALUES (:a)"), {"a": text})
+        if fails:
+            raise KeyError(texts[0])
+        return texts[0]
+
+    return work
+
+
+async def together(store: Store, *works: Any, cases: int | None = 1) -> list[Any]:
+    """Ask for works while another one goes on, so that they wait together; return what became of each."""
+    gate, first = gated()
+    asked = [asyncio.create_task(store.transact(work, cases)) for work in (first, *works)]
+    await asyncio.sleep(0.05)
+    gate.set()
+    async with asyncio.timeout(10):
+        return (await asyncio.gather(*asked, return_exceptions=True))[1:]
+
+
+def commits(store: Store) -> list[object]:
+    found: list[object] = []
+    sa.event.listen(store.engine.sync_engine, "commit", found.append)
+    return found
+
+
+@pytest.mark.parametrize(("cases", "shared"), [(1, True), (200, False), (None, False)])
+async def test_small_writes_of_sqlite_share_a_commit(
+    table: Store, monkeypatch: pytest.MonkeyPatch, cases: int | None, shared: bool
+) -> None:
+    """Large ones do not: who is done waits for nobody that came later and takes long."""
+    monkeypatch.setattr(table._joined, "_seconds", 60)  # not the machine decides
+    made = commits(table)
+    assert await together(table, insert("a"), insert("b"), insert("c"), cases=cases) == ["a", "b", "c"]
+    assert (len(made) == 1) is shared
+    assert await rows(table) == ["a", "b", "c"]
+
+
+async def test_a_write_that_fails_takes_back_only_itself(table: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table._joined, "_seconds", 60)
+    made = commits(table)
+    works = insert("a"), insert("x", fails=True), insert("y", "bad"), insert("b")
+    one, failed, refused, other = await together(table, *works)
+    assert (one, other) == ("a", "b")
+    assert isinstance(failed, KeyError)
+    assert isinstance(refused, sa.exc.IntegrityError)
+    assert len(made) == 1
+    assert await rows(table) == ["a", "b"]
+
+
+async def test_nobody_is_told_success_when_a_savepoint_fails(table: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table._joined, "_seconds", 60)
+    releases = 0
+
+    def release(connection: object, name: str, context: object) -> None:
+        nonlocal releases
+        releases += 1
+        if releases == 2:
+            raise sa.exc.DatabaseError("RELEASE", None, Exception("malformed"))
+
+    sa.event.listen(table.engine.sync_engine, "release_savepoint", release)
+    one, failed, other = await together(table, insert("a"), insert("b"), insert("c"))
+    assert [type(one), type(failed)] == [sa.exc.DatabaseError] * 2
+    assert other == "c"  # which came too late to be with them
+    assert await rows(table) == ["c"]
+
+
+async def test_nobody_is_told_success_when_the_shared_commit_fails(
+    table: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table._joined, "_seconds", 60)
+
+    def fail(connection: object) -> None:
+        raise sa.exc.OperationalError("COMMIT", None, sqlite.OperationalError("disk I/O error"))
+
+    sa.event.listen(table.engine.sync_engine, "commit", fail)
+    found = await together(table, insert("a"), insert("b"))
+    assert [type(one) for one in found] == [StorageUnavailable, StorageUnavailable]
+    sa.event.remove(table.engine.sync_engine, "commit", fail)
+    assert await rows(table) == []
+    assert await table.transact(insert("c"), 1) == "c"  # and it goes on

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -132,3 +134,94 @@ async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     work.gate.set()
     assert await first == 10  # it was begun: nobody gives up what may be done
     assert work.batches == [[1]]
+
+
+async def test_who_comes_late_is_not_put_off_with_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that one who leaves the second go has not been spared because others were put off before."""
+    monkeypatch.setattr(joining, "LOOK_SECONDS", 0.01)
+    work, left = Work(), asyncio.Event()
+    gone, stays = work.ask(1, leaves=left), work.ask(2)
+    await until(lambda: bool(work.batches))
+    late = work.ask(3)
+    left.set()
+    await asyncio.sleep(0.05)
+    work.gate.set()
+    assert await asyncio.gather(stays, late) == [20, 30]
+    with pytest.raises(CallerLeft):
+        await gone
+    assert work.batches == [[1, 2], [2], [3]]
+
+
+async def test_nobody_waits_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "LOOK_SECONDS", 0.01)
+    gate = asyncio.Event()
+
+    async def together(batch: Batch[str, str]) -> list[str]:
+        if batch.asks == ["hangs"]:
+            await gate.wait()
+        return batch.asks
+
+    joined: Joined[str, str] = Joined(together, 100, at_once=2)
+    hanging = asyncio.create_task(joined.ask("hangs"))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        assert await joined.ask("goes on") == "goes on"
+    assert not hanging.done()
+    gate.set()
+    assert await hanging == "hangs"
+
+
+async def test_who_gave_up_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "QUEUE_SECONDS", 0.01)
+    work = Work()
+    first = work.ask(1)
+    await until(lambda: bool(work.batches))
+
+    class Body:
+        """What a request has in hand."""
+
+    async def request(kept: list[weakref.ref[Body]]) -> None:
+        body = Body()
+        kept.append(weakref.ref(body))
+        await work.joined.ask(2)
+        raise AssertionError(body)
+
+    kept: list[weakref.ref[Body]] = []
+    for _ in range(3):
+        with pytest.raises(StorageUnavailable):
+            await request(kept)
+    work.gate.set()
+    await first
+    gc.collect()
+    assert [body() for body in kept] == [None] * 3
+
+
+async def test_what_cancels_itself_cancels_no_stranger() -> None:
+    gate = asyncio.Event()
+
+    async def together(batch: Batch[int, int]) -> list[int]:
+        while batch.more():
+            pass
+        await gate.wait()
+        if 2 in batch.asks:
+            raise asyncio.CancelledError
+        return batch.asks
+
+    joined: Joined[int, int] = Joined(together, 2)
+    asked = [asyncio.create_task(joined.ask(number)) for number in (1, 2, 3)]
+    await asyncio.sleep(0)
+    gate.set()
+    async with asyncio.timeout(5):
+        found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in found] == [StorageUnavailable, StorageUnavailable, int]
+
+
+async def test_too_few_answers_are_a_fault_of_all() -> None:
+    async def together(batch: Batch[int, int]) -> list[int]:
+        while batch.more():
+            pass
+        return batch.asks[1:]
+
+    joined: Joined[int, int] = Joined(together, 9)
+    found = await asyncio.gather(joined.ask(1), joined.ask(2), return_exceptions=True)
+    assert not any(isinstance(one, int) for one in found), "somebody got the answer to another"

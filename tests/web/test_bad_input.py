@@ -628,3 +628,10 @@ def test_what_follows_a_good_request(live: Live, subtests: pytest.Subtests) -> N
     with subtests.test("a bad one first"):
         found = statuses(live.exchange(post("AddCaseNote", "Content-Length: 1", body=b"{") + raw(INFO, CLOSE)))
         assert found in ([400], [400, 200])
+
+
+async def test_a_length_of_many_digits(api: Api) -> None:
+    """Longer than Python reads; servers in front of casedial refuse it, most likely."""
+    headers = {"X-ApiKey": api.key, "Content-Length": "9" * 5000}
+    reply = await api.http.post(f"{api.base}/GetCaseInfo", content=b"{}", headers=headers)
+    assert_problem(reply, 413, "BodyTooLarge")

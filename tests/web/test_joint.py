@@ -15,11 +15,15 @@ import sqlalchemy as sa
 from casedial.domain.cases import Phone
 from casedial.domain.rules import Override, Purpose
 from casedial.rules import week
+from casedial.service import dialing
+from casedial.service.firms import open_firm
+from casedial.service.keys import LimitChange, add_key
 from casedial.storage import idempotency
 from casedial.storage.engine import Store
 from casedial.storage.idempotency import Once
 from casedial.storage.tables import claims
-from tests.conftest import Api, Office, assert_problem
+from casedial.web import api as web
+from tests.conftest import NOW, Api, Office, assert_problem
 from tests.service.test_calling import NEW_YORK, decide
 
 
@@ -154,3 +158,62 @@ async def test_rules_hold_for_all_of_them(api: Api, office: Office, store: Store
         rows = {str(row.id): row for row in await tx.execute(claims.select())}
     for reply in replies:
         assert sorted(map(int, rows[reply.headers["X-Claim-Id"]].evidence)) == sorted(ids(reply))
+
+
+async def test_who_is_cancelled_gets_nothing(
+    api: Api, office: Office, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for case_id in (1, 2):
+        await office.add(case_id)
+    inside, go = asyncio.Event(), asyncio.Event()
+    claim_together = dialing.claim_together
+
+    async def slow(*arguments: Any) -> Any:
+        found = await claim_together(*arguments)
+        inside.set()
+        await go.wait()
+        return found
+
+    monkeypatch.setattr(dialing, "claim_together", slow)
+    claiming = asyncio.create_task(claim_at_once(api, 1))
+    await asyncio.wait_for(inside.wait(), 5)
+    claiming.cancel()
+    await asyncio.gather(claiming, return_exceptions=True)
+    go.set()
+    [other] = await claim_at_once(api, 1)
+    assert ids(other) == [1]
+    async with store.read() as tx:
+        assert len((await tx.execute(claims.select())).all()) == 1
+
+
+async def test_a_fault_of_one_is_for_one(api: Api, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    for case_id in range(1, 5):
+        await office.add(case_id, campaign="Intake follow-up" if case_id % 2 else "Notification campaign")
+    case_reply = web.case_reply
+
+    def reply(case: Any, zone: Any) -> Any:
+        if case.case_id == 2:
+            raise OverflowError
+        return case_reply(case, zone)
+
+    monkeypatch.setattr(web, "case_reply", reply)
+    campaigns = ("Intake follow-up", "Intake follow-up", "Notification campaign")
+    replies = await asyncio.gather(
+        *(api.post("GetCasesToDial", {"Records": 1, "Campaign": name, "Auto-change": True}) for name in campaigns)
+    )
+    assert sorted(reply.status_code for reply in replies) == [200, 200, 500]
+    assert replies[2].status_code == 500
+
+
+async def test_a_key_used_before_is_told_so_first(api: Api, office: Office, store: Store) -> None:
+    """Also where the other request would be refused for its campaign."""
+    await office.add(1)
+    async with store.write() as tx:
+        firm = await open_firm(tx, office.name)
+        limited = await add_key(tx, firm, "Bell", NOW, None, LimitChange(campaigns=["Intake follow-up"]))
+    bell = Api(api.http, limited.key)
+    head = {"Idempotency-Key": "k"}
+    assert (await bell.post("GetCasesToDial", {"Records": 1, "Auto-change": True}, head)).status_code == 200
+    body = {"Records": 1, "Campaign": "Notification campaign", "Auto-change": True}
+    assert_problem(await bell.post("GetCasesToDial", body, head), 422, "IdempotencyKeyReused")
+    assert_problem(await bell.post("GetCasesToDial", body), 403, "CampaignNotAllowed")

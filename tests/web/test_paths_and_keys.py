@@ -458,3 +458,28 @@ async def test_a_typo_can_be_seen_in_a_refusal(api: Api, office: Office, subtest
             reply = await api.post(method, json=sent)
             assert reply.status_code == status
             assert ignored(reply) == [name]
+
+
+async def test_a_look_up_that_hangs_holds_up_nobody_else(
+    api: Api, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a connection that was lost: requests that come later are on others."""
+    await office.add(1)
+    find, hang = keys.find, asyncio.Event()
+    looked = 0
+
+    async def find_late(*arguments: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        if looked == 1:
+            await hang.wait()
+        return await find(*arguments)
+
+    monkeypatch.setattr(keys, "find", find_late)
+    hanging = asyncio.create_task(api.get("GetCaseInfo", CaseID=1))
+    await asyncio.sleep(0.01)
+    async with asyncio.timeout(5):
+        assert (await api.get("GetCaseInfo", CaseID=1)).status_code == 200
+    assert not hanging.done()
+    hang.set()
+    assert (await hanging).status_code == 200

@@ -190,15 +190,14 @@ class Store:
         async with self.write() as tx:
             answers.append(await batch.taken[0].what(tx))
             while batch.more():
-                try:
-                    async with tx.connection.begin_nested():
-                        answer = await batch.taken[-1].what(tx)
-                except sa.exc.OperationalError:  # SQLite has taken everything back, perhaps
-                    raise
-                except Exception as error:
-                    answers.append(error)
-                else:
-                    answers.append(answer)
+                async with tx.connection.begin_nested() as part:
+                    try:
+                        answers.append(await batch.taken[-1].what(tx))
+                    except sa.exc.OperationalError:  # SQLite has taken everything back, perhaps
+                        raise
+                    except Exception as error:
+                        await part.rollback()
+                        answers.append(error)
         return answers
 
     async def give_way(self) -> None:

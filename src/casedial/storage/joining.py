@@ -131,7 +131,9 @@ class Batch(Generic[Ask, Answer]):
             self._waiting.appendleft(asked)
 
     def settle(self, answers: Sequence[Answer | BaseException]) -> None:
-        """Give each its answer."""
+        """Give each its answer. Raises ValueError where there are more of them, or fewer: then nobody gets any."""
+        if len(answers) != len(self.taken):
+            raise ValueError("What was done together has another number of answers than of callers.")
         for asked, answer in zip(self.taken, answers, strict=True):
             asked.settle(answer)
 
