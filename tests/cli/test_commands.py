@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from casedial.cli import app
 from casedial.domain.cases import Note, Role
 from casedial.storage import claims, notes
-from casedial.storage.claims import Claimant, DueFilter
+from casedial.storage.claims import Claimant
+from casedial.storage.queues import DueFilter
 from tests.conftest import NOW, Office
 from tests.servers import CASEDIAL
 

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from casedial.domain.cases import Role
 from casedial.service.claims import CASEDIAL
 from casedial.storage import cases, claims
-from casedial.storage.claims import Claimant, DueFilter
+from casedial.storage.claims import Claimant
+from casedial.storage.queues import DueFilter
 from casedial.storage.tables import cases as cases_table
 from casedial.storage.tables import claims as claims_table
 from tests.conftest import NOW, Office

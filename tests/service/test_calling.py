@@ -19,7 +19,7 @@ from casedial.rules import week
 from casedial.service import calling, dialing
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
-from casedial.storage import cases, claims, firms, forgetting, rules
+from casedial.storage import cases, firms, forgetting, queues, rules
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import cases as cases_table
 from casedial.storage.tables import claims as claims_table
@@ -361,14 +361,14 @@ async def test_a_case_moved_between_reading_and_taking_is_not_given_out(
     await decide(office, purpose=Purpose.CLIENT)
     await office.add(1, **NEW_YORK)
     other = (await office.firm()).statuses.named(StatusType.CAMPAIGN, "Notification campaign")
-    due = claims.due
+    due = queues.due
 
     async def moved_meanwhile(tx: Transaction, *arguments: Any) -> list[Case]:
         found = await due(tx, *arguments)
         await tx.execute(cases_table.update().values(campaign_id=other.id))
         return found
 
-    monkeypatch.setattr(claims, "due", moved_meanwhile)
+    monkeypatch.setattr(queues, "due", moved_meanwhile)
     assert await claim(office, MORNING) == []
 
 

@@ -16,8 +16,9 @@ from casedial.service import claims
 from casedial.service.claims import adopt, return_lapsed
 from casedial.storage import cases as stored_cases
 from casedial.storage import claims as stored_claims
-from casedial.storage.claims import Claimant, DueFilter
+from casedial.storage.claims import Claimant
 from casedial.storage.engine import Store
+from casedial.storage.queues import DueFilter
 from casedial.storage.tables import cases
 from casedial.storage.tables import claims as claims_table
 from casedial.web.upkeep import Upkeep

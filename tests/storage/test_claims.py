@@ -8,9 +8,10 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from casedial.domain.cases import PRIORITY, Hold, Role, StatusType
-from casedial.storage import cases, claims
-from casedial.storage.claims import Claimant, DueFilter
+from casedial.storage import cases, claims, queues
+from casedial.storage.claims import Claimant
 from casedial.storage.engine import Database, Store
+from casedial.storage.queues import DueFilter
 from casedial.storage.tables import cases as cases_table
 from tests.conftest import NOW, Office
 
@@ -101,7 +102,7 @@ async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
             (intake, "Auto", "ix_cases_queue_campaign_group"),
         ):
             wanted = DueFilter(campaigns, group, 5)
-            query, parameters = claims._list(wanted.shape), wanted.parameters(firm, NOW, PRIORITY)
+            query, parameters = queues._list(wanted.shape), wanted.parameters(firm, NOW, PRIORITY)
             compiled = query.params(parameters).compile(
                 dialect=tx.connection.sync_engine.dialect, compile_kwargs={"literal_binds": True}
             )
@@ -151,4 +152,4 @@ async def test_what_is_claimed_together_goes_to_each_in_turn(store: Store, offic
             assert after.hold == Hold(claim.id, claim.expires_at, case.dial_at)
             assert await office.history(case.case_id) == [("Dialer Status", "In the Dialer", vendor)]
     async with store.read() as tx:
-        assert [case.case_id for case in await claims.due(tx, firm, ALL, NOW)] == [12]
+        assert [case.case_id for case in await queues.due(tx, firm, ALL, NOW)] == [12]

@@ -17,11 +17,12 @@ from casedial.domain.rules import Purpose
 from casedial.places import of_phone
 from casedial.rules import load
 from casedial.service import do_not_call
-from casedial.storage import calls, campaigns, cases, claims, firms
+from casedial.storage import calls, campaigns, cases, claims, firms, queues
 from casedial.storage import do_not_call as lists
 from casedial.storage import rules as stored
-from casedial.storage.claims import Claimant, Claimed, DueFilter, Grant
+from casedial.storage.claims import Claimant, Claimed, Grant
 from casedial.storage.engine import Store, Transaction
+from casedial.storage.queues import DueFilter
 
 _AT_ONCE = 50  # cases that are read and judged together, at least
 _MOST = 2000  # that one claim looks at: a server's upkeep goes on
@@ -120,7 +121,7 @@ async def _look(
     others: list[int] = []
     page, looked_at = replace(wanted, records=max(_AT_ONCE, 2 * wanted.records)), 0
     while len(reply.found) < wanted.records and looked_at < (_MOST if claims_them else _MOST_TO_READ):
-        due = await claims.due(tx, firm, page, now)
+        due = await queues.due(tx, firm, page, now)
         judged, these = await _judge(tx, firm, due, now, rules)
         others += [case.case_id for case, verdict in judged if not verdict.callable]
         may = [pair for pair in judged if pair[1].callable]
@@ -263,7 +264,7 @@ async def sweep(store: Store, now: datetime, going: dict[List, bool] | None = No
 
 async def _sweep_list(store: Store, firm: Firm, campaign_id: int | None, size: int, now: datetime, rules: Rules) -> int:
     async with store.read() as tx:
-        due = await claims.due(tx, firm, DueFilter((campaign_id,) if campaign_id else None, None, size), now)
+        due = await queues.due(tx, firm, DueFilter((campaign_id,) if campaign_id else None, None, size), now)
         found, _ = await _judge(tx, firm, due, now, rules)
     others = [case.case_id for case, verdict in found if not verdict.callable]
     return await store.transact(partial(_hold_back, firm=firm, case_ids=others, now=now)) if others else 0
@@ -272,7 +273,7 @@ async def _sweep_list(store: Store, firm: Firm, campaign_id: int | None, size: i
 async def neglected(tx: Transaction, firm: Firm, campaign: Status, now: datetime, wait: timedelta) -> int:
     """Return how many cases at the head of a campaign's list may be called, and might have been for so long."""
     rules = await rules_now(tx, now)
-    due = await claims.due(tx, firm, DueFilter((campaign.id,), None, _HEAD), now - wait)
+    due = await queues.due(tx, firm, DueFilter((campaign.id,), None, _HEAD), now - wait)
     these = await _rules_for(tx, firm, due, now, rules)
     return sum(all(judge(firm, case, at, these).callable for at in (now - wait, now)) for case in due)
 

@@ -17,9 +17,10 @@ from casedial.service import calling
 from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.reports import Reports, decides, open_reports
-from casedial.storage import cases, claims, notes
-from casedial.storage.claims import Claimant, Claimed, DueFilter, Shape
+from casedial.storage import cases, claims, notes, queues
+from casedial.storage.claims import Claimant, Claimed
 from casedial.storage.engine import Transaction
+from casedial.storage.queues import DueFilter, Shape
 
 Outcomes = list[CasedialError | None]
 
@@ -39,7 +40,7 @@ async def get_cases_to_dial(
     if query.auto_change:
         [claimed] = await claim_together(tx, caller.firm, [claimant], now)
         return claimed
-    find = calling.list_callable if calling.are_applied(caller.firm, claimant.wanted) else claims.due
+    find = calling.list_callable if calling.are_applied(caller.firm, claimant.wanted) else queues.due
     return await find(tx, caller.firm, claimant.wanted, now), None
 
 

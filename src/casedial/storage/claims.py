@@ -1,4 +1,4 @@
-"""The cases due to be dialed, listed or claimed."""
+"""Claims: due cases move to In the Dialer, each in one claim only."""
 
 from __future__ import annotations
 
@@ -13,75 +13,16 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType, fold
+from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType
 from casedial.domain.claims import Claim, lease_end
 from casedial.domain.dialing import MAX_RECORDS
 from casedial.storage.cases import WAITING, record, waiting_from
 from casedial.storage.engine import Database, Transaction
+from casedial.storage.queues import FIRM, NOW, DueFilter, Shape, due, due_query
 from casedial.storage.tables import campaigns, cases, claims, status_history
 
-# A constant, for the partial indexes hold the to-dial role only.
-_IS_TO_DIAL = cases.c.dialer_role == sa.literal_column(str(int(Role.TO_DIAL)))
-_FIRM: sa.BindParameter[int] = sa.bindparam("the_firm", type_=sa.BigInteger)
-_PRIORITY: sa.BindParameter[int] = sa.bindparam("the_priority", type_=sa.SmallInteger)
-_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=cases.c.dial_at.type)
 _STATUS_ID: sa.BindParameter[int] = sa.bindparam("the_status", type_=sa.BigInteger)
 _TIMEOUT: sa.BindParameter[int] = sa.bindparam("timeout", type_=sa.Integer)
-
-
-@dataclass(frozen=True, slots=True)
-class DueFilter:
-    """Which due cases: of these campaigns (None: of any or none) and this group, at most ``records``."""
-
-    campaign_ids: tuple[int, ...] | None
-    case_group: str | None
-    records: int
-
-    after: Case | None = None  # only what comes behind this one
-
-    @property
-    def shape(self) -> Shape:
-        """Return what decides the text of the query."""
-        return Shape(
-            None if self.campaign_ids is None else min(len(self.campaign_ids), 2),
-            self.case_group is not None,
-            self.after is not None,
-        )
-
-    @property
-    def queue(self) -> DueFilter:
-        """Return what those have in common who claim from the same head."""
-        return replace(self, records=0, case_group=None if self.case_group is None else fold(self.case_group))
-
-    def fits(self, case: Case) -> bool:
-        """Tell whether a case is of these campaigns and this group."""
-        in_campaign = self.campaign_ids is None or case.campaign_id in self.campaign_ids
-        return in_campaign and (self.case_group is None or fold(case.case_group) == fold(self.case_group))
-
-    def parameters(self, firm: Firm, now: datetime, priority: int) -> dict[str, object]:
-        """Return the query's parameters, for the cases of one priority."""
-        found: dict[str, object] = {
-            "the_firm": firm.id,
-            "records": self.records,
-            "now": now,
-            "the_priority": priority,
-        }
-        if self.campaign_ids is not None:
-            found["the_campaign"] = self.campaign_ids[0] if len(self.campaign_ids) == 1 else self.campaign_ids
-        if self.case_group is not None:
-            found["the_group"] = fold(self.case_group)
-        if self.after is not None:
-            found |= {"after_time": self.after.dial_at, "after_case": self.after.case_id}
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a query filters by: no campaign, one or several (2); a group; a case before it."""
-
-    campaigns: int | None
-    by_group: bool
-    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,47 +35,6 @@ class Claimant:
 
 
 Claimed = tuple[list[Case], Claim | None]  # cases as they were, in due order; None: nothing was due
-
-
-def _due(shape: Shape, campaign_id: Any, case_group: Any, records: Any) -> sa.Select[tuple[object, ...]]:
-    """Build the query for due cases: one for each set of filters, each with an index of its own."""
-    here = cases.c.firm_id == _FIRM, _IS_TO_DIAL, cases.c.priority == _PRIORITY
-    query = sa.select(*WAITING).where(*here, cases.c.dial_at <= _NOW)
-    if shape.campaigns == 1:
-        query = query.where(cases.c.campaign_id == campaign_id)
-    elif shape.campaigns is not None:
-        query = query.where(cases.c.campaign_id.in_(sa.bindparam("the_campaign", expanding=True)))
-    if shape.by_group:
-        query = query.where(cases.c.case_group_folded == case_group)
-    if shape.goes_on:
-        behind = sa.bindparam("after_time", type_=cases.c.dial_at.type), sa.bindparam("after_case", type_=sa.BigInteger)
-        query = query.where(sa.tuple_(cases.c.dial_at, cases.c.case_id) > sa.tuple_(*behind))
-    return query.order_by(cases.c.dial_at, cases.c.case_id).limit(records)
-
-
-@cache
-def _list(shape: Shape) -> sa.Select[tuple[object, ...]]:
-    """Build the query for the due cases of one queue."""
-    campaign: sa.BindParameter[int] = sa.bindparam("the_campaign", type_=sa.BigInteger)
-    group: sa.BindParameter[str] = sa.bindparam("the_group", type_=sa.Text)
-    records: sa.BindParameter[int] = sa.bindparam("records", type_=sa.Integer)
-    return _due(shape, campaign, group, records)
-
-
-async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:
-    """Return due cases: by priority, then the oldest dial time first, then by CaseID."""
-    found: list[Case] = []
-    for priority in firm.priorities:  # most firms have one
-        if wanted.after and priority < wanted.after.priority:
-            continue
-        some = replace(wanted, records=wanted.records - len(found))
-        if wanted.after and priority > wanted.after.priority:
-            some = replace(some, after=None)
-        rows = await tx.execute(_list(some.shape), some.parameters(firm, now, priority))
-        found += [waiting_from(row, firm.statuses) for row in rows]
-        if len(found) == wanted.records:
-            break
-    return found
 
 
 def _queues(claimants: Sequence[Claimant]) -> dict[DueFilter, list[int]]:
@@ -231,7 +131,7 @@ def _move(
     return cases.update().values(
         dialer_status_id=_STATUS_ID,
         dialer_role=int(Role.IN_THE_DIALER),
-        dial_at=_NOW,
+        dial_at=NOW,
         changed_at=at,
         claim_id=claim_id,
         held_until=until,
@@ -244,7 +144,7 @@ _TAKE = _move(
     sa.bindparam("at", type_=cases.c.changed_at.type),
     sa.bindparam("until", type_=cases.c.held_until.type),
     sa.bindparam("the_claim", type_=cases.c.claim_id.type),
-).where(cases.c.firm_id == _FIRM, cases.c.case_id == sa.bindparam("the_case", type_=sa.BigInteger))
+).where(cases.c.firm_id == FIRM, cases.c.case_id == sa.bindparam("the_case", type_=sa.BigInteger))
 
 
 # What is claimed together in PostgreSQL: which queues, and how many cases for each claimant of them.
@@ -349,7 +249,7 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
     read all cases to update a few.
     """
     queue: Any = _QUEUES.c
-    due = _lock(_due(shape, queue.campaign_id, queue.case_group, queue.records)).lateral("due")
+    due = _lock(due_query(shape, queue.campaign_id, queue.case_group, queue.records)).lateral("due")
     some = sa.select(_QUEUES.c.queue, due).select_from(_QUEUES.join(due, sa.true()))
     picked = some.limit(sa.literal_column(str(MAX_RECORDS))).cte("picked").prefix_with("MATERIALIZED")
     place = sa.func.row_number().over(partition_by=picked.c.queue, order_by=(picked.c.dial_at, picked.c.case_id))
@@ -366,8 +266,8 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
         .join_from(numbered, _CLAIMANTS, part)
         .cte("leased")
     )
-    at = sa.func.greatest(_NOW, leased.c.changed_at)  # history never runs backwards; null is passed over
-    this_case = sa.and_(cases.c.firm_id == _FIRM, cases.c.case_id == leased.c.case_id)
+    at = sa.func.greatest(NOW, leased.c.changed_at)  # history never runs backwards; null is passed over
+    this_case = sa.and_(cases.c.firm_id == FIRM, cases.c.case_id == leased.c.case_id)
     moved = _move(at, leased.c.lease_end, leased.c.new_claim).where(this_case).cte("moved")
     recorded, opened = _record(leased, at).cte("recorded"), _open(leased).cte("opened")
     found = (leased.c[column.name] for column in WAITING)
@@ -389,7 +289,7 @@ def _record(leased: sa.FromClause, at: sa.ColumnElement[datetime]) -> sa.Insert:
     """Append the move of each claimed case to its history."""
     dialer_type: sa.ColumnClause[int] = sa.literal_column(str(int(StatusType.DIALER)))
     columns = ["firm_id", "case_id", "type", "status_id", "dial_at", "changed_at", "changed_by", "claim_id"]
-    changes = sa.select(_FIRM, leased.c.case_id, dialer_type, _STATUS_ID, _NOW, at, leased.c.vendor, leased.c.new_claim)
+    changes = sa.select(FIRM, leased.c.case_id, dialer_type, _STATUS_ID, NOW, at, leased.c.vendor, leased.c.new_claim)
     return status_history.insert().from_select(columns, changes, include_defaults=False)
 
 
@@ -398,6 +298,6 @@ def _open(leased: sa.FromClause) -> sa.Insert:
     who = leased.c.new_claim, leased.c.vendor, leased.c.key_id
     end = sa.func.min(leased.c.lease_end)
     case_ids = sa.func.json_agg(aggregate_order_by(leased.c.case_id, leased.c.place))
-    opened = sa.select(*who, _FIRM, case_ids, _NOW, end, end).group_by(*who)
+    opened = sa.select(*who, FIRM, case_ids, NOW, end, end).group_by(*who)
     columns = ["id", "vendor", "key_id", "firm_id", "case_ids", "created_at", "expires_at", "check_at"]
     return claims.insert().from_select(columns, opened, include_defaults=False)

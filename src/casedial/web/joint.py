@@ -17,10 +17,11 @@ from casedial.domain.claims import Claim
 from casedial.domain.errors import StorageUnavailable
 from casedial.service import dialing
 from casedial.storage import firms, idempotency
-from casedial.storage.claims import Claimant, Shape
+from casedial.storage.claims import Claimant
 from casedial.storage.engine import Store, Transaction
 from casedial.storage.idempotency import Once
 from casedial.storage.joining import Batch, Joined, Leaves, SomeLeft
+from casedial.storage.queues import Shape
 from casedial.web.exchange import Call, Reply
 from casedial.web.replay import to_keep
 
