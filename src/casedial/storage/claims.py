@@ -187,6 +187,7 @@ _CLAIMANTS = (
 
 
 async def _claim_at_once(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
+    """Claim for all of them by one statement: 64 clients who claim one case each get four times as many."""
     queues = _queues(claimants)
     [priority] = firm.priorities
     [shape] = {queue.shape for queue in queues}
