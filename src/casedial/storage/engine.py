@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ class Store:
             raise InvalidSetting("The database URL must start with sqlite:/// or postgresql://.")
         # Writers of one process queue here in order, not in SQLite's unfair busy loop.
         self._writer = asyncio.Lock()
+        self._gave_way_at = time.monotonic()
         self._joined: Joined[Work, Any] = Joined(self._commit_together, _TOGETHER, _TOGETHER_SECONDS)
 
     @asynccontextmanager
@@ -201,12 +203,13 @@ class Store:
         return answers
 
     async def give_way(self) -> None:
-        """Let other processes write, between two of many large writes.
+        """Let other processes write, between two of many large writes; twice a second is often enough.
 
         SQLite has no queue: whoever waits looks now and then whether the file is free.
         """
-        if self.database is Database.SQLITE:
+        if self.database is Database.SQLITE and time.monotonic() - self._gave_way_at > sqlite.HOLD_SECONDS:
             await asyncio.sleep(sqlite.TURN_SECONDS)
+            self._gave_way_at = time.monotonic()
 
     async def _connect(self) -> AsyncConnection:
         try:

@@ -27,6 +27,7 @@ except ImportError:  # no wheel for this platform
 Error, OperationalError = dbapi.Error, dbapi.OperationalError
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's write
 CLOSE_SECONDS = 2.0
+HOLD_SECONDS = 0.5  # for which many large writes may keep others from writing
 TURN_SECONDS = 0.12  # that are left to others between two large writes: who waits looks at least every 100 ms
 # Of a connection that writes much: pages of indexes stay in memory (16 MB), and fewer checkpoints copy each of them
 # once. Each adds 15 % to the cases a second of an import.
