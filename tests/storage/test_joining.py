@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import traceback
 import weakref
 from collections.abc import Callable
 
@@ -69,8 +70,12 @@ async def test_an_exception_is_for_one_or_for_all() -> None:
     found = await asyncio.gather(work.ask(1), work.ask(-2), work.ask(3), return_exceptions=True)
     assert found[::2] == [10, 30]
     assert isinstance(found[1], KeyError)
-    found = await asyncio.gather(work.ask(1), work.ask(13), return_exceptions=True)
-    assert [type(error) for error in found] == [ValueError, ValueError]
+    one, other = await asyncio.gather(work.ask(1), work.ask(13), return_exceptions=True)
+    assert isinstance(one, ValueError)
+    assert isinstance(other, ValueError)
+    assert one is not other
+    for error in (one, other):  # each tells where it happened
+        assert "together" in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
 
 
 async def test_who_was_cancelled_is_left_out() -> None:

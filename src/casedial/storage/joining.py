@@ -143,10 +143,10 @@ class Batch(Generic[Ask, Answer]):
 
 
 def _own(error: Exception) -> Exception:
-    """Return a copy: an exception that several raise would keep what each of them was at."""
+    """Return a copy that knows where it happened: one that several raise would keep what each of them was at."""
     with suppress(Exception):
-        own = copy.copy(error)
-        own.__cause__ = error
+        own = copy.copy(error).with_traceback(error.__traceback__)
+        own.__cause__ = error.__cause__
         return own
     return error
 
