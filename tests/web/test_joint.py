@@ -122,6 +122,7 @@ async def test_campaigns_at_once(api: Api, office: Office) -> None:
     """Each queue keeps its order; an unknown campaign has none."""
     for case_id in range(1, 7):
         await office.add(case_id, campaign="Intake follow-up" if case_id % 2 else "Notification campaign")
+    await api.get("GetCaseInfo", CaseID=1)  # which reads the firm: so that they come in this order
     claims_of = [("Intake follow-up", 2), ("Notification campaign", 1), ("Intake follow-up", 2), ("No such one", 2)]
     replies = await asyncio.gather(
         *(
