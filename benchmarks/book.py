@@ -32,6 +32,7 @@ class Book:
         if (row, who) not in self._anew:
             self._anew.add((row, who))
             self.measured = [one for one in self.measured if (one["row"], one["who"]) != (row, who)]
+            self.failed = [one for one in self.failed if (one["row"], one["who"]) != (row, who)]
         shown = {name: round(value, 3) for name, value in figures.items()}
         self.measured.append({"row": row, "who": who, "round": number, **shown, "load": round(load_average(), 2)})
         text = "  ".join(f"{name} {value:,.1f}" for name, value in shown.items())

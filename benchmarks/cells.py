@@ -41,7 +41,7 @@ class Claims:
         with serve(self.url) as (base, _):
             load.http(base, "campaign", records, clients, self.warm, half)
             before = check.counted(self.postgres, WORK)
-            run = load.http(base, "campaign", records, clients, self.seconds, half)
+            run = load.http(base, "campaign", records, clients, self._seconds_of(records), half)
             check.counted(self.postgres, WORK)
         return self._judged(run, before, records, clients)
 
@@ -50,8 +50,14 @@ class Claims:
         self.postgres.copy(self.template, WORK)
         load.pgbench(self.postgres, WORK, self._scripts(records, plain, 0), clients, self.warm)
         before = check.counted(self.postgres, WORK, plain, records)
-        run = load.pgbench(self.postgres, WORK, self._scripts(records, plain, 10**9), clients, self.seconds)
+        run = load.pgbench(
+            self.postgres, WORK, self._scripts(records, plain, 10**9), clients, self._seconds_of(records)
+        )
         return self._judged(run, before, records, clients, plain)
+
+    def _seconds_of(self, records: int) -> float:
+        """Return for how long is measured: plain SQL claims 90,000 of 600,000 a second, and no campaign may run dry."""
+        return min(self.seconds, 300 / records)
 
     def _scripts(self, records: int, plain: bool, base: int) -> list[own.Script]:
         if plain:
