@@ -81,15 +81,16 @@ async def take(tx: Transaction, firm: Firm, grants: Sequence[Grant], now: dateti
     opened: list[Claim | None] = []
     moved: list[dict[str, object]] = []
     history: list[StatusChange] = []
-    for claimant, found, evidence in ((grant.claimant, grant.cases, grant.evidence) for grant in grants):
-        ends = {case.case_id: lease_end(firm, case, clock) for case in found}
+    for grant in grants:
+        who = grant.claimant
+        ends = {case.case_id: lease_end(firm, case, clock) for case in grant.cases}
         first = min((end for end in ends.values() if end), default=None)
-        claim = Claim(uuid4(), claimant.vendor, claimant.key_id, tuple(ends), now, first, evidence)
-        opened.append(claim if found else None)
-        for case in found:
+        claim = Claim(uuid4(), who.vendor, who.key_id, tuple(ends), now, first, grant.evidence)
+        opened.append(claim if grant.cases else None)
+        for case in grant.cases:
             at = max(now, case.changed_at or now)  # history never runs backwards
             moved.append({"the_case": case.case_id, "at": at, "the_claim": claim.id, "until": ends[case.case_id]})
-            change = StatusChange(case.case_id, StatusType.DIALER, status, now, at, claimant.vendor, claim.id)
+            change = StatusChange(case.case_id, StatusType.DIALER, status, now, at, who.vendor, claim.id)
             history.append(change)
     if moved:
         same = {"the_firm": firm.id, "the_status": status.id, "now": now}
@@ -149,40 +150,27 @@ _TAKE = _move(
 
 # What is claimed together in PostgreSQL: which queues, and how many cases for each claimant of them.
 
-_QUEUES = (
-    sa.func.unnest(
-        sa.bindparam("campaigns", type_=ARRAY(sa.BigInteger)),
-        sa.bindparam("groups", type_=ARRAY(sa.Text)),
-        sa.bindparam("limits", type_=ARRAY(sa.Integer)),
-    )
-    .table_valued(
-        sa.column("campaign_id", sa.BigInteger),
-        sa.column("case_group", sa.Text),
-        sa.column("records", sa.Integer),
-        with_ordinality="queue",
-        name="queues",
-    )
-    .render_derived()
+
+def _unnested(name: str, columns: Mapping[str, Any], number: str | None = None) -> Any:
+    """Return a table made of parameters, an array for each column, and its rows numbered where ``number`` is given."""
+    arrays = [sa.bindparam(f"{name}_{column}", type_=ARRAY(kind)) for column, kind in columns.items()]
+    made = [sa.column(column, kind) for column, kind in columns.items()]
+    return sa.func.unnest(*arrays).table_valued(*made, with_ordinality=number, name=name).render_derived()
+
+
+_QUEUES = _unnested(
+    "queues", {"campaign_id": sa.BigInteger, "case_group": sa.Text, "records": sa.Integer}, number="queue"
 )
-_CLAIMANTS = (
-    sa.func.unnest(
-        sa.bindparam("queues_of", type_=ARRAY(sa.BigInteger)),
-        sa.bindparam("firsts", type_=ARRAY(sa.BigInteger)),
-        sa.bindparam("lasts", type_=ARRAY(sa.BigInteger)),
-        sa.bindparam("claim_ids", type_=ARRAY(sa.Uuid)),
-        sa.bindparam("vendors", type_=ARRAY(sa.Text)),
-        sa.bindparam("key_ids", type_=ARRAY(sa.BigInteger)),
-    )
-    .table_valued(
-        sa.column("queue", sa.BigInteger),
-        sa.column("first", sa.BigInteger),
-        sa.column("last", sa.BigInteger),
-        sa.column("new_claim", sa.Uuid),
-        sa.column("vendor", sa.Text),
-        sa.column("key_id", sa.BigInteger),
-        name="claimants",
-    )
-    .render_derived()
+_CLAIMANTS = _unnested(
+    "claimants",
+    {
+        "queue": sa.BigInteger,
+        "first": sa.BigInteger,
+        "last": sa.BigInteger,
+        "new_claim": sa.Uuid,
+        "vendor": sa.Text,
+        "key_id": sa.BigInteger,
+    },
 )
 
 
@@ -195,9 +183,9 @@ async def _claim_at_once(tx: Transaction, firm: Firm, claimants: Sequence[Claima
     parameters = {
         **next(iter(queues)).parameters(firm, now, priority),
         **_joint(claimants, queues),
-        "claim_ids": claim_ids,
-        "vendors": [claimant.vendor for claimant in claimants],
-        "key_ids": [claimant.key_id for claimant in claimants],
+        "claimants_new_claim": claim_ids,
+        "claimants_vendor": [claimant.vendor for claimant in claimants],
+        "claimants_key_id": [claimant.key_id for claimant in claimants],
         "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
         "timeout": firm.claim_timeout,
     }
@@ -232,12 +220,12 @@ def _joint(claimants: Sequence[Claimant], queues: Mapping[DueFilter, list[int]])
         limits.append(first - 1)
     numbers, firsts, lasts = zip(*(parts[place] for place in range(len(claimants))), strict=True)
     return {
-        "campaigns": [queue.campaign_ids[0] if queue.campaign_ids else None for queue in queues],
-        "groups": [queue.case_group for queue in queues],
-        "limits": limits,
-        "queues_of": list(numbers),
-        "firsts": list(firsts),
-        "lasts": list(lasts),
+        "queues_campaign_id": [queue.campaign_ids[0] if queue.campaign_ids else None for queue in queues],
+        "queues_case_group": [queue.case_group for queue in queues],
+        "queues_records": limits,
+        "claimants_queue": list(numbers),
+        "claimants_first": list(firsts),
+        "claimants_last": list(lasts),
     }
 
 
@@ -249,8 +237,8 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
     rows there are at most: from those of the queues, which come as parameters, the planner expects thousands, and may
     read all cases to update a few.
     """
-    queue: Any = _QUEUES.c
-    due = _lock(due_query(shape, queue.campaign_id, queue.case_group, queue.records)).lateral("due")
+    of = _QUEUES.c
+    due = _lock(due_query(shape, of.campaign_id, of.case_group, of.records)).lateral("due")
     some = sa.select(_QUEUES.c.queue, due).select_from(_QUEUES.join(due, sa.true()))
     picked = some.limit(sa.literal_column(str(MAX_RECORDS))).cte("picked").prefix_with("MATERIALIZED")
     place = sa.func.row_number().over(partition_by=picked.c.queue, order_by=(picked.c.dial_at, picked.c.case_id))

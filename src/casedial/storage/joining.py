@@ -110,6 +110,12 @@ class Batch(Generic[Ask, Answer]):
         self.taken.append(asked)
         return True
 
+    def all(self) -> list[Ask]:
+        """Take all that there is room for; return what was taken."""
+        while self.more():
+            pass
+        return self.asks
+
     def _has_room_for(self, asked: _Asked[Ask, Answer]) -> bool:
         # Who was put off once is with others like that: they cannot be put off again, and nobody else pays for it.
         fits = asked.again == self.taken[0].again and asked.weight <= self._room

@@ -68,11 +68,10 @@ class Authenticator:
 
     async def _find(self, batch: Batch[bytes, keys.KeyRecord | None]) -> list[keys.KeyRecord | None]:
         """Look up the keys of all requests that wait: there may be many, and few keys."""
-        while batch.more():
-            pass
+        asked = batch.all()
         async with self._store.look() as tx:
-            found = await keys.find(tx, set(batch.asks))
-        return [found.get(wanted) for wanted in batch.asks]
+            found = await keys.find(tx, set(asked))
+        return [found.get(wanted) for wanted in asked]
 
     async def while_fresh(
         self, scope: HTTPScope, now: datetime, caller: Caller, work: Callable[[Caller], Awaitable[T]]

@@ -69,9 +69,7 @@ class JointClaims:
         return await joined.ask(wanted, wanted.claimant.wanted.records, leaves)
 
     async def _together(self, batch: Batch[ClaimCall, Reply]) -> list[Reply | BaseException]:
-        while batch.more():
-            pass
-        asks = batch.asks
+        asks = batch.all()
 
         async def work(tx: Transaction) -> list[Reply | BaseException]:
             replies = await _claim(tx, asks)
