@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.data import KEYS
 from benchmarks.machine import Postgres
 from benchmarks.own import Script
-from casedial.storage.engine import KEPT_PLANS
+from casedial.storage.postgresql import KEPT_PLANS
 
 LUA = Path(__file__).parent / "lua" / "load.lua"
 THREADS = 2

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import sqlalchemy as sa
 
 from benchmarks.data import CAMPAIGNS, FIRST_CAMPAIGN_ID, KEYS
 from casedial.domain.cases import Caller
@@ -24,6 +23,7 @@ from casedial.service import dialing
 from casedial.service.keys import digest
 from casedial.storage import firms, keys
 from casedial.storage.engine import Store, Transaction
+from casedial.storage.postgresql import Ready, Rows, Session
 
 NEXT_CALL = datetime(2030, 5, 6, 13, tzinfo=UTC)
 _FIRST_CASE = 100_001  # of the recorded batch: a number that no other parameter has
@@ -64,10 +64,12 @@ async def caller_of(tx: Transaction, firm: int) -> Caller:
 async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awaitable[object]]) -> list[Statement]:
     """Return the statements of a piece of work, in order; nothing of it is kept in the database."""
     store, found, listening = Store(url), [], False
+    send = Session._send
 
-    def note(connection: object, cursor: object, text: str, sets: Any, context: object, many: bool) -> None:
+    async def note(session: Session, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
         if listening:
-            found.append(Statement(text, tuple(map(tuple, sets)) if many else (tuple(sets),)))
+            found.append(Statement(text, tuple(map(tuple, several))))
+        return await send(session, ready, text, several)
 
     async def copied(connection: object, table: str, *, records: Any, columns: Any, **rest: Any) -> None:
         """Note a COPY, which pgbench cannot do, as INSERTs of many rows."""
@@ -75,9 +77,8 @@ async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awai
             rows = list(records)
             found.extend(_inserted(table, columns, rows[start : start + 200]) for start in range(0, len(rows), 200))
 
-    sa.event.listen(store.engine.sync_engine, "before_cursor_execute", note)
     original = asyncpg.Connection.copy_records_to_table
-    asyncpg.Connection.copy_records_to_table = copied
+    Session._send, asyncpg.Connection.copy_records_to_table = note, copied
     try:
         async with store.write() as tx:
             caller = await caller_of(tx, firm)
@@ -87,7 +88,7 @@ async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awai
     except _Undo:
         return found
     finally:
-        asyncpg.Connection.copy_records_to_table = original
+        Session._send, asyncpg.Connection.copy_records_to_table = send, original
         await store.close()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-import casedial.storage.engine as engine
 import casedial.storage.joining as joining
+import casedial.storage.postgresql as postgresql
 import casedial.web.app as app
 import casedial.web.pages as pages
 from casedial.web.edge import Edge
@@ -15,7 +15,8 @@ PATIENCE = 2.0
 
 def create_impatient() -> Edge:
     """Every limit becomes 2 s."""
-    app.PATIENCE_SECONDS = engine.CONNECT_SECONDS = joining.QUEUE_SECONDS = pages.READY_SECONDS = PATIENCE
+    app.PATIENCE_SECONDS = postgresql.CONNECT_SECONDS = PATIENCE
+    joining.QUEUE_SECONDS = pages.READY_SECONDS = PATIENCE
     return app.create_app()
 
 

@@ -24,6 +24,7 @@ from casedial.storage.engine import Transaction
 from casedial.storage.tables import cases as cases_table
 from casedial.storage.tables import claims as claims_table
 from tests.conftest import NOW, Office
+from tests.statements import listening
 
 CAMPAIGN = "Intake follow-up"
 MORNING = datetime(2026, 11, 24, 13, 30, tzinfo=UTC)  # a Tuesday: 8:30 in New York, 5:30 in Los Angeles
@@ -264,17 +265,11 @@ async def test_a_swept_list_costs_a_claim_no_more(office: Office) -> None:
         await office.add(case_id, **(NEW_YORK if case_id % 20 == 0 else LOS_ANGELES))
     while await calling.sweep(office.store, MORNING):
         pass
-    asked: list[str] = []
-
-    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        asked.append(statement)
-
     query = DialQuery(CAMPAIGN, None, 5, True)
     who = await caller(office)
     async with office.store.write() as tx:
-        sa.event.listen(sa.Engine, "before_cursor_execute", listen)
-        found, _ = await dialing.get_cases_to_dial(tx, who, query, MORNING)
-        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+        with listening() as asked:
+            found, _ = await dialing.get_cases_to_dial(tx, who, query, MORNING)
     assert len(found) == 5
     # Bans, due; numbers in use and calls before the lock and after it; lock, reserve, clock, move, record, claim.
     assert len(asked) <= 12

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +25,7 @@ from casedial.storage import keys, tables
 from casedial.storage.engine import Store
 from casedial.web.api import METHODS
 from tests.conftest import NOW, Api, Office
+from tests.statements import listening
 
 Things = dict[str, Any]
 BASE = "/PredictiveDialer"
@@ -142,20 +142,6 @@ def body(method: str, things: Things) -> Things:
     return {"Auto-change": True, "Note": "n", **{name: things[name] for name in GOOD[method]}}
 
 
-@contextmanager
-def listening(statements: list[str]) -> Iterator[None]:
-    """Write down every statement that any database is asked."""
-
-    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        statements.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
-    try:
-        yield
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
-
-
 @pytest.fixture
 async def doors(
     http: httpx.AsyncClient, office: Office, other_office: Office, monkeypatch: pytest.MonkeyPatch
@@ -188,7 +174,7 @@ async def doors(
     for key in made.keys.values():  # each firm is read once
         await http.post(f"{BASE}/GetCaseInfo", json={"CaseID": 1}, headers={"X-ApiKey": key})
         await http.get(f"{BASE}/GetCasesToDial", headers={"X-ApiKey": key})
-    with listening(made.statements):
+    with listening() as made.statements:
         yield made
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,22 +23,12 @@ from casedial.storage.tables import claims
 from casedial.web import api as web
 from tests.conftest import NOW, Api, Office, assert_problem
 from tests.service.test_calling import NEW_YORK, decide
+from tests.statements import listening
 
 
-@contextmanager
-def opened() -> Iterator[list[str]]:
-    """The transactions that claim meanwhile: in each, claims are recorded once."""
-    found: list[str] = []
-
-    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if "INSERT INTO claims" in statement:
-            found.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
-    try:
-        yield found
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+def claims_of(asked: list[str]) -> int:
+    """Count the transactions that claimed: in each, claims are recorded once."""
+    return sum("INSERT INTO claims" in statement for statement in asked)
 
 
 async def claim_at_once(api: Api, *records: int, keys: bool = False, **more: Any) -> list[httpx.Response]:
@@ -63,9 +51,9 @@ def ids(reply: httpx.Response) -> list[int]:
 async def test_each_gets_its_own(api: Api, office: Office, store: Store, keys: bool) -> None:
     for case_id in range(1, 41):
         await office.add(case_id)
-    with opened() as commits:
+    with listening() as asked:
         replies = await claim_at_once(api, *range(1, 9), keys=keys)  # 36 cases
-    assert len(commits) < 8, "they were not done together"
+    assert claims_of(asked) < 8, "they were not done together"
     assert [len(ids(reply)) for reply in replies] == list(range(1, 9))
     assert sorted(case_id for reply in replies for case_id in ids(reply)) == list(range(1, 37))
     async with store.read() as tx:

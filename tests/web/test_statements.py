@@ -15,22 +15,17 @@ from casedial.rules import week
 from casedial.storage.tables import keys
 from tests.conftest import Api, Office
 from tests.service.test_calling import NEW_YORK, decide
+from tests.statements import listening
 
 
 @contextmanager
 def counted() -> Iterator[list[str]]:
     """Every statement meanwhile, but those that begin a transaction, and the note of a key's use once a minute."""
-    asked: list[str] = []
-
-    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if not statement.startswith(("BEGIN", "UPDATE keys SET last_used_at")):
-            asked.append(" ".join(statement.split()[:4]))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
-    try:
-        yield asked
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+    found: list[str] = []
+    with listening() as asked:
+        yield found
+    some = (statement for statement in asked if not statement.startswith(("BEGIN", "UPDATE keys SET last_used_at")))
+    found.extend(" ".join(statement.split()[:4]) for statement in some)
 
 
 def five(**said: Any) -> dict[str, Any]:

@@ -115,6 +115,9 @@ class StatusesStale(Exception):
     """A case has a status that was added after the firm was read: read the firm anew and start over."""
 
 
+_HELD = 10_000  # sets of statuses that are remembered
+
+
 class Statuses:
     """A firm's statuses, found by id, by name (trimmed, case-folded) or by role."""
 
@@ -123,6 +126,7 @@ class Statuses:
         self._by_id = {status.id: status for status in self.all}
         self._by_name = {(status.type, fold(status.name)): status for status in self.all}
         self._by_role = {status.role: status for status in self.all if status.role}
+        self._held: dict[tuple[int | None, ...], Mapping[StatusType, Status]] = {}
 
     def of(self, status_type: StatusType) -> list[Status]:
         """Return the statuses of one type, retired ones too, in the firm's order."""
@@ -136,6 +140,23 @@ class Statuses:
             return self._by_id[status_id]
         except KeyError:
             raise StatusesStale from None
+
+    def held(
+        self, dialer: int | None, campaign: int | None, attempts: int | None, disposition: int | None
+    ) -> Mapping[StatusType, Status]:
+        """Return what a case has that has the statuses with these ids. Raises StatusesStale.
+
+        Most cases of a list have the same, and so the same mapping.
+        """
+        ids = dialer, campaign, attempts, disposition
+        held = self._held.get(ids)
+        if held is None:
+            if len(self._held) >= _HELD:
+                self._held.clear()
+            kinds = StatusType.DIALER, StatusType.CAMPAIGN, StatusType.ATTEMPTS, StatusType.DISPOSITION
+            found = zip(kinds, map(self.by_id, ids), strict=True)
+            held = self._held[ids] = {kind: status for kind, status in found if status}
+        return held
 
     def with_role(self, role: Role) -> Status:
         """Return the one Dialer Status that has this role."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from casedial.storage.engine import Database, Transaction, raw_postgresql
+from casedial.storage.engine import Transaction
 
 Rows = Sequence[Sequence[Any]]
 
@@ -59,11 +59,11 @@ class Ready:
     async def send(self, tx: Transaction) -> None:
         """Insert what was added. Raises what ``Transaction.execute`` does."""
         for names, rows in self._rows.items():
-            if tx.database is Database.SQLITE:
-                await _insert_values(tx, self._table, names, rows)
+            if tx.session:
+                with tx.session.failing_alike():
+                    await tx.session.driver.copy_records_to_table(self._table.name, records=rows, columns=names)
             else:
-                async with raw_postgresql(tx) as connection:
-                    await connection.copy_records_to_table(self._table.name, records=rows, columns=names)
+                await _insert_values(tx, self._table, names, rows)
 
 
 def _processed(values: Sequence[Any], processor: Callable[[Any], Any]) -> list[Any]:

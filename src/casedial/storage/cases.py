@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -37,34 +38,36 @@ WAITING = tuple(
 
 def case_from(row: Any, statuses: Statuses) -> Case:
     """Return the domain's case from a row of ``cases``."""
-    return _case_from(row, statuses, _hold_from(row))
+    return _case_from(_waiting(row), statuses, _hold_from(row))
 
 
 def waiting_from(row: Any, statuses: Statuses) -> Case:
-    """Return the domain's case from the columns ``WAITING``."""
+    """Return the domain's case from a row that begins with the columns ``WAITING``."""
     return _case_from(row, statuses, None)
 
 
+_waiting = attrgetter(*(column.name for column in WAITING))
+
+
 def _case_from(row: Any, statuses: Statuses, hold: Hold | None) -> Case:
-    held: dict[StatusType, Status] = {}
-    for kind, column in _STATUS_COLUMNS:
-        status = statuses.by_id(getattr(row, column))
-        if status:
-            held[kind] = status
+    case_id, case_status, case_group, closed, closed_on, zip_code, plaintiff, phones, *rest = row
+    dialer, campaign, attempts, disposition, dial_at, changed_at, priority, *_ = rest
+    held = statuses.held(dialer, campaign, attempts, disposition)
+    numbers = tuple([Phone(*phone) for phone in phones])
     return Case(
-        case_id=row.case_id,
-        case_status=row.case_status,
-        case_group=row.case_group,
-        closed=row.closed,
-        closed_on=row.closed_on,
-        zip_code=row.zip_code,
-        plaintiff=row.plaintiff,
-        phones=tuple(Phone(*phone) for phone in row.phones),
-        statuses=held,
-        dial_at=row.dial_at,
-        changed_at=row.changed_at,
-        hold=hold,
-        priority=row.priority,
+        case_id,
+        case_status,
+        case_group,
+        closed,
+        closed_on,
+        zip_code,
+        plaintiff,
+        numbers,
+        held,
+        dial_at,
+        changed_at,
+        hold,
+        priority,
     )
 
 

@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,11 +20,12 @@ import aiosqlite
 import asyncpg
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
-from casedial.storage import joining, sqlite
+from casedial.storage import joining, postgresql, sqlite
 from casedial.storage.joining import Batch, Joined
+from casedial.storage.postgresql import Rows, Session
 
 T = TypeVar("T")
 Work = Callable[["Transaction"], Awaitable[Any]]
@@ -32,13 +33,17 @@ Work = Callable[["Transaction"], Awaitable[Any]]
 # Writes that share a commit of SQLite: of so many cases together, and for so long. With claims that are joined, 64
 # clients who claim one case each get six times as many.
 _TOGETHER, _TOGETHER_SECONDS = 200, 0.02
-CONNECT_SECONDS = 10.0
 _RETRIES = 5  # of a transaction that PostgreSQL ended to break a deadlock
 
 # SQLSTATE classes of a server that is away, starting, stopping, full, out of connections, or closed to us.
 _UNAVAILABLE = ("08", "25006", "28", "3D", "3F", "42501", "53", "57", "58")
 _RETRYABLE = ("40001", "40P01")
 
+# Of the engines of both databases.
+_OPTIONS: dict[str, Any] = {
+    "hide_parameters": True,
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+}
 _CLOCK = sa.select(sa.func.clock_timestamp())
 
 
@@ -55,10 +60,11 @@ class Transaction:
 
     connection: AsyncConnection
     database: Database
+    session: Session | None = None  # of PostgreSQL
 
-    async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
+    async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any] | Rows:
         """Run a statement, once or for a list of parameter sets."""
-        return await self.connection.execute(statement, rows)
+        return await (self.session or self.connection).execute(statement, rows)
 
     async def clock(self) -> datetime:
         """Return the database's time, by which leases run: servers that share it may differ about the hour."""
@@ -66,19 +72,6 @@ class Transaction:
             return datetime.now(UTC)
         now: datetime = (await self.execute(_CLOCK)).scalar_one()
         return now
-
-
-@asynccontextmanager
-async def raw_postgresql(tx: Transaction) -> AsyncIterator[Any]:
-    """Lend the driver's own connection, in the transaction. Raises what ``Transaction.execute`` does."""
-    raw: Any = (await tx.connection.get_raw_connection()).driver_connection
-    if not raw.is_in_transaction():
-        await tx.execute(_CLOCK)  # SQLAlchemy begins the driver's transaction with the first statement of its own
-    try:
-        yield raw
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        lost = raw.is_closed()
-        raise sa.exc.DBAPIError("COPY", None, error, hide_parameters=True, connection_invalidated=lost) from error
 
 
 class TransactionEnded(Exception):
@@ -100,11 +93,12 @@ class Store:
         if scheme == "sqlite":
             self.database = Database.SQLITE
             self.path: Path | None = sqlite.file_of(url)
-            self.engine = sqlite.make_engine(self.path, self._threads, **_pool(pool_size))
+            self.engine = sqlite.make_engine(self.path, self._threads, pool_size, **_OPTIONS)
         elif scheme in ("postgresql", "postgres"):
             self.database = Database.POSTGRESQL
             self.path = None
-            self.engine = _postgresql_engine(url, patience, **_pool(pool_size))
+            self.engine = postgresql.make_engine(url, patience, **_OPTIONS)
+            self._sessions = postgresql.Pool(self.engine, pool_size)
         else:
             raise InvalidSetting("The database URL must start with sqlite:/// or postgresql://.")
         # Writers of one process queue here in order, not in SQLite's unfair busy loop.
@@ -112,42 +106,36 @@ class Store:
         self._gave_way_at = time.monotonic()
         self._joined: Joined[Work, Any] = Joined(self._commit_together, _TOGETHER, _TOGETHER_SECONDS)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Transaction]:
+    def read(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that sees one state of the database and changes nothing.
 
         Raises StorageUnavailable.
         """
-        async with self._transaction(writes=False) as tx:
-            yield tx
+        if self.database is Database.SQLITE:
+            return self._in_sqlite(writes=False)
+        return self._in_postgresql(postgresql.READ)
 
-    @asynccontextmanager
-    async def look(self) -> AsyncIterator[Transaction]:
+    def look(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a connection for a single query, which PostgreSQL runs by itself: without two round trips around it.
 
         Raises StorageUnavailable.
         """
-        async with self._transaction(writes=False, alone=self.database is Database.POSTGRESQL) as tx:
-            yield tx
+        return self._in_sqlite(writes=False) if self.database is Database.SQLITE else self._in_postgresql(None)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
+    def write(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that commits at the end of the block and rolls back on an exception.
 
         Raises StorageUnavailable, and TransactionEnded where ``transact`` would try again.
         """
-        if self.database is Database.SQLITE:
-            async with self._turn(), self._transaction(writes=True) as tx:
-                yield tx
-        else:
-            async with self._transaction(writes=True) as tx:
-                yield tx
+        return self._write_sqlite() if self.database is Database.SQLITE else self._in_postgresql(postgresql.WRITE)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Open a connection whose transactions the caller begins and ends himself. Raises StorageUnavailable."""
         connection = await self._connect()
         try:
+            if self.database is Database.POSTGRESQL:
+                await connection.execution_options(isolation_level="READ COMMITTED")
             yield Transaction(connection, self.database)
         except sa.exc.DBAPIError as error:
             raise _our_own(error) from error
@@ -212,33 +200,54 @@ class Store:
             self._gave_way_at = time.monotonic()
 
     async def _connect(self) -> AsyncConnection:
-        try:
-            return await self.engine.connect()
-        except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, sqlite.Error, OSError, ValueError) as error:
-            raise _unavailable() from error
+        return await _available(self.engine.connect())
 
     @asynccontextmanager
-    async def _transaction(self, writes: bool, alone: bool = False) -> AsyncIterator[Transaction]:
+    async def _write_sqlite(self) -> AsyncIterator[Transaction]:
+        async with self._turn(), self._in_sqlite(writes=True) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _in_sqlite(self, writes: bool) -> AsyncIterator[Transaction]:
         connection = await self._connect()
         committing = False
         try:
             connection = await connection.execution_options(casedial_writes=writes)
-            if not writes and self.database is Database.POSTGRESQL:
-                isolation = "AUTOCOMMIT" if alone else "REPEATABLE READ"
-                connection = await connection.execution_options(isolation_level=isolation)
-            async with self._given_up_in_time(connection), connection.begin():
+            async with connection.begin():
                 yield Transaction(connection, self.database)
                 committing = writes
             if writes and self.path and not await sqlite.settle(self.path):
                 raise _in_doubt()
         except sa.exc.DBAPIError as error:
             if committing:
-                await self._make_sure_it_failed(connection, error)
-            if self.path and "readonly" in str(error.orig):
+                await _make_sure_it_failed(connection, error)
+            if "readonly" in str(error.orig):
                 await connection.invalidate()  # SQLite opens a file for reading where it must, and leaves it so
             raise _our_own(error) from error
         finally:
             await connection.close()
+
+    @asynccontextmanager
+    async def _in_postgresql(self, begin: str | None) -> AsyncIterator[Transaction]:
+        """Open a transaction; None is for a single statement. What does not answer in time is cut off, and so fails."""
+        session = await _available(self._sessions.take(joining.QUEUE_SECONDS))
+        cut = self._patience and asyncio.get_running_loop().call_later(self._patience, session.driver.terminate)
+        committing = False
+        try:
+            if begin:
+                await session.begin(begin)
+            yield Transaction(session.connection, self.database, session)
+            committing = begin == postgresql.WRITE
+            if begin:
+                await session.commit()
+        except sa.exc.DBAPIError as error:
+            if committing and error.connection_invalidated:
+                raise _in_doubt() from error  # PostgreSQL may have got the COMMIT before the connection was lost
+            raise _our_own(error) from error
+        finally:
+            if cut:
+                cut.cancel()
+            await self._sessions.give_back(session)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -252,35 +261,6 @@ class Store:
             yield
         finally:
             self._writer.release()
-
-    @asynccontextmanager
-    async def _given_up_in_time(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        """Cut the connection to a PostgreSQL that does not answer: whatever waits for it then fails."""
-        if self.database is Database.SQLITE or self._patience is None:
-            yield
-            return
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-        end = asyncio.get_running_loop().call_later(self._patience, raw.terminate)
-        try:
-            yield
-        finally:
-            end.cancel()
-
-    async def _make_sure_it_failed(self, connection: AsyncConnection, error: sa.exc.DBAPIError) -> None:
-        """Return when nothing is left of a write whose COMMIT failed. Raise StorageUnavailable when something may be.
-
-        PostgreSQL may have got the COMMIT before the connection was lost. SQLite has the whole write in its log, a
-        COMMIT included, when the last step failed, the sync: nobody sees it, but after a crash SQLite would find it
-        and take it for committed. Any other write goes over it.
-        """
-        if self.database is Database.SQLITE and sqlite.WAL:
-            try:
-                async with connection.begin():
-                    await connection.exec_driver_sql("PRAGMA user_version = 0")  # as it was, but written
-            except sa.exc.DBAPIError:
-                raise _in_doubt() from error
-        elif self.database is Database.POSTGRESQL and error.connection_invalidated:
-            raise _in_doubt() from error
 
     @property
     def caution(self) -> str | None:
@@ -301,6 +281,8 @@ class Store:
     async def close(self) -> None:
         """Close every connection, after the writes that go on."""
         await self._joined.finish()
+        if self.database is Database.POSTGRESQL:
+            await self._sessions.close()
         await self.engine.dispose()
         await sqlite.wait_for(self._threads)
 
@@ -315,6 +297,29 @@ def _in_doubt() -> StorageUnavailable:
     )
 
 
+async def _available(connecting: Awaitable[T]) -> T:
+    """Wait for a connection. Raises StorageUnavailable."""
+    try:
+        return await connecting
+    except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, sqlite.Error, OSError, ValueError) as error:
+        raise _unavailable() from error
+
+
+async def _make_sure_it_failed(connection: AsyncConnection, error: sa.exc.DBAPIError) -> None:
+    """Return when nothing is left of a write whose COMMIT failed in SQLite. Raises StorageUnavailable where it may be.
+
+    SQLite has the whole write in its log, a COMMIT included, when the last step failed, the sync: nobody sees it, but
+    after a crash SQLite would find it and take it for committed. Any other write goes over it.
+    """
+    if not sqlite.WAL:
+        return
+    try:
+        async with connection.begin():
+            await connection.exec_driver_sql("PRAGMA user_version = 0")  # as it was, but written
+    except sa.exc.DBAPIError:
+        raise _in_doubt() from error
+
+
 def _our_own(error: sa.exc.DBAPIError) -> Exception:
     """Turn a driver's error into StorageUnavailable or TransactionEnded; a fault of ours stays as it is."""
     state = getattr(error.orig, "sqlstate", None) or ""
@@ -327,53 +332,3 @@ def _our_own(error: sa.exc.DBAPIError) -> Exception:
         or isinstance(error.orig, sqlite.OperationalError)
     )
     return _unavailable() if away else error
-
-
-# For a server's sessions; a value that somebody has set stands. The timeouts end on PostgreSQL's side, too, what is
-# given up here, so that it keeps no locks. A server's statements are few, each has its index, and PostgreSQL would plan
-# most of them anew for every call: with plans that are kept, claims of 25 are 1.4 times as fast, of 1 case 2.4 times.
-KEPT_PLANS = "force_generic_plan"
-_SESSION = """SELECT set_config(name, CASE name WHEN 'plan_cache_mode' THEN $1 ELSE $2 END, false)
-FROM pg_settings WHERE name = 'plan_cache_mode' AND setting = 'auto'
-OR name IN ('statement_timeout', 'idle_in_transaction_session_timeout') AND setting = '0'"""
-
-
-def _postgresql_engine(url: str, patience: float | None, **options: Any) -> AsyncEngine:
-    # asyncpg reads libpq's URLs itself: sslmode, sockets, several hosts
-    dsn = "postgresql://" + url.partition("://")[2]
-
-    async def connect() -> Any:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
-        if patience is not None:
-            try:
-                await connection.execute(_SESSION, KEPT_PLANS, f"{patience * 1000:.0f}ms", timeout=CONNECT_SECONDS)
-            except BaseException:
-                connection.terminate()
-                raise
-        return connection
-
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        pool_use_lifo=True,
-        **options,
-    )
-
-    @sa.event.listens_for(engine.sync_engine, "checkout")
-    def checkout(connection: Any, record: object, fairy: object) -> None:
-        if connection.driver_connection.is_closed():  # by a server that was started anew, perhaps
-            raise sa.exc.DisconnectionError  # the pool makes another
-
-    return engine
-
-
-def _pool(size: int) -> dict[str, Any]:
-    """Return what the engines of both databases have in common."""
-    return {
-        "pool_size": size,
-        "max_overflow": 0,
-        "pool_timeout": joining.QUEUE_SECONDS,
-        "hide_parameters": True,
-        "json_serializer": lambda value: msgspec.json.encode(value).decode(),
-        "json_deserializer": msgspec.json.decode,
-    }

@@ -9,9 +9,10 @@ from ipaddress import ip_network
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from casedial.domain.keys import KeyLimits, Scope
-from casedial.storage.engine import Transaction
+from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import firms, keys
 
 LAST_USE_PRECISION = timedelta(minutes=1)
@@ -46,7 +47,12 @@ _SELECT = sa.select(
     keys.c.revoked_at,
     *_LIMITS,
 ).join_from(keys, firms)
-_BY_DIGEST = _SELECT.add_columns(keys.c.digest).where(keys.c.digest.in_(sa.bindparam("digests", expanding=True)))
+_DIGESTS = {
+    Database.SQLITE: keys.c.digest.in_(sa.bindparam("digests", expanding=True)),
+    # one parameter, so one statement however many there are
+    Database.POSTGRESQL: keys.c.digest == sa.any_(sa.bindparam("digests", type_=ARRAY(sa.LargeBinary))),
+}
+_BY_DIGEST = {database: _SELECT.add_columns(keys.c.digest).where(these) for database, these in _DIGESTS.items()}
 
 
 def _limits_from(row: Any) -> KeyLimits:
@@ -95,7 +101,7 @@ async def add(
 
 async def find(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, KeyRecord]:
     """Return the keys with these digests, revoked or not."""
-    rows = await tx.execute(_BY_DIGEST, {"digests": list(digests)})
+    rows = await tx.execute(_BY_DIGEST[tx.database], {"digests": list(digests)})
     return {row.digest: _key_from(row) for row in rows}
 
 

@@ -13,11 +13,13 @@ from typing import Any
 from urllib.parse import quote
 
 import aiosqlite
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from casedial.domain.errors import InvalidSetting
+from casedial.storage import joining
 
 try:  # carries a newer SQLite than most systems, see wal_is_safe
     import pysqlite3.dbapi2 as dbapi
@@ -76,7 +78,7 @@ def _adapted() -> AsyncAdapt_aiosqlite_dbapi:
     return adapted
 
 
-def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> AsyncEngine:
+def make_engine(path: Path, threads: MutableSet[Thread], pool_size: int, **options: Any) -> AsyncEngine:
     """Make an engine for a file that need not be there yet; each connection adds its thread to ``threads``.
 
     Raises InvalidSetting where the file's folder is missing.
@@ -95,6 +97,10 @@ def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> Asyn
         module=_adapted(),
         async_creator=connect,
         poolclass=sa.AsyncAdaptedQueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=joining.QUEUE_SECONDS,
+        json_deserializer=msgspec.json.decode,
         **options,
     )
 
