@@ -47,8 +47,8 @@ async def concerning(
     found: set[Call] = set()
     lately = sa.and_(calls.c.firm_id == firm_id, calls.c.called_at > now - LOOK_BACK)
     for some, few in zip_longest(_batches(numbers), _batches(case_ids), fillvalue=()):
-        either = calls.select().where(lately, calls.c.number.in_(some))
-        rows = await tx.execute(either.union_all(calls.select().where(lately, calls.c.case_id.in_(few))))
+        either = calls.select().where(lately, tx.among(calls.c.number, some))
+        rows = await tx.execute(either.union_all(calls.select().where(lately, tx.among(calls.c.case_id, few))))
         found |= {Call(row.number, row.case_id, row.called_at, row.conversation) for row in rows}
     return found
 
@@ -75,7 +75,7 @@ async def in_use(tx: Transaction, firm_id: int, numbers: Iterable[str]) -> dict[
     found: dict[str, int] = {}
     for some in _batches(numbers):
         query = sa.select(there.number, there.case_id).select_from(phone_numbers.join(cases, has))
-        query = query.where(there.firm_id == firm_id, there.number.in_(some))
+        query = query.where(there.firm_id == firm_id, tx.among(there.number, some))
         rows = await tx.execute(query.where(cases.c.dialer_role == int(Role.IN_THE_DIALER)))
         found |= {row.number: row.case_id for row in rows}
     return found

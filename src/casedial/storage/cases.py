@@ -9,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from casedial.domain.cases import Case, Firm, Hold, Phone, Role, Status, StatusChange, Statuses, StatusType, fold
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.phones import is_fax, match_key
 from casedial.storage import bulk, sqlite
-from casedial.storage.engine import Database, Store, Transaction
+from casedial.storage.engine import Database, Store, Transaction, among
+from casedial.storage.postgresql import unnested
 from casedial.storage.tables import cases, phone_numbers, status_history
 
 _STATUS_COLUMNS = (
@@ -111,6 +111,22 @@ def _values(case: Case) -> dict[str, object]:
 
 _THIS_CASE = sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), cases.c.case_id == sa.bindparam("this_case"))
 _FETCH = cases.select().where(_THIS_CASE)
+_THESE_CASES = {
+    database: sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), among(database, cases.c.case_id, "these_cases"))
+    for database in Database
+}
+_LOCK = {
+    (database, pass_over): cases.select().where(these).order_by(cases.c.case_id).with_for_update(skip_locked=pass_over)
+    for database, these in _THESE_CASES.items()
+    for pass_over in (False, True)
+}
+_WHEREABOUTS = {
+    database: sa.select(cases.c.case_id, cases.c.campaign_id, cases.c.claim_id)
+    .where(these)
+    .order_by(cases.c.case_id)
+    .with_for_update(read=True, key_share=True)
+    for database, these in _THESE_CASES.items()
+}
 
 
 def _save(columns: Iterable[str]) -> sa.Update:
@@ -119,10 +135,17 @@ def _save(columns: Iterable[str]) -> sa.Update:
 
 _COLUMNS = tuple(_values(Case(case_id=1)))
 _ALL_COLUMNS = ("firm_id", "case_id", *_COLUMNS)
-_MANY = 1000  # CaseIDs in one query
 _NUMBER = ("firm_id", "number", "case_id")
 _SAVE = _save(_COLUMNS)
-_SAVE_STATUSES = _save(_status_values(Case(case_id=1)))
+_STATUS_VALUES = tuple(_status_values(Case(case_id=1)))
+_SAVE_STATUSES = _save(_STATUS_VALUES)
+# One statement of PostgreSQL for all of them.
+_SAVED = unnested("saved", {"this_case": sa.BigInteger, **{name: cases.c[name].type for name in _STATUS_VALUES}})
+_SAVE_STATUSES_TOGETHER = (
+    cases.update()
+    .where(cases.c.firm_id == sa.bindparam("this_firm"), cases.c.case_id == _SAVED.c.this_case)
+    .values({name: _SAVED.c[name] for name in _STATUS_VALUES})
+)
 
 
 async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
@@ -137,20 +160,9 @@ async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_l
     Rows are locked in CaseID order, whatever the order asked for, so that two batches cannot deadlock. With
     ``pass_over_locked`` those are left out for which somebody else would have to be waited for.
     """
-    query = (
-        cases.select()
-        .where(cases.c.firm_id == firm.id, _among(tx, sorted(set(case_ids))))
-        .order_by(cases.c.case_id)
-        .with_for_update(skip_locked=pass_over_locked)
-    )
-    return {row.case_id: case_from(row, firm.statuses) for row in await tx.execute(query)}
-
-
-def _among(tx: Transaction, case_ids: list[int]) -> sa.ColumnElement[bool]:
-    """Pick cases by CaseID; for PostgreSQL thousands are one parameter: one each would take six times as long."""
-    if tx.database is Database.SQLITE or len(case_ids) <= _MANY:
-        return cases.c.case_id.in_(case_ids)
-    return cases.c.case_id == sa.any_(sa.literal(case_ids, postgresql.ARRAY(sa.BigInteger)))
+    these = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
+    rows = await tx.execute(_LOCK[tx.database, pass_over_locked], these)
+    return {row.case_id: case_from(row, firm.statuses) for row in rows}
 
 
 async def whereabouts(
@@ -160,13 +172,9 @@ async def whereabouts(
 
     None of them is deleted before the end of the transaction.
     """
-    query = (
-        sa.select(cases.c.case_id, cases.c.campaign_id, cases.c.claim_id)
-        .where(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(set(case_ids))))
-        .order_by(cases.c.case_id)
-        .with_for_update(read=True, key_share=True)
-    )
-    return {row.case_id: (row.campaign_id, row.claim_id) for row in await tx.execute(query)}
+    these = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
+    rows = await tx.execute(_WHEREABOUTS[tx.database], these)
+    return {row.case_id: (row.campaign_id, row.claim_id) for row in rows}
 
 
 async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
@@ -189,12 +197,12 @@ async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
 
 async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, limit: int) -> list[Case]:
     """Return a page of the firm's cases that match, in CaseID order from the one after ``after``."""
-    query = cases.select().where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(firm, wanted))
+    query = cases.select().where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(tx, firm, wanted))
     rows = await tx.execute(query.order_by(cases.c.case_id).limit(limit))
     return [case_from(row, firm.statuses) for row in rows]
 
 
-def _conditions(firm: Firm, wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
+def _conditions(tx: Transaction, firm: Firm, wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
     named = [
         (StatusType.DIALER, wanted.dialer_status, cases.c.dialer_status_id),
         (StatusType.CAMPAIGN, wanted.campaign, cases.c.campaign_id),
@@ -204,7 +212,7 @@ def _conditions(firm: Firm, wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.case_group is not None:
         found.append(cases.c.case_group_folded == fold(wanted.case_group))
     if wanted.case_ids is not None:
-        found.append(cases.c.case_id.in_(wanted.case_ids))
+        found.append(tx.among(cases.c.case_id, wanted.case_ids))
     return found
 
 
@@ -234,7 +242,8 @@ async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]
     if moved:
         await tx.execute(
             phone_numbers.delete().where(
-                phone_numbers.c.firm_id == firm.id, phone_numbers.c.case_id.in_([case.case_id for case in moved])
+                phone_numbers.c.firm_id == firm.id,
+                tx.among(phone_numbers.c.case_id, [case.case_id for case in moved]),
             )
         )
         await bulk.insert(tx, phone_numbers, _NUMBER, _number_rows(firm, moved))
@@ -252,9 +261,14 @@ def _number_rows(firm: Firm, changed: Sequence[Case]) -> bulk.Rows:
 
 async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:
     """Store the statuses, dial times and priorities of cases of the firm that this transaction holds."""
-    rows = [{"this_firm": firm.id, "this_case": case.case_id, **_status_values(case)} for case in changed]
-    if rows:
-        await tx.execute(_SAVE_STATUSES, rows)
+    rows = [{"this_case": case.case_id, **_status_values(case)} for case in changed]
+    if not rows:
+        return
+    if tx.database is Database.SQLITE:
+        await tx.execute(_SAVE_STATUSES, [{"this_firm": firm.id, **row} for row in rows])
+        return
+    arrays = {f"saved_{name}": [row[name] for row in rows] for name in rows[0]}
+    await tx.execute(_SAVE_STATUSES_TOGETHER, {"this_firm": firm.id, **arrays})
 
 
 _HISTORY = (
@@ -332,7 +346,7 @@ async def history(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> Mappi
     """Return the recorded changes of each of these cases, oldest first."""
     query = (
         status_history.select()
-        .where(status_history.c.firm_id == firm.id, status_history.c.case_id.in_(case_ids))
+        .where(status_history.c.firm_id == firm.id, tx.among(status_history.c.case_id, case_ids))
         .order_by(status_history.c.id)
     )
     found: dict[int, list[StatusChange]] = {case_id: [] for case_id in case_ids}

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from itertools import islice
-from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType
 from casedial.domain.claims import Claim, lease_end
 from casedial.domain.dialing import MAX_RECORDS
 from casedial.storage.cases import WAITING, record, waiting_from
 from casedial.storage.engine import Database, Transaction
+from casedial.storage.postgresql import unnested
 from casedial.storage.queues import FIRM, NOW, DueFilter, Shape, due, due_query
 from casedial.storage.tables import campaigns, cases, claims, status_history
 
@@ -151,17 +151,10 @@ _TAKE = _move(
 # What is claimed together in PostgreSQL: which queues, and how many cases for each claimant of them.
 
 
-def _unnested(name: str, columns: Mapping[str, Any], number: str | None = None) -> Any:
-    """Return a table made of parameters, an array for each column, and its rows numbered where ``number`` is given."""
-    arrays = [sa.bindparam(f"{name}_{column}", type_=ARRAY(kind)) for column, kind in columns.items()]
-    made = [sa.column(column, kind) for column, kind in columns.items()]
-    return sa.func.unnest(*arrays).table_valued(*made, with_ordinality=number, name=name).render_derived()
-
-
-_QUEUES = _unnested(
+_QUEUES = unnested(
     "queues", {"campaign_id": sa.BigInteger, "case_group": sa.Text, "records": sa.Integer}, number="queue"
 )
-_CLAIMANTS = _unnested(
+_CLAIMANTS = unnested(
     "claimants",
     {
         "queue": sa.BigInteger,

@@ -35,7 +35,7 @@ async def concerning(tx: Transaction, firm_id: int, numbers: Iterable[str], case
     found: list[Listing] = []
     for column, values in ((table.c.number, sorted(set(numbers))), (table.c.case_id, sorted(set(case_ids)))):
         for start in range(0, len(values), _AT_ONCE):
-            some = table.select().where(table.c.firm_id == firm_id, column.in_(values[start : start + _AT_ONCE]))
+            some = table.select().where(table.c.firm_id == firm_id, tx.among(column, values[start : start + _AT_ONCE]))
             found += [_listing_from(row) for row in await tx.execute(some)]
     return found
 
@@ -69,5 +69,5 @@ async def add(tx: Transaction, firm_id: int, listings: Sequence[Listing]) -> int
 
 async def remove(tx: Transaction, firm_id: int, numbers: Iterable[str], case_ids: Iterable[int]) -> int:
     """Take entries off; return how many there were."""
-    these = sa.or_(table.c.number.in_(sorted(set(numbers))), table.c.case_id.in_(sorted(set(case_ids))))
+    these = sa.or_(tx.among(table.c.number, sorted(set(numbers))), tx.among(table.c.case_id, sorted(set(case_ids))))
     return int((await tx.execute(table.delete().where(table.c.firm_id == firm_id, these))).rowcount)

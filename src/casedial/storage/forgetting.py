@@ -72,8 +72,8 @@ async def take_from_claims(tx: Transaction, firm_id: int, claim_ids: Sequence[UU
 
     A case that an import has brought back meanwhile stays: a new claim may hold it.
     """
-    query = sa.select(claims.c.id, claims.c.case_ids, claims.c.evidence).where(claims.c.id.in_(claim_ids))
-    back = sa.select(cases.c.case_id).where(cases.c.firm_id == firm_id, cases.c.case_id.in_(case_ids))
+    query = sa.select(claims.c.id, claims.c.case_ids, claims.c.evidence).where(tx.among(claims.c.id, claim_ids))
+    back = sa.select(cases.c.case_id).where(cases.c.firm_id == firm_id, tx.among(cases.c.case_id, case_ids))
     gone = set(case_ids) - set((await tx.execute(back)).scalars())
     for row in (await tx.execute(query.order_by(claims.c.id).with_for_update())).all():
         left = [case_id for case_id in row.case_ids if case_id not in gone]

@@ -9,10 +9,9 @@ from ipaddress import ip_network
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from casedial.domain.keys import KeyLimits, Scope
-from casedial.storage.engine import Database, Transaction
+from casedial.storage.engine import Database, Transaction, among
 from casedial.storage.tables import firms, keys
 
 LAST_USE_PRECISION = timedelta(minutes=1)
@@ -47,12 +46,10 @@ _SELECT = sa.select(
     keys.c.revoked_at,
     *_LIMITS,
 ).join_from(keys, firms)
-_DIGESTS = {
-    Database.SQLITE: keys.c.digest.in_(sa.bindparam("digests", expanding=True)),
-    # one parameter, so one statement however many there are
-    Database.POSTGRESQL: keys.c.digest == sa.any_(sa.bindparam("digests", type_=ARRAY(sa.LargeBinary))),
+_BY_DIGEST = {
+    database: _SELECT.add_columns(keys.c.digest).where(among(database, keys.c.digest, "digests"))
+    for database in Database
 }
-_BY_DIGEST = {database: _SELECT.add_columns(keys.c.digest).where(these) for database, these in _DIGESTS.items()}
 
 
 def _limits_from(row: Any) -> KeyLimits:

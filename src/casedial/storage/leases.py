@@ -41,7 +41,7 @@ async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[U
     wanted = sorted(set(claim_ids))
     if not wanted:
         return {}
-    rows = await tx.execute(_CLAIM.where(claims.c.firm_id == firm.id, claims.c.id.in_(wanted)))
+    rows = await tx.execute(_CLAIM.where(claims.c.firm_id == firm.id, tx.among(claims.c.id, wanted)))
     return {row.id: _claim_from(row) for row in rows}
 
 
@@ -57,7 +57,7 @@ async def handed_out(tx: Transaction, held: Mapping[int, UUID]) -> dict[int, lis
     if len(held) == 1:  # of one case only that case's is fetched: the evidence of a large claim is large
         [case_id] = held
         wanted = sa.type_coerce(claims.c.evidence[str(case_id)], sa.JSON)
-    query = sa.select(claims.c.id, wanted.label("kept")).where(claims.c.id.in_(set(held.values())))
+    query = sa.select(claims.c.id, wanted.label("kept")).where(tx.among(claims.c.id, set(held.values())))
     by_claim = {row.id: row.kept for row in await tx.execute(query)}
     found: dict[int, list[tuple[int, str]]] = {}
     for case_id, claim_id in held.items():
@@ -87,7 +87,7 @@ async def to_check(tx: Transaction, clock: datetime, limit: int) -> list[tuple[i
         chosen.append(row.id)
     if not chosen:
         return []
-    rows = await tx.execute(_CLAIM.where(claims.c.id.in_(chosen)))
+    rows = await tx.execute(_CLAIM.where(tx.among(claims.c.id, chosen)))
     return [(row.firm_id, _claim_from(row)) for row in rows]
 
 
@@ -100,7 +100,7 @@ async def check_again(tx: Transaction, times: Mapping[UUID, datetime | None]) ->
 
 async def ends(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> list[tuple[int, UUID, datetime]]:
     """Return which of these cases have a lease that runs out: the case, its claim, its end. Nothing is held."""
-    these = sa.and_(cases.c.firm_id == firm.id, cases.c.case_id.in_(sorted(case_ids)))
+    these = sa.and_(cases.c.firm_id == firm.id, tx.among(cases.c.case_id, sorted(case_ids)))
     query = sa.select(cases.c.case_id, cases.c.claim_id, cases.c.held_until)
     query = query.where(these, _IN_THE_DIALER, cases.c.held_until.is_not(None))
     return [(row.case_id, row.claim_id, row.held_until) for row in await tx.execute(query)]

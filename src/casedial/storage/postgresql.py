@@ -16,9 +16,12 @@ from typing import Any
 import asyncpg
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from casedial.storage.tables import Instant
 
 CONNECT_SECONDS = 10
 WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -66,6 +69,13 @@ def make_engine(url: str, patience: float | None, **options: Any) -> AsyncEngine
         connection.run_async(lambda driver: driver.set_type_codec("json", **codec))
 
     return engine
+
+
+def unnested(name: str, columns: Mapping[str, Any], number: str | None = None) -> Any:
+    """Return a table made of parameters, an array for each column, and its rows numbered where ``number`` is given."""
+    arrays = [sa.bindparam(f"{name}_{column}", type_=ARRAY(kind)) for column, kind in columns.items()]
+    made = [sa.column(column, kind) for column, kind in columns.items()]
+    return sa.func.unnest(*arrays).table_valued(*made, with_ordinality=number, name=name).render_derived()
 
 
 class Rows(IteratorResult[Any]):
@@ -117,6 +127,8 @@ class Ready:
 
 def _processor(type_: Any, dialect: sa.Dialect) -> Any:
     """Return what makes of a value what the driver takes; None where it takes it as it is."""
+    if isinstance(type_, Instant):
+        return None  # of any zone
     if isinstance(type_, sa.ARRAY) and _processor(type_.item_type, dialect) is None:
         return None  # SQLAlchemy's goes through it all the same
     return type_.dialect_impl(dialect).bind_processor(dialect)

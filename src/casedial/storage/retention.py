@@ -90,7 +90,7 @@ async def in_the_dialer(tx: Transaction, firm_id: int, case_ids: Iterable[int]) 
     """Return which of these cases are In the Dialer."""
     query = sa.select(cases.c.case_id).where(
         cases.c.firm_id == firm_id,
-        cases.c.case_id.in_(sorted(set(case_ids))),
+        tx.among(cases.c.case_id, sorted(set(case_ids))),
         cases.c.dialer_role == int(Role.IN_THE_DIALER),
     )
     return set((await tx.execute(query)).scalars())
@@ -110,4 +110,4 @@ async def notes_after(tx: Transaction, firm_id: int, after: OldNote | None) -> l
 async def remove(tx: Transaction, kind: Kind, ids: Sequence[int | UUID]) -> int:
     """Delete rows; return how many there were."""
     table = _TABLES[kind]
-    return int((await tx.execute(table.delete().where(table.c.id.in_(ids)))).rowcount)
+    return int((await tx.execute(table.delete().where(tx.among(table.c.id, ids)))).rowcount)

@@ -27,7 +27,7 @@ async def hold_back(tx: Transaction, firm: Firm, until: Mapping[int, datetime]) 
         by_instant.setdefault(at, []).append(case_id)
     for at, case_ids in by_instant.items():
         for start in range(0, len(case_ids), _AT_ONCE):
-            these = cases.c.case_id.in_(case_ids[start : start + _AT_ONCE])
+            these = tx.among(cases.c.case_id, case_ids[start : start + _AT_ONCE])
             waits = sa.and_(cases.c.firm_id == firm.id, these, cases.c.dialer_role == int(Role.TO_DIAL))
             await tx.execute(cases.update().where(waits).values(dialer_role=HELD_BACK_ROLE, held_back_until=at))
 
@@ -86,7 +86,7 @@ async def waiting(
         cases.c.dial_at <= now,
     )
     if campaign_ids is not None:
-        query = query.where(cases.c.campaign_id.in_(campaign_ids))
+        query = query.where(tx.among(cases.c.campaign_id, campaign_ids))
     rows = await tx.execute(query.order_by(cases.c.case_id).limit(limit))
     return [case_from(row, firm.statuses) for row in rows]
 
