@@ -81,9 +81,9 @@ def change(
         return case, []
     at = max(now, case.changed_at) if case.changed_at else now
     left = {kind: status for kind, status in {**case.statuses, **recorded}.items() if status}
-    after = replace(case, statuses=left, dial_at=dial_at, changed_at=at, hold=hold or case.hold)
-    if after.role is not Role.IN_THE_DIALER:
-        after = replace(after, hold=None)
+    dialer = left.get(StatusType.DIALER)
+    stays = (hold or case.hold) if dialer and dialer.role is Role.IN_THE_DIALER else None
+    after = replace(case, statuses=left, dial_at=dial_at, changed_at=at, hold=stays)
     held_by = after.hold or case.hold
     claim_id = held_by.claim_id if held_by else None
     history = [

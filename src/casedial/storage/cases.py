@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +25,7 @@ _STATUS_COLUMNS = (
 )
 
 
-# All of a case that waits: what else a row has is of who holds it, or of how it is found.
+# All of a case that waits.
 WAITING = tuple(
     cases.c[name]
     for name in (
@@ -36,46 +35,37 @@ WAITING = tuple(
 )
 
 
+# All of a case: how it is found, and until when it is held back, is not the domain's.
+_HOLD = tuple(cases.c[name] for name in ("claim_id", "dialer_role", "held_until", "redial_at", "answered_at"))
+WHOLE = (*WAITING, *_HOLD)
+
+
 def case_from(row: Any, statuses: Statuses) -> Case:
-    """Return the domain's case from a row of ``cases``."""
-    return _case_from(_waiting(row), statuses, _hold_from(row))
+    """Return the domain's case from the columns ``WHOLE``."""
+    return waiting_from(row, statuses, _hold_from(*row[len(WAITING) :]))
 
 
-def waiting_from(row: Any, statuses: Statuses) -> Case:
+def waiting_from(row: Any, statuses: Statuses, hold: Hold | None = None) -> Case:
     """Return the domain's case from a row that begins with the columns ``WAITING``."""
-    return _case_from(row, statuses, None)
-
-
-_waiting = attrgetter(*(column.name for column in WAITING))
-
-
-def _case_from(row: Any, statuses: Statuses, hold: Hold | None) -> Case:
     case_id, case_status, case_group, closed, closed_on, zip_code, plaintiff, phones, *rest = row
     dialer, campaign, attempts, disposition, dial_at, changed_at, priority, *_ = rest
     held = statuses.held(dialer, campaign, attempts, disposition)
     numbers = tuple([Phone(*phone) for phone in phones])
-    return Case(
-        case_id,
-        case_status,
-        case_group,
-        closed,
-        closed_on,
-        zip_code,
-        plaintiff,
-        numbers,
-        held,
-        dial_at,
-        changed_at,
-        hold,
-        priority,
-    )
+    told = case_status, case_group, closed, closed_on, zip_code, plaintiff
+    return Case(case_id, *told, numbers, held, dial_at, changed_at, hold, priority)
 
 
-def _hold_from(row: Any) -> Hold | None:
+def _hold_from(
+    claim_id: UUID | None,
+    dialer_role: int,
+    held_until: datetime | None,
+    redial_at: datetime | None,
+    answered_at: datetime | None,
+) -> Hold | None:
     """Return who holds a case. An older casedial that moves a case out of the dialer leaves a hold that is none."""
-    if row.claim_id is None or row.dialer_role != Role.IN_THE_DIALER:
+    if claim_id is None or dialer_role != Role.IN_THE_DIALER:
         return None
-    return Hold(row.claim_id, row.held_until, row.redial_at, row.answered_at)
+    return Hold(claim_id, held_until, redial_at, answered_at)
 
 
 def _status_values(case: Case) -> dict[str, object]:
@@ -110,14 +100,15 @@ def _values(case: Case) -> dict[str, object]:
 
 
 _THIS_CASE = sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), cases.c.case_id == sa.bindparam("this_case"))
-_FETCH = cases.select().where(_THIS_CASE)
+_FETCH = sa.select(*WHOLE).where(_THIS_CASE)
 _THESE_CASES = {
     database: sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), among(database, cases.c.case_id, "these_cases"))
     for database in Database
 }
+_THESE_WHOLE = {database: sa.select(*WHOLE).where(these) for database, these in _THESE_CASES.items()}
 _LOCK = {
-    (database, pass_over): cases.select().where(these).order_by(cases.c.case_id).with_for_update(skip_locked=pass_over)
-    for database, these in _THESE_CASES.items()
+    (database, pass_over): query.order_by(cases.c.case_id).with_for_update(skip_locked=pass_over)
+    for database, query in _THESE_WHOLE.items()
     for pass_over in (False, True)
 }
 _WHEREABOUTS = {
@@ -183,7 +174,7 @@ async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
     None of them is deleted before the end of the transaction.
     """
     query = (
-        cases.select()
+        sa.select(*WHOLE)
         .join(
             phone_numbers,
             sa.and_(phone_numbers.c.firm_id == cases.c.firm_id, phone_numbers.c.case_id == cases.c.case_id),
@@ -197,7 +188,7 @@ async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
 
 async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, limit: int) -> list[Case]:
     """Return a page of the firm's cases that match, in CaseID order from the one after ``after``."""
-    query = cases.select().where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(tx, firm, wanted))
+    query = sa.select(*WHOLE).where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(tx, firm, wanted))
     rows = await tx.execute(query.order_by(cases.c.case_id).limit(limit))
     return [case_from(row, firm.statuses) for row in rows]
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from casedial.domain.cases import Case, Firm, Role
 from casedial.domain.rules import Ban
-from casedial.storage.cases import case_from
+from casedial.storage.cases import WHOLE, case_from
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, bans, cases
 
@@ -79,7 +79,7 @@ async def waiting(
     tx: Transaction, firm: Firm, campaign_ids: Sequence[int] | None, now: datetime, after: int, limit: int
 ) -> list[Case]:
     """Return a page of the cases that are due, held back or not, by CaseID; of these campaigns, None for all."""
-    query = cases.select().where(
+    query = sa.select(*WHOLE).where(
         cases.c.firm_id == firm.id,
         cases.c.case_id > after,
         cases.c.dialer_role.in_((int(Role.TO_DIAL), HELD_BACK_ROLE)),
