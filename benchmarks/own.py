@@ -22,8 +22,10 @@ from casedial.domain.dialing import CaseUpdate, DialQuery
 from casedial.service import dialing
 from casedial.service.keys import digest
 from casedial.storage import firms, keys
-from casedial.storage.engine import Store, Transaction
-from casedial.storage.postgresql import Ready, Rows, Session
+from casedial.storage.engine import Database, Store, Transaction
+from casedial.storage.postgresql import PostgresqlSession
+from casedial.storage.sessions import Ready, Rows
+from casedial.storage.sqlite import SqliteSession
 
 NEXT_CALL = datetime(2030, 5, 6, 13, tzinfo=UTC)
 _FIRST_CASE = 100_001  # of the recorded batch: a number that no other parameter has
@@ -64,12 +66,18 @@ async def caller_of(tx: Transaction, firm: int) -> Caller:
 async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awaitable[object]]) -> list[Statement]:
     """Return the statements of a piece of work, in order; nothing of it is kept in the database."""
     store, found, listening = Store(url), [], False
-    send = Session._send
+    kind = PostgresqlSession if store.database is Database.POSTGRESQL else SqliteSession
+    send, run, copy = kind._send, kind.run, asyncpg.Connection.copy_records_to_table
 
-    async def note(session: Session, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
+    async def sent(session: Any, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
         if listening:
             found.append(Statement(text, tuple(map(tuple, several))))
         return await send(session, ready, text, several)
+
+    async def ran(session: Any, command: str, *arguments: Any) -> str:
+        if listening and arguments:
+            found.append(Statement(command, tuple(map(tuple, arguments))))
+        return await run(session, command, *arguments)
 
     async def copied(connection: object, table: str, *, records: Any, columns: Any, **rest: Any) -> None:
         """Note a COPY, which pgbench cannot do, as INSERTs of many rows."""
@@ -77,8 +85,7 @@ async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awai
             rows = list(records)
             found.extend(_inserted(table, columns, rows[start : start + 200]) for start in range(0, len(rows), 200))
 
-    original = asyncpg.Connection.copy_records_to_table
-    Session._send, asyncpg.Connection.copy_records_to_table = note, copied
+    kind._send, kind.run, asyncpg.Connection.copy_records_to_table = sent, ran, copied
     try:
         async with store.write() as tx:
             caller = await caller_of(tx, firm)
@@ -88,7 +95,7 @@ async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awai
     except _Undo:
         return found
     finally:
-        Session._send, asyncpg.Connection.copy_records_to_table = send, original
+        kind._send, kind.run, asyncpg.Connection.copy_records_to_table = send, run, copy
         await store.close()
 
 

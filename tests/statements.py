@@ -6,28 +6,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import sqlalchemy as sa
+import pytest
 
-from casedial.storage.postgresql import Ready, Rows, Session
+from casedial.storage.postgresql import PostgresqlSession
+from casedial.storage.sessions import Ready, Rows
+from casedial.storage.sqlite import SqliteSession
 
 
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """Write down the texts of all statements meanwhile, but for what begins and ends a transaction of PostgreSQL."""
+    """Write down the texts of all statements meanwhile, but for what begins and ends a transaction, and for COPY."""
     asked: list[str] = []
-    send = Session._send
 
-    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        asked.append(statement)
+    def noted(send: Any) -> Any:
+        async def send_noted(session: Any, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
+            asked.append(text)
+            rows: Rows = await send(session, ready, text, several)
+            return rows
 
-    async def send_noted(session: Session, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
-        asked.append(text)
-        return await send(session, ready, text, several)
+        return send_noted
 
-    sa.event.listen(sa.Engine, "before_cursor_execute", listen)
-    Session._send = send_noted  # type: ignore[method-assign]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (PostgresqlSession, SqliteSession):
+            patch.setattr(kind, "_send", noted(kind._send))
         yield asked
-    finally:
-        Session._send = send  # type: ignore[method-assign]
-        sa.event.remove(sa.Engine, "before_cursor_execute", listen)
+
+
+@contextmanager
+def failing(command: str, error: BaseException, after: int = 0) -> Iterator[None]:
+    """Have a command of SQLite fail instead of being done, such as COMMIT, from the one after so many on."""
+    done = 0
+    run = SqliteSession.run
+
+    async def run_or_fail(session: SqliteSession, asked: str, *more: Any) -> str:
+        nonlocal done
+        done += asked == command
+        if asked == command and done > after:
+            raise error
+        return await run(session, asked, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteSession, "run", run_or_fail)
+        yield

@@ -24,7 +24,6 @@ from casedial.domain.cases import Role
 from casedial.domain.claims import RAN_OUT
 from casedial.service.claims import CASEDIAL as BY_ITSELF
 from casedial.storage.engine import Database, Store
-from casedial.storage.postgresql import Rows
 from tests.postgres import PostgresServer
 from tests.production import HOW_TO, PAGE, blocks, files, section, started_by
 from tests.servers import CASEDIAL, Server
@@ -161,8 +160,7 @@ class Machine:
             store = Store(self.postgres.url("postgres") if admin else self.url)
             async with store.write() as tx:
                 result = await tx.execute(sa.text(query))
-                has_rows = isinstance(result, Rows) or result.returns_rows
-                rows = list(result.all()) if has_rows else []
+                rows = list(result.all())
             await store.close()
             await asyncio.sleep(0.05)  # a thread of the driver's has yet to end
             return rows

@@ -6,10 +6,9 @@ import asyncio
 import sys
 from typing import Any
 
-import sqlalchemy as sa
-
 import casedial.storage.claims as claims
 import casedial.storage.engine as engine
+from casedial.storage.sqlite import SqliteSession
 from casedial.web.app import create_app
 from casedial.web.edge import Edge
 
@@ -21,12 +20,13 @@ def create_unlocked() -> Edge:
     """
     claims._lock = lambda query: query
     claims._claim.cache_clear()
-    original = sa.Connection.exec_driver_sql
+    run = SqliteSession.run
 
-    def unlocked(connection: sa.Connection, statement: str, *rest: Any, **named: Any) -> Any:
-        return original(connection, "SELECT 1" if statement == "BEGIN IMMEDIATE" else statement, *rest, **named)
+    async def unlocked(session: SqliteSession, command: str, *rest: Any) -> str:
+        alone = command in ("BEGIN IMMEDIATE", "COMMIT")
+        return await run(session, "SELECT 1" if alone else command, *rest)
 
-    sa.Connection.exec_driver_sql = unlocked  # type: ignore[method-assign]
+    SqliteSession.run = unlocked  # type: ignore[method-assign]
     take = claims.take
 
     async def late(*arguments: Any, **more: Any) -> Any:

@@ -222,7 +222,7 @@ async def make(store: Store, revision: str) -> None:
         command.upgrade(config, revision)
 
     async with store.write() as tx:
-        await tx.connection.run_sync(upgrade)
+        await tx.run_sync(upgrade)
         await fill(tx, rows_of_0001())
 
 

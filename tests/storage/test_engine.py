@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from casedial.storage import joining, sqlite
 from casedial.storage.engine import Database, Store, Transaction
+from casedial.storage.sqlite import SqliteSession
 from tests.conftest import Office
 from tests.postgres import free_port
+from tests.statements import failing
 
 
 @pytest.mark.parametrize(
@@ -205,9 +207,15 @@ async def together(store: Store, *works: Any, cases: int | None = 1) -> list[Any
         return (await asyncio.gather(*asked, return_exceptions=True))[1:]
 
 
-def commits(store: Store) -> list[object]:
+def commits(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     found: list[object] = []
-    sa.event.listen(store.engine.sync_engine, "commit", found.append)
+    commit = SqliteSession.commit
+
+    async def noted(session: SqliteSession) -> None:
+        found.append(session)
+        await commit(session)
+
+    monkeypatch.setattr(SqliteSession, "commit", noted)
     return found
 
 
@@ -217,7 +225,7 @@ async def test_small_writes_of_sqlite_share_a_commit(
 ) -> None:
     """Large ones do not: who is done waits for nobody that came later and takes long."""
     monkeypatch.setattr(table._joined, "_seconds", 60)  # not the machine decides
-    made = commits(table)
+    made = commits(monkeypatch)
     assert await together(table, insert("a"), insert("b"), insert("c"), cases=cases) == ["a", "b", "c"]
     assert (len(made) == 1) is shared
     assert await rows(table) == ["a", "b", "c"]
@@ -225,7 +233,7 @@ async def test_small_writes_of_sqlite_share_a_commit(
 
 async def test_a_write_that_fails_takes_back_only_itself(table: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table._joined, "_seconds", 60)
-    made = commits(table)
+    made = commits(monkeypatch)
     works = insert("a"), insert("x", fails=True), insert("y", "bad"), insert("b")
     one, failed, refused, other = await together(table, *works)
     assert (one, other) == ("a", "b")
@@ -237,16 +245,8 @@ async def test_a_write_that_fails_takes_back_only_itself(table: Store, monkeypat
 
 async def test_nobody_is_told_success_when_a_savepoint_fails(table: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table._joined, "_seconds", 60)
-    releases = 0
-
-    def release(connection: object, name: str, context: object) -> None:
-        nonlocal releases
-        releases += 1
-        if releases == 2:
-            raise sa.exc.DatabaseError("RELEASE", None, Exception("malformed"))
-
-    sa.event.listen(table.engine.sync_engine, "release_savepoint", release)
-    one, failed, other = await together(table, insert("a"), insert("b"), insert("c"))
+    with failing("RELEASE part", sa.exc.DatabaseError("RELEASE", None, Exception("malformed")), after=1):
+        one, failed, other = await together(table, insert("a"), insert("b"), insert("c"))
     assert [type(one), type(failed)] == [sa.exc.DatabaseError] * 2
     assert other == "c"  # which came too late to be with them
     assert await rows(table) == ["c"]
@@ -256,13 +256,8 @@ async def test_nobody_is_told_success_when_the_shared_commit_fails(
     table: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table._joined, "_seconds", 60)
-
-    def fail(connection: object) -> None:
-        raise sa.exc.OperationalError("COMMIT", None, sqlite.OperationalError("disk I/O error"))
-
-    sa.event.listen(table.engine.sync_engine, "commit", fail)
-    found = await together(table, insert("a"), insert("b"))
+    with failing("COMMIT", sa.exc.OperationalError("COMMIT", None, sqlite.OperationalError("disk I/O error"))):
+        found = await together(table, insert("a"), insert("b"))
     assert [type(one) for one in found] == [StorageUnavailable, StorageUnavailable]
-    sa.event.remove(table.engine.sync_engine, "commit", fail)
     assert await rows(table) == []
     assert await table.transact(insert("c"), 1) == "c"  # and it goes on

@@ -58,8 +58,8 @@ async def test_every_row_comes_to_head_unchanged(old: Store, revision: str) -> N
         assert (await schema.state(tx)).at_head
         migrated = await described(tx)
     async with old.write() as tx:
-        await tx.connection.run_sync(metadata.drop_all)
-        await tx.connection.run_sync(metadata.create_all)
+        await tx.run_sync(metadata.drop_all)
+        await tx.run_sync(metadata.create_all)
         assert migrated == await described(tx)
 
 

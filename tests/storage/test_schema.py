@@ -47,8 +47,8 @@ async def test_migrations_equal_the_tables(store: Store) -> None:
     async with store.read() as tx:
         migrated = await described(tx)
     async with store.write() as tx:
-        await tx.connection.run_sync(metadata.drop_all)
-        await tx.connection.run_sync(metadata.create_all)
+        await tx.run_sync(metadata.drop_all)
+        await tx.run_sync(metadata.create_all)
         created = await described(tx)
     assert len(migrated) > 12
     assert migrated == created

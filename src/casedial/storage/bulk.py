@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from casedial.storage.engine import Transaction
+from casedial.storage.sqlite import SqliteSession
 
 Rows = Sequence[Sequence[Any]]
 
@@ -59,11 +60,11 @@ class Ready:
     async def send(self, tx: Transaction) -> None:
         """Insert what was added. Raises what ``Transaction.execute`` does."""
         for names, rows in self._rows.items():
-            if tx.session:
+            if isinstance(tx.session, SqliteSession):
+                await _insert_values(tx.session, self._table, names, rows)
+            elif tx.session:
                 with tx.session.failing_alike():
                     await tx.session.driver.copy_records_to_table(self._table.name, records=rows, columns=names)
-            else:
-                await _insert_values(tx, self._table, names, rows)
 
 
 def _processed(values: Sequence[Any], processor: Callable[[Any], Any]) -> list[Any]:
@@ -75,11 +76,11 @@ def _processed(values: Sequence[Any], processor: Callable[[Any], Any]) -> list[A
     return [known[value] for value in values]
 
 
-async def _insert_values(tx: Transaction, table: sa.Table, names: Sequence[str], rows: Rows) -> None:
+async def _insert_values(session: SqliteSession, table: sa.Table, names: Sequence[str], rows: Rows) -> None:
     """Insert many rows with each statement: while SQLite is at one, other threads of Python have time to work."""
     head = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES "  # noqa: S608  # names of our own
     one = f"({', '.join('?' * len(names))})"
     at_once = _PARAMETERS // len(names)
     for start in range(0, len(rows), at_once):
         part = rows[start : start + at_once]
-        await tx.connection.exec_driver_sql(head + ", ".join([one] * len(part)), tuple(chain.from_iterable(part)))
+        await session.run(head + ", ".join([one] * len(part)), tuple(chain.from_iterable(part)))

@@ -326,9 +326,9 @@ class Addition:
 
     async def write(self, tx: Transaction) -> None:
         """Add them all."""
-        if tx.database is Database.SQLITE:
+        if isinstance(tx.session, sqlite.SqliteSession):
             for pragma in sqlite.FOR_MANY_ROWS:
-                await tx.connection.exec_driver_sql(f"PRAGMA {pragma}")
+                await tx.session.run(f"PRAGMA {pragma}")
         for ready in (self._cases, self._numbers, self._history):
             await ready.send(tx)
 

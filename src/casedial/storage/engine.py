@@ -6,8 +6,8 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,7 +26,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from casedial.storage import joining, postgresql, sqlite
 from casedial.storage.joining import Batch, Joined
-from casedial.storage.postgresql import Rows, Session
+from casedial.storage.sessions import Rows, Session
+from casedial.storage.sqlite import SqliteSession
 
 T = TypeVar("T")
 Work = Callable[["Transaction"], Awaitable[Any]]
@@ -66,6 +67,12 @@ class Transaction:
     async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any] | Rows:
         """Run a statement, once or for a list of parameter sets."""
         return await (self.session or self.connection).execute(statement, rows)
+
+    async def run_sync(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run what needs SQLAlchemy's own connection, such as a migration, in this transaction."""
+        if self.session and not self.connection.in_transaction():
+            await self.connection.begin()  # or it would be begun, and committed, there
+        return await self.connection.run_sync(work)
 
     def among(self, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """Return the condition that a column has one of these values."""
@@ -109,13 +116,16 @@ class Store:
         scheme = url.partition("://")[0].partition("+")[0].lower()
         if scheme == "sqlite":
             self.database = Database.SQLITE
+            self._kind: Any = sqlite
             self.path: Path | None = sqlite.file_of(url)
-            self.engine = sqlite.make_engine(self.path, self._threads, pool_size, **_OPTIONS)
+            self.engine = sqlite.make_engine(self.path, self._threads, **_OPTIONS)
+            self._sessions = sqlite.make_pool(self.engine, pool_size)
         elif scheme in ("postgresql", "postgres"):
             self.database = Database.POSTGRESQL
+            self._kind = postgresql
             self.path = None
             self.engine = postgresql.make_engine(url, patience, **_OPTIONS)
-            self._sessions = postgresql.Pool(self.engine, pool_size)
+            self._sessions = postgresql.make_pool(self.engine, pool_size)
         else:
             raise InvalidSetting("The database URL must start with sqlite:/// or postgresql://.")
         # Writers of one process queue here in order, not in SQLite's unfair busy loop.
@@ -128,23 +138,23 @@ class Store:
 
         Raises StorageUnavailable.
         """
-        if self.database is Database.SQLITE:
-            return self._in_sqlite(writes=False)
-        return self._in_postgresql(postgresql.READ)
+        return self._transaction(self._kind.READ)
 
     def look(self) -> AbstractAsyncContextManager[Transaction]:
-        """Open a connection for a single query, which PostgreSQL runs by itself: without two round trips around it.
+        """Open a connection for a single query, which the database runs by itself: without a transaction around it.
 
         Raises StorageUnavailable.
         """
-        return self._in_sqlite(writes=False) if self.database is Database.SQLITE else self._in_postgresql(None)
+        return self._transaction(None)
 
-    def write(self) -> AbstractAsyncContextManager[Transaction]:
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
         """Open a transaction that commits at the end of the block and rolls back on an exception.
 
         Raises StorageUnavailable, and TransactionEnded where ``transact`` would try again.
         """
-        return self._write_sqlite() if self.database is Database.SQLITE else self._in_postgresql(postgresql.WRITE)
+        async with self._turn(), self._transaction(self._kind.WRITE) as tx:
+            yield tx
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
@@ -196,15 +206,16 @@ class Store:
         answers: list[Any] = []
         async with self.write() as tx:
             answers.append(await batch.taken[0].what(tx))
-            while batch.more():
-                async with tx.connection.begin_nested() as part:
-                    try:
-                        answers.append(await batch.taken[-1].what(tx))
-                    except sa.exc.OperationalError:  # SQLite has taken everything back, perhaps
-                        raise
-                    except Exception as error:
-                        await part.rollback()
-                        answers.append(error)
+            while (session := tx.session) and batch.more():
+                await session.run("SAVEPOINT part")
+                try:
+                    answers.append(await batch.taken[-1].what(tx))
+                except sa.exc.OperationalError:  # SQLite has taken everything back, perhaps
+                    raise
+                except Exception as error:
+                    await session.run("ROLLBACK TO part")
+                    answers.append(error)
+                await session.run("RELEASE part")
         return answers
 
     async def give_way(self) -> None:
@@ -220,55 +231,46 @@ class Store:
         return await _available(self.engine.connect())
 
     @asynccontextmanager
-    async def _write_sqlite(self) -> AsyncIterator[Transaction]:
-        async with self._turn(), self._in_sqlite(writes=True) as tx:
-            yield tx
-
-    @asynccontextmanager
-    async def _in_sqlite(self, writes: bool) -> AsyncIterator[Transaction]:
-        connection = await self._connect()
-        committing = False
+    async def _transaction(self, begin: str | None) -> AsyncIterator[Transaction]:
+        session = await _available(self._sessions.take(joining.QUEUE_SECONDS))
+        writes, committing = begin == self._kind.WRITE, False
         try:
-            connection = await connection.execution_options(casedial_writes=writes)
-            async with connection.begin():
-                yield Transaction(connection, self.database)
+            with self._cut_in_time(session):
+                if begin:
+                    await session.begin(begin)
+                yield Transaction(session.connection, self.database, session)
                 committing = writes
+                if begin:
+                    await session.commit()
             if writes and self.path and not await sqlite.settle(self.path):
                 raise _in_doubt()
         except sa.exc.DBAPIError as error:
             if committing:
-                await _make_sure_it_failed(connection, error)
-            if "readonly" in str(error.orig):
-                await connection.invalidate()  # SQLite opens a file for reading where it must, and leaves it so
+                await _make_sure_it_failed(session, error)
+            if "readonly" in str(error.orig):  # SQLite opens a file for reading where it must, and leaves it so
+                session.end()
             raise _our_own(error) from error
         finally:
-            await connection.close()
-
-    @asynccontextmanager
-    async def _in_postgresql(self, begin: str | None) -> AsyncIterator[Transaction]:
-        """Open a transaction; None is for a single statement. What does not answer in time is cut off, and so fails."""
-        session = await _available(self._sessions.take(joining.QUEUE_SECONDS))
-        cut = self._patience and asyncio.get_running_loop().call_later(self._patience, session.driver.terminate)
-        committing = False
-        try:
-            if begin:
-                await session.begin(begin)
-            yield Transaction(session.connection, self.database, session)
-            committing = begin == postgresql.WRITE
-            if begin:
-                await session.commit()
-        except sa.exc.DBAPIError as error:
-            if committing and error.connection_invalidated:
-                raise _in_doubt() from error  # PostgreSQL may have got the COMMIT before the connection was lost
-            raise _our_own(error) from error
-        finally:
-            if cut:
-                cut.cancel()
             await self._sessions.give_back(session)
+
+    @contextmanager
+    def _cut_in_time(self, session: Session) -> Iterator[None]:
+        """Cut the connection to a PostgreSQL that does not answer: whatever waits for it then fails."""
+        if self._patience is None or self.database is Database.SQLITE:
+            yield
+            return
+        end = asyncio.get_running_loop().call_later(self._patience, session.driver.terminate)
+        try:
+            yield
+        finally:
+            end.cancel()
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """Wait for the writes before this one. Raises StorageUnavailable."""
+        """Wait for the writes before this one, in SQLite. Raises StorageUnavailable."""
+        if self.database is Database.POSTGRESQL:
+            yield
+            return
         try:
             async with asyncio.timeout(joining.QUEUE_SECONDS):
                 await self._writer.acquire()
@@ -298,9 +300,7 @@ class Store:
     async def close(self) -> None:
         """Close every connection, after the writes that go on."""
         await self._joined.finish()
-        if self.database is Database.POSTGRESQL:
-            await self._sessions.close()
-        await self.engine.dispose()
+        await self._sessions.close()
         await sqlite.wait_for(self._threads)
 
 
@@ -322,18 +322,22 @@ async def _available(connecting: Awaitable[T]) -> T:
         raise _unavailable() from error
 
 
-async def _make_sure_it_failed(connection: AsyncConnection, error: sa.exc.DBAPIError) -> None:
-    """Return when nothing is left of a write whose COMMIT failed in SQLite. Raises StorageUnavailable where it may be.
+async def _make_sure_it_failed(session: Session, error: sa.exc.DBAPIError) -> None:
+    """Return when nothing is left of a write whose COMMIT failed. Raises StorageUnavailable where it may be.
 
-    SQLite has the whole write in its log, a COMMIT included, when the last step failed, the sync: nobody sees it, but
-    after a crash SQLite would find it and take it for committed. Any other write goes over it.
+    PostgreSQL may have got the COMMIT before the connection was lost. SQLite has the whole write in its log, a COMMIT
+    included, when the last step failed, the sync: nobody sees it, but after a crash SQLite would find it and take it
+    for committed. Any other write goes over it.
     """
-    if not sqlite.WAL:
-        return
-    try:
-        async with connection.begin():
-            await connection.exec_driver_sql("PRAGMA user_version = 0")  # as it was, but written
-    except sa.exc.DBAPIError:
+    if isinstance(session, SqliteSession) and sqlite.WAL:
+        try:
+            await session.leave()
+            await session.begin(sqlite.WRITE)
+            await session.run("PRAGMA user_version = 0")  # as it was, but written
+            await session.commit()
+        except sa.exc.DBAPIError:
+            raise _in_doubt() from error
+    elif error.connection_invalidated:
         raise _in_doubt() from error
 
 

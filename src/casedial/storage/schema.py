@@ -76,7 +76,7 @@ async def state(tx: Transaction) -> SchemaState:
     def current(connection: sa.Connection) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
-    return SchemaState(await tx.connection.run_sync(current), _head())
+    return SchemaState(await tx.run_sync(current), _head())
 
 
 async def migrate(store: Store) -> SchemaState:
@@ -94,10 +94,10 @@ async def migrate(store: Store) -> SchemaState:
         before = await state(tx)
         _refuse_newer(before)
         if before.current is None:
-            await tx.connection.run_sync(_refuse_foreign)
+            await tx.run_sync(_refuse_foreign)
         if not before.at_head:
             in_use = store.database is Database.POSTGRESQL and before.current is not None
-            await tx.connection.run_sync(_upgrade_in_use if in_use else _upgrade)
+            await tx.run_sync(_upgrade_in_use if in_use else _upgrade)
     return before
 
 

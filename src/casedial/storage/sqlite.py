@@ -6,7 +6,8 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, MutableSet
+from collections.abc import Iterable, Iterator, MutableSet, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from casedial.domain.errors import InvalidSetting
-from casedial.storage import joining
+from casedial.storage.sessions import Pool, Ready, Rows, Session, Statements
 
 try:  # carries a newer SQLite than most systems, see wal_is_safe
     import pysqlite3.dbapi2 as dbapi
@@ -27,6 +28,8 @@ except ImportError:  # no wheel for this platform
     import sqlite3 as dbapi
 
 Error, OperationalError = dbapi.Error, dbapi.OperationalError
+READ = "BEGIN"
+WRITE = "BEGIN IMMEDIATE"  # takes the lock at once: a read that turns into a write fails when another got in between
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's write
 CLOSE_SECONDS = 2.0
 HOLD_SECONDS = 0.5  # for which many large writes may keep others from writing
@@ -78,10 +81,10 @@ def _adapted() -> AsyncAdapt_aiosqlite_dbapi:
     return adapted
 
 
-def make_engine(path: Path, threads: MutableSet[Thread], pool_size: int, **options: Any) -> AsyncEngine:
+def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> AsyncEngine:
     """Make an engine for a file that need not be there yet; each connection adds its thread to ``threads``.
 
-    Raises InvalidSetting where the file's folder is missing.
+    Transactions are begun and ended by its sessions. Raises InvalidSetting where the file's folder is missing.
     """
     if not path.parent.is_dir():
         raise InvalidSetting(f"There is no folder {path.parent} to keep the database in.")
@@ -92,25 +95,73 @@ def make_engine(path: Path, threads: MutableSet[Thread], pool_size: int, **optio
         threads.add(connection._thread)
         return await connection
 
-    engine = create_async_engine(
+    return create_async_engine(
         "sqlite+aiosqlite://",
         module=_adapted(),
         async_creator=connect,
-        poolclass=sa.AsyncAdaptedQueuePool,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=joining.QUEUE_SECONDS,
+        poolclass=sa.NullPool,  # ``Pool`` keeps them
         json_deserializer=msgspec.json.decode,
         **options,
     )
 
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # A write takes the lock at once: a read that turns into a write fails when another got in between.
-        writes = connection.get_execution_options().get("casedial_writes", True)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    return engine
+def make_pool(engine: AsyncEngine, size: int) -> Pool:
+    """Make the sessions of a store."""
+    dialect = engine.dialect
+    statements = Statements(
+        engine,
+        lambda type_: type_.dialect_impl(dialect).bind_processor(dialect),
+        lambda type_: type_.dialect_impl(dialect).result_processor(dialect, None),
+    )
+
+    async def make() -> SqliteSession:
+        connection = await engine.connect()
+        return SqliteSession(connection, (await connection.get_raw_connection()).driver_connection, statements)
+
+    return Pool(make, size)
+
+
+class SqliteSession(Session):
+    """A connection of SQLite, which works in a thread of its own."""
+
+    _is_over = False
+
+    async def _send(self, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
+        if ready.is_text or (ready.counts and len(several) == 1):
+            cursor = await self.driver.execute(text, several[0])
+            names = [column[0] for column in cursor.description or ()]
+            return ready.rows(await cursor.fetchall(), names) if names else ready.changed(cursor.rowcount)
+        if ready.counts:
+            await self.driver.executemany(text, several)
+            return ready.rows(())
+        return ready.rows([row for one in several for row in await self.driver.execute_fetchall(text, one)])
+
+    async def run(self, command: str, arguments: Sequence[Any] = ()) -> str:
+        """Run a command; SQLite says nothing to it."""
+        with self.failing_alike():
+            await self.driver.execute_fetchall(command, arguments)
+        return ""
+
+    async def _roll_back(self) -> None:
+        await self.driver.rollback()  # which is no error where SQLite has taken everything back
+
+    def end(self) -> None:
+        """Use the connection no longer."""
+        self._is_over = True
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the connection is not to be used again."""
+        return self._is_over
+
+    @contextmanager
+    def failing_alike(self) -> Iterator[None]:
+        """Raise what the driver raises as SQLAlchemy's own execution does."""
+        try:
+            yield
+        except dbapi.Error as error:
+            kind = getattr(sa.exc, type(error).__name__, sa.exc.DBAPIError)
+            raise kind("", None, error, hide_parameters=True) from error
 
 
 async def wait_for(threads: Iterable[Thread]) -> None:
