@@ -45,23 +45,12 @@ class _Asked(Generic[Ask, Answer]):
         self.again = self._left = False
         self._leaves = leaves
         self._watch: asyncio.Task[None] | None = None
-        self.wait()
+        self.until = time.monotonic() + QUEUE_SECONDS
 
     @property
     def is_gone(self) -> bool:
         """Tell whether the caller has left, gave up or was cancelled."""
         return self._left or self.answer.done()
-
-    def wait(self) -> None:
-        """Wait for its turn, for a while."""
-        self._give_up = asyncio.get_running_loop().call_later(QUEUE_SECONDS, self._wait_no_longer)
-
-    def _wait_no_longer(self) -> None:
-        self.settle(too_busy())
-
-    def take(self) -> None:
-        """Begin to do it: from here on nobody gives up."""
-        self._give_up.cancel()
 
     def watch(self) -> None:
         """Begin to note whether the caller leaves."""
@@ -75,7 +64,6 @@ class _Asked(Generic[Ask, Answer]):
 
     def settle(self, answer: Answer | BaseException) -> None:
         """Give the answer, or raise the exception where it is waited for."""
-        self._give_up.cancel()
         if self._watch:
             self._watch.cancel()
         if self.answer.done():  # the caller's task was cancelled
@@ -105,7 +93,6 @@ class Batch(Generic[Ask, Answer]):
         if not self._waiting or (self.taken and not self._has_room_for(self._waiting[0])):
             return False
         asked = self._waiting.popleft()
-        asked.take()
         self._room -= asked.weight
         self.taken.append(asked)
         return True
@@ -133,7 +120,7 @@ class Batch(Generic[Ask, Answer]):
         """Let those who stayed wait once more, before all others."""
         for asked in reversed(self.taken):
             asked.again = True
-            asked.wait()
+            asked.until = time.monotonic() + QUEUE_SECONDS
             self._waiting.appendleft(asked)
 
     def settle(self, answers: Sequence[Answer | BaseException]) -> None:
@@ -234,6 +221,10 @@ class Joined(Generic[Ask, Answer]):
 
     def _look(self) -> None:
         self._look_soon()
+        now = time.monotonic()
+        for asked in self._waiting:
+            if now > asked.until:
+                asked.settle(too_busy())
         for asked in chain(self._waiting, *(batch.taken for batch in self._batches)):
             asked.watch()
         if self._waiting and len(self._workers) < self._at_once:

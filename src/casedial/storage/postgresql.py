@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -94,7 +94,7 @@ def make_pool(engine: AsyncEngine, size: int) -> Pool:
 class PostgresqlSession(Session):
     """A session of PostgreSQL."""
 
-    async def _send(self, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
+    async def _send(self, ready: Ready, text: str, several: Sequence[Sequence[Any]]) -> Rows:
         if ready.counts and len(several) == 1:
             said = await self.driver.execute(text, *several[0])
             return ready.changed(int(said.rpartition(" ")[2]))

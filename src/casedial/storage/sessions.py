@@ -63,6 +63,15 @@ class Ready:
         arguments = [(wide.parameters[name], encoders.get(name)) for name in wide.positiontup]
         return wide.statement, [encode(value) if encode else value for value, encode in arguments]
 
+    def sent_many(self, rows: Sequence[Mapping[str, Any]], own: Any) -> tuple[str, list[Sequence[Any]]]:
+        """Return the text and the arguments for each of several rows, of which all have the same names."""
+        values = self._compiled.construct_params(rows[0], extracted_parameters=own)
+        columns = []
+        for name, encode in self._arguments:
+            column = [row[name] for row in rows] if name in rows[0] else [values[name]] * len(rows)
+            columns.append(encoded(column, encode))
+        return self._compiled.string, list(zip(*columns, strict=True))
+
     def rows(self, found: Iterable[Any], names: Sequence[str] | None = None) -> Rows:
         """Return the driver's rows; ``names`` are those of their columns where the statement does not say."""
         return Rows(self._described(names) if names else self._columns, iter(found))
@@ -72,6 +81,17 @@ class Ready:
         rows = self.rows(())
         rows.rowcount = count
         return rows
+
+
+def encoded(column: Sequence[Any], encode: Processor) -> Sequence[Any]:
+    """Convert values; what comes again and again, as times do, is converted once: an import saves an eighth."""
+    if encode is None:
+        return column
+    try:
+        known = {value: encode(value) for value in set(column)}
+    except TypeError:  # a list, such as the phones of a case, has no hash
+        return [encode(value) for value in column]
+    return [known[value] for value in column]
 
 
 class Statements:
@@ -111,14 +131,18 @@ class Session(ABC):
 
     async def execute(self, statement: sa.Executable, rows: Any = None) -> Rows:
         """Run a statement, once or for a list of parameter sets, of which all have the same names."""
-        several = rows if isinstance(rows, list) else [rows]
-        ready, own = self._statements.ready(statement, several[0] or ())
-        sent = [ready.sent(row, own) for row in several]
+        first = rows[0] if isinstance(rows, list) else rows
+        ready, own = self._statements.ready(statement, first or ())
+        if isinstance(rows, list) and len(rows) > 1:
+            text, several = ready.sent_many(rows, own)
+        else:
+            text, arguments = ready.sent(first, own)
+            several = [arguments]
         with self.failing_alike():
-            return await self._send(ready, sent[0][0], [arguments for _, arguments in sent])
+            return await self._send(ready, text, several)
 
     @abstractmethod
-    async def _send(self, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
+    async def _send(self, ready: Ready, text: str, several: Sequence[Sequence[Any]]) -> Rows:
         """Have the driver run a statement for each of the lists of arguments."""
 
     @abstractmethod

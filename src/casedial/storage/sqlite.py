@@ -8,6 +8,8 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, MutableSet, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,7 +22,8 @@ from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from casedial.domain.errors import InvalidSetting
-from casedial.storage.sessions import Pool, Ready, Rows, Session, Statements
+from casedial.storage.sessions import Pool, Processor, Ready, Rows, Session, Statements
+from casedial.storage.tables import Instant
 
 try:  # carries a newer SQLite than most systems, see wal_is_safe
     import pysqlite3.dbapi2 as dbapi
@@ -105,14 +108,30 @@ def make_engine(path: Path, threads: MutableSet[Thread], **options: Any) -> Asyn
     )
 
 
+def encoder(type_: Any, dialect: sa.Dialect) -> Processor:
+    """Return what makes of a value of a type what the driver takes; None where nothing does."""
+    return _write_instant if isinstance(type_, Instant) else type_.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _decoder(type_: Any, dialect: sa.Dialect) -> Processor:
+    if isinstance(type_, Instant):
+        return _read_instant
+    return type_.dialect_impl(dialect).result_processor(dialect, None)
+
+
+def _write_instant(value: datetime | None) -> str | None:
+    """Write an instant as SQLAlchemy does, in a quarter of the time: a claim has eight."""
+    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26] if value else None
+
+
+def _read_instant(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if value else None
+
+
 def make_pool(engine: AsyncEngine, size: int) -> Pool:
     """Make the sessions of a store."""
     dialect = engine.dialect
-    statements = Statements(
-        engine,
-        lambda type_: type_.dialect_impl(dialect).bind_processor(dialect),
-        lambda type_: type_.dialect_impl(dialect).result_processor(dialect, None),
-    )
+    statements = Statements(engine, partial(encoder, dialect=dialect), partial(_decoder, dialect=dialect))
 
     async def make() -> SqliteSession:
         connection = await engine.connect()
@@ -126,7 +145,7 @@ class SqliteSession(Session):
 
     _is_over = False
 
-    async def _send(self, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
+    async def _send(self, ready: Ready, text: str, several: Sequence[Sequence[Any]]) -> Rows:
         if ready.is_text or (ready.counts and len(several) == 1):
             cursor = await self.driver.execute(text, several[0])
             names = [column[0] for column in cursor.description or ()]
