@@ -127,7 +127,7 @@ class Office:
         }
         facts.setdefault("dial_at", NOW - timedelta(days=365))
         phones = facts.pop("phones", (Phone("Cell", "402555{:04}", True, True),))
-        facts["phones"] = tuple(replace(phone, number=phone.number.format(case_id % 10000)) for phone in phones)
+        facts["phones"] = tuple(phone._replace(number=phone.number.format(case_id % 10000)) for phone in phones)
         statuses = {kind: firm.statuses.named(kind, name) for kind, name in named.items() if name}
         case = Case(case_id=case_id, statuses=statuses, **facts)
         if case.role is Role.IN_THE_DIALER:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from functools import cached_property
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -256,17 +257,16 @@ class Caller:
         return self.campaigns is None or campaign_id in self.campaigns
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(NamedTuple):
     """One of the plaintiff's phones; ``number`` is kept as it was entered, and blank in a gap between phones."""
 
-    name: str
-    number: str
+    name: str = ""
+    number: str = ""
     primary: bool = False
     text: bool = False
 
 
-NO_PHONE = Phone("", "")
+NO_PHONE = Phone()
 
 
 @dataclass(frozen=True, slots=True)

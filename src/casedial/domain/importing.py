@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from casedial.domain.cases import NO_PHONE, Case, Firm, Phone, Role, Status, StatusChange, StatusType, is_count
 from casedial.domain.claims import Taker, enter
@@ -30,8 +31,7 @@ class BadRow(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
+class CaseRow(NamedTuple):
     """One row as it was read. What a column did not bring is not here.
 
     ``facts`` are fields of Case by name; ``closed`` is the flag and, if given, the date; ``statuses`` are
@@ -40,12 +40,12 @@ class CaseRow:
     """
 
     case_id: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = MappingProxyType({})
     closed: tuple[bool, date | None] | None = None
-    statuses: Mapping[StatusType, str | None] = field(default_factory=dict)
+    statuses: Mapping[StatusType, str | None] = MappingProxyType({})
     brings_dial_at: bool = False
     dial_at: datetime | None = None
-    phone_cells: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    phone_cells: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
     phones: tuple[Phone, ...] | None = None
 
 
@@ -65,7 +65,7 @@ def _merge_phones(phones: tuple[Phone, ...], cells: Mapping[int, Mapping[str, An
         return phones
     slots: dict[int, Phone] = dict(enumerate(phones))
     for position, given in cells.items():
-        slots[position] = replace(slots.get(position, NO_PHONE), **given)
+        slots[position] = slots.get(position, NO_PHONE)._replace(**given)
     return kept_phones([slots.get(position, NO_PHONE) for position in range(max(slots) + 1)])
 
 
@@ -195,9 +195,9 @@ class NewCases:
 
 def _new_phones(cells: Mapping[int, Mapping[str, Any]]) -> tuple[Phone, ...]:
     """Return the phones of a new case; as a rule there is no gap in them."""
-    phones = [Phone(**{"name": "", "number": "", **given}) for given in cells.values()]
     if tuple(cells) != _IN_ORDER[: len(cells)]:
         return _merge_phones((), cells)
+    phones = [Phone(**given) for given in cells.values()]
     while phones and not phones[-1].number:
         phones.pop()
     return tuple(phones) if all(phone.number for phone in phones) else kept_phones(phones)

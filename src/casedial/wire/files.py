@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 from zoneinfo import ZoneInfo
 
 from casedial.domain.cases import NAME_LIMIT, PRIORITIES, PRIORITY, Phone
@@ -44,8 +44,7 @@ _YES = ("true", "1", "yes", "y", "t", "x")
 _NO = ("false", "0", "no", "n", "f")
 
 
-@dataclass(frozen=True, slots=True)
-class FileRow:
+class FileRow(NamedTuple):
     """A row with the line it starts on; ``cells`` is what it was, for the file of rejects."""
 
     line: int
@@ -266,7 +265,7 @@ def _csv_rows(reader: Any, names: list[str], zone: ZoneInfo) -> Iterator[FileRow
             reason = "opens a quote that is never closed: nothing after it was read" if open_quote else str(error)
             yield FileRow(line, [], BadRow("", f"is not CSV: {reason}"))
             continue
-        if any(cell.strip() for cell in cells):
+        if any(map(str.strip, cells)):
             yield FileRow(line, cells, _read_csv(cells, names, zone, quick_read))
 
 
@@ -298,8 +297,10 @@ def _read_csv(
     cells: list[str], names: list[str], zone: ZoneInfo, quick_read: quick.QuickReader | None
 ) -> CaseRow | BadRow:
     if quick_read and len(cells) == len(names):
-        with suppress(ValueError):
+        try:
             return quick_read(cells)
+        except ValueError:
+            pass  # which cell it is, and why, is said below
     return _build_csv(cells, names, zone)
 
 

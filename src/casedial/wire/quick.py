@@ -94,7 +94,7 @@ def reader(layout: Layout) -> QuickReader:
 def _check(cells: Sequence[str], limit: int) -> None:
     """Raise ValueError where a cell may be too long, or may hold what no database stores."""
     text = "".join(cells)
-    if "\0" in text or len(max(cells, key=len)) > limit:
+    if "\0" in text or (len(text) > limit and max(map(len, cells)) > limit):
         raise ValueError
     if not text.isascii():
         text.encode()  # whose UnicodeEncodeError is a ValueError
@@ -133,9 +133,10 @@ def _statuses(places: Mapping[Any, int]) -> Callable[[Sequence[str]], Mapping[An
 
 def _phone(places: Mapping[str, int], layout: Layout) -> Callable[[Sequence[str]], Mapping[str, Any]]:
     """Return what reads one phone of a row."""
-    flags = Memo(layout.read_flag)
-    texts = tuple((name, place) for name, place in places.items() if name in ("name", "number"))
-    marks = tuple((name, place) for name, place in places.items() if name not in ("name", "number"))
+    flag = Memo(layout.read_flag).__getitem__
+    texts = {name: place for name, place in places.items() if name in ("name", "number")}
+    marks = {name: place for name, place in places.items() if name not in texts}
+    names, text_cells, mark_cells = (*texts, *marks), _picker(texts.values()), _picker(marks.values())
     number_at, read_number = places.get("number"), layout.read_number
 
     def read(cells: Sequence[str]) -> Mapping[str, Any]:
@@ -143,9 +144,6 @@ def _phone(places: Mapping[str, int], layout: Layout) -> Callable[[Sequence[str]
             number = cells[number_at]
             if not (len(number) < 20 and number.isascii() and number.isdigit()):
                 read_number(number)
-        phone: dict[str, Any] = {name: cells[place] for name, place in texts}
-        for name, place in marks:
-            phone[name] = flags[cells[place]]
-        return phone
+        return dict(zip(names, (*text_cells(cells), *map(flag, mark_cells(cells))), strict=True))
 
     return read
