@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
@@ -125,20 +125,22 @@ class _Start:
     """The statuses with which a case starts: those that are set, in the order of their history."""
 
     statuses: Mapping[StatusType, Status]
-    recorded: Sequence[tuple[StatusType, Status]]
     is_to_dial: bool
 
 
-NewCase = tuple[Case, Sequence[tuple[StatusType, Status | None]]]  # and with which statuses its history begins
+def beginnings(case: Case) -> Iterable[tuple[StatusType, Status | None]]:
+    """Return the statuses with which the history of a case from ``NewCases`` begins: a dial time is kept there, too."""
+    if case.dial_at is not None and StatusType.DIALER not in case.statuses:
+        return ((StatusType.DIALER, None), *case.statuses.items())
+    return case.statuses.items()
 
 
-def first_history(new: NewCase) -> list[StatusChange]:
-    """Return the history of a new case, all of it from when it was made."""
-    case, recorded = new
+def first_history(case: Case) -> list[StatusChange]:
+    """Return the history of a case from ``NewCases``, all of it from when it was made."""
     at = case.changed_at
     return [
         StatusChange(case.case_id, kind, status, case.dial_at if kind is StatusType.DIALER else None, at, IMPORT)
-        for kind, status in recorded
+        for kind, status in beginnings(case)
         if at
     ]
 
@@ -154,7 +156,7 @@ class NewCases:
         self._firm, self._now = firm, now
         self._starts: dict[tuple[object, ...], _Start | None] = {}
 
-    def make(self, row: CaseRow) -> NewCase | None:
+    def make(self, row: CaseRow) -> Case | None:
         """Return the case of a row, or None when the merges have to do it."""
         named = (*row.statuses, *row.statuses.values())
         if named not in self._starts:
@@ -165,32 +167,28 @@ class NewCases:
         dial_at = row.dial_at
         if dial_at is None and start.is_to_dial:
             dial_at = self._now
-        recorded: Sequence[tuple[StatusType, Status | None]] = start.recorded
-        if dial_at is not None and StatusType.DIALER not in start.statuses:
-            recorded = [(StatusType.DIALER, None), *recorded]
         closed, closed_on = row.closed or (False, None)
-        case = Case(
+        return Case(
             row.case_id,
             closed=closed,
             closed_on=closed_on,
             phones=_new_phones(row.phone_cells) if row.phones is None else row.phones,
             statuses=start.statuses,
             dial_at=dial_at,
-            changed_at=self._now if recorded else None,
+            changed_at=None if dial_at is None and not start.statuses else self._now,
             **row.facts,
         )
-        return case, recorded
 
     def _start(self, named: Mapping[StatusType, str | None]) -> _Start | None:
         found: dict[StatusType, Status] = {}
-        for kind, name in named.items():
+        for kind, name in sorted(named.items()):
             if name:
                 status = find_status(self._firm, kind, name)
                 if status is None or status.retired or status.role is Role.IN_THE_DIALER:
                     return None
                 found[kind] = status
         dialer = found.get(StatusType.DIALER)
-        return _Start(found, sorted(found.items()), dialer is not None and dialer.role is Role.TO_DIAL)
+        return _Start(found, dialer is not None and dialer.role is Role.TO_DIAL)
 
 
 def _new_phones(cells: Mapping[int, Mapping[str, Any]]) -> tuple[Phone, ...]:

@@ -24,6 +24,7 @@ from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses
 from casedial.storage import cases, claims, firms
+from casedial.storage.additions import Addition
 from casedial.storage.engine import Store, Transaction
 
 _SLICE = 200  # cases that are made in one go
@@ -42,7 +43,7 @@ class Draft:
     """A batch whose cases were made before its transaction, as they are to be where the firm has none of them."""
 
     firm: Firm
-    addition: cases.Addition
+    addition: Addition
 
     def holds_for(self, firm: Firm) -> bool:
         """Tell whether the firm is still what it was, its statuses and its do-not-call list included."""
@@ -56,13 +57,13 @@ async def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime
     """
     if firm.has_do_not_call or len({row.case_id for row in rows}) < len(rows):
         return None
-    new, addition = NewCases(firm, now), cases.Addition(store, firm)
+    new, addition = NewCases(firm, now), Addition(store, firm, IMPORT)
     for start in range(0, len(rows), _SLICE):
         made = [new.make(row) for row in rows[start : start + _SLICE]]
-        whole = [pair for pair in made if pair]
+        whole = [case for case in made if case]
         if len(whole) < len(made):
             return None
-        addition.add(whole, IMPORT)
+        addition.add(whole)
         await asyncio.sleep(0)
     return Draft(firm, addition)
 
@@ -124,7 +125,7 @@ async def _apply(
     for index, row in enumerate(rows):
         if row.case_id not in latest and (made := new.make(row)):
             report.added += 1
-            latest[row.case_id] = made[0]
+            latest[row.case_id] = made
             history.extend(first_history(made))
             continue
         try:

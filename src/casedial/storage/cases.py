@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +11,12 @@ import sqlalchemy as sa
 from casedial.domain.cases import Case, Firm, Hold, Phone, Role, Status, StatusChange, Statuses, StatusType, fold
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.phones import is_fax, match_key
-from casedial.storage import bulk, sqlite
-from casedial.storage.engine import Database, Store, Transaction, among
+from casedial.storage import bulk
+from casedial.storage.engine import Database, Transaction, among
 from casedial.storage.postgresql import unnested
 from casedial.storage.tables import cases, phone_numbers, status_history
 
-_STATUS_COLUMNS = (
+STATUS_COLUMNS = (
     (StatusType.DIALER, "dialer_status_id"),
     (StatusType.CAMPAIGN, "campaign_id"),
     (StatusType.ATTEMPTS, "attempts_id"),
@@ -69,7 +68,7 @@ def _hold_from(
 
 
 def _status_values(case: Case) -> dict[str, object]:
-    ids = {column: status.id if (status := case.statuses.get(kind)) else None for kind, column in _STATUS_COLUMNS}
+    ids = {column: status.id if (status := case.statuses.get(kind)) else None for kind, column in STATUS_COLUMNS}
     hold = case.hold
     return {
         **ids,
@@ -126,7 +125,7 @@ def _save(columns: Iterable[str]) -> sa.Update:
 
 _COLUMNS = tuple(_values(Case(case_id=1)))
 _ALL_COLUMNS = ("firm_id", "case_id", *_COLUMNS)
-_NUMBER = ("firm_id", "number", "case_id")
+NUMBER_COLUMNS = ("firm_id", "number", "case_id")
 _SAVE = _save(_COLUMNS)
 _STATUS_VALUES = tuple(_status_values(Case(case_id=1)))
 _SAVE_STATUSES = _save(_STATUS_VALUES)
@@ -216,7 +215,7 @@ async def most_phones(tx: Transaction, firm: Firm) -> int:
 async def add(tx: Transaction, firm: Firm, added: Sequence[Case]) -> None:
     """Add cases that the firm does not have, with their phone numbers."""
     await bulk.insert(tx, cases, _ALL_COLUMNS, _rows(firm, added))
-    await bulk.insert(tx, phone_numbers, _NUMBER, _number_rows(firm, added))
+    await bulk.insert(tx, phone_numbers, NUMBER_COLUMNS, number_rows(firm, added))
 
 
 def _rows(firm: Firm, added: Sequence[Case]) -> bulk.Rows:
@@ -237,10 +236,11 @@ async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]
                 tx.among(phone_numbers.c.case_id, [case.case_id for case in moved]),
             )
         )
-        await bulk.insert(tx, phone_numbers, _NUMBER, _number_rows(firm, moved))
+        await bulk.insert(tx, phone_numbers, NUMBER_COLUMNS, number_rows(firm, moved))
 
 
-def _number_rows(firm: Firm, changed: Sequence[Case]) -> bulk.Rows:
+def number_rows(firm: Firm, changed: Sequence[Case]) -> bulk.Rows:
+    """Return the rows of ``phone_numbers`` that these cases want."""
     numbers = (
         (firm.id, number, case.case_id)
         for case in changed
@@ -288,49 +288,6 @@ def _history_rows(firm: Firm, history: Iterable[StatusChange]) -> bulk.Rows:
         )
         for change in history
     ]
-
-
-def _when(case: Case, kind: StatusType) -> tuple[datetime | None, datetime | None]:
-    """Return the dial time and the time of the change of a new case's history."""
-    return case.dial_at if kind is StatusType.DIALER else None, case.changed_at
-
-
-class Addition:
-    """Cases that a firm does not have, with their history, made ready for ``store`` before the transaction begins.
-
-    While one batch is written, the next is made ready: this is a third of the work in Python.
-    """
-
-    def __init__(self, store: Store, firm: Firm) -> None:
-        self._firm = firm
-        dialect = store.engine.dialect
-        self._cases = bulk.Ready(dialect, cases, _ALL_COLUMNS)
-        self._numbers = bulk.Ready(dialect, phone_numbers, _NUMBER)
-        self._history = bulk.Ready(dialect, status_history, _HISTORY)
-
-    def add(self, added: Sequence[tuple[Case, Sequence[tuple[StatusType, Status | None]]]], by: str) -> None:
-        """Make some cases ready, each with the statuses with which ``by`` begins its history."""
-        made = [case for case, _ in added]
-        history = [
-            (self._firm.id, case.case_id, kind, status.id if status else None, *_when(case, kind), by, None, None)
-            for case, recorded in added
-            for kind, status in recorded
-        ]
-        for ready, rows in (
-            (self._cases, _rows(self._firm, made)),
-            (self._numbers, _number_rows(self._firm, made)),
-            (self._history, history),
-        ):
-            if rows:
-                ready.add(rows)
-
-    async def write(self, tx: Transaction) -> None:
-        """Add them all."""
-        if isinstance(tx.session, sqlite.SqliteSession):
-            for pragma in sqlite.FOR_MANY_ROWS:
-                await tx.session.run(f"PRAGMA {pragma}")
-        for ready in (self._cases, self._numbers, self._history):
-            await ready.send(tx)
 
 
 async def history(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> Mapping[int, list[StatusChange]]:
