@@ -69,7 +69,7 @@ async def test_all_ways_write_the_same(office: Office, monkeypatch: pytest.Monke
         general = await taken(office.store)
     assert (await bring(office, rows)).added == 300
     assert await taken(office.store) == general
-    drafted = await draft(office.store, firm, rows, NOW)
+    drafted = draft(office.store, firm, rows, NOW)
     assert drafted
     assert (await bring(office, rows, drafted)).added == 300
     assert await taken(office.store) == general
@@ -80,7 +80,7 @@ async def test_all_ways_write_the_same(office: Office, monkeypatch: pytest.Monke
 async def test_a_draft_is_dropped_where_it_does_not_hold(office: Office) -> None:
     firm = await office.firm()
     rows = some_rows(firm.zone)
-    drafted = await draft(office.store, firm, rows, NOW)
+    drafted = draft(office.store, firm, rows, NOW)
     await office.add(7)
     report = await bring(office, rows, drafted)
     assert (report.added, report.updated) == (299, 1)
@@ -96,10 +96,10 @@ async def test_a_draft_is_dropped_where_it_does_not_hold(office: Office) -> None
 async def test_no_draft_is_made_where_a_row_wants_a_closer_look(office: Office) -> None:
     firm = await office.firm()
     rows = some_rows(firm.zone)
-    assert await draft(office.store, firm, [*rows, rows[0]], NOW) is None
+    assert draft(office.store, firm, [*rows, rows[0]], NOW) is None
     for name in ("In the Dialer", "Nowhere"):
         odd = CaseRow(9999, statuses={StatusType.DIALER: name})
-        assert await draft(office.store, firm, [*rows, odd], NOW) is None
+        assert draft(office.store, firm, [*rows, odd], NOW) is None
 
 
 async def test_what_is_added_first_in_a_transaction_is_rolled_back_with_it(office: Office) -> None:

@@ -31,7 +31,6 @@ from casedial.storage.engine import Store
 from casedial.wire import exports, files
 
 BATCH = 5000
-_AT_ONCE = 100  # rows that are read in one go
 _SHOWN = 20  # bad rows on the screen
 _TOLD = 1000  # bad rows in the report for machines; all of them are in the file of rejects
 
@@ -149,18 +148,19 @@ async def import_file(store: Store, firm_name: str, path: Path, options: ImportO
         progress = stack.enter_context(_progress())
         task = progress.add_task(f"Importing {path.name}", total=path.stat().st_size)
         stack.enter_context(_without_collector())
-        batch = await _read_batch(store, firm, source.rows)
+        stack.enter_context(_quick_turns())
+        batch = await _next_batch(store, firm, source.rows)
         while batch.entries:
             reached = raw.tell()
             # The next batch is read while the database is at this one, on another core where there is one to spare.
-            reading = asyncio.ensure_future(_read_batch(store, firm, source.rows))
+            reading = asyncio.ensure_future(_next_batch(store, firm, source.rows))
             try:
                 firm = await _import_batch(store, firm, batch, options, total, rejects)
                 progress.update(task, completed=reached)
                 await store.give_way()
                 batch = await reading
             finally:
-                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)  # before the file is closed under it
     return total
 
 
@@ -173,14 +173,16 @@ class _Batch:
     drafted: Draft | None = None
 
 
-async def _read_batch(store: Store, firm: Firm, rows: Iterator[files.FileRow]) -> _Batch:
-    """Read the next rows and make ready what can be; lets others work in between."""
-    entries: list[files.FileRow] = []
-    while len(entries) < BATCH and (some := list(islice(rows, _AT_ONCE))):
-        entries += some
-        await asyncio.sleep(0)
+async def _next_batch(store: Store, firm: Firm, rows: Iterator[files.FileRow]) -> _Batch:
+    """Read the next rows in a thread of its own: slices of it between the database's answers would delay each."""
+    return await asyncio.to_thread(_read_batch, store, firm, rows)
+
+
+def _read_batch(store: Store, firm: Firm, rows: Iterator[files.FileRow]) -> _Batch:
+    """Read the next rows, and make ready what can be."""
+    entries = list(islice(rows, BATCH))
     good = [(index, entry.row) for index, entry in enumerate(entries) if isinstance(entry.row, CaseRow)]
-    return _Batch(entries, good, await draft(store, firm, [row for _, row in good], datetime.now(UTC)))
+    return _Batch(entries, good, draft(store, firm, [row for _, row in good], datetime.now(UTC)))
 
 
 @contextmanager
@@ -193,6 +195,17 @@ def _without_collector() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Let a thread that has an answer of the database wait for Python for 0.1 ms instead of 5: a sixth is saved."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def _text_of(raw: IO[bytes]) -> TextIO:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,8 +26,6 @@ from casedial.storage import cases, claims, firms
 from casedial.storage.additions import Addition
 from casedial.storage.engine import Store, Transaction
 
-_SLICE = 200  # cases that are made in one go
-
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
@@ -50,21 +47,18 @@ class Draft:
         return (firm.id, firm.version) == (self.firm.id, self.firm.version)
 
 
-async def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime) -> Draft | None:
-    """Make the cases of a batch beforehand; None where one of its rows wants a closer look.
-
-    Lets others work in between, above all the transaction of the batch before.
-    """
+def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime) -> Draft | None:
+    """Make the cases of a batch beforehand; None where one of its rows wants a closer look."""
     if firm.has_do_not_call or len({row.case_id for row in rows}) < len(rows):
         return None
-    new, addition = NewCases(firm, now), Addition(store, firm, IMPORT)
-    for start in range(0, len(rows), _SLICE):
-        made = [new.make(row) for row in rows[start : start + _SLICE]]
-        whole = [case for case in made if case]
-        if len(whole) < len(made):
+    new, made = NewCases(firm, now), []
+    for row in rows:
+        case = new.make(row)
+        if case is None:
             return None
-        addition.add(whole)
-        await asyncio.sleep(0)
+        made.append(case)
+    addition = Addition(store, firm, IMPORT)
+    addition.add(made)
     return Draft(firm, addition)
 
 
