@@ -35,8 +35,8 @@ class CaseRow(NamedTuple):
     """One row as it was read. What a column did not bring is not here.
 
     ``facts`` are fields of Case by name; ``closed`` is the flag and, if given, the date; ``statuses`` are
-    names, None for an empty cell; ``phone_cells`` are cells by position from 0 (fields of Phone by name),
-    ``phones`` the whole list where the file brings it whole.
+    names, None for an empty cell; ``phone_cells`` are cells by position from 0 (fields of Phone by name, or a Phone
+    where the file has all of them), ``phones`` the whole list where the file brings it whole.
     """
 
     case_id: int
@@ -45,7 +45,7 @@ class CaseRow(NamedTuple):
     statuses: Mapping[StatusType, str | None] = MappingProxyType({})
     brings_dial_at: bool = False
     dial_at: datetime | None = None
-    phone_cells: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+    phone_cells: Mapping[int, Phone | Mapping[str, Any]] = MappingProxyType({})
     phones: tuple[Phone, ...] | None = None
 
 
@@ -60,12 +60,13 @@ def merge_facts(case: Case, row: CaseRow) -> Case:
     return replace(case, **row.facts, closed=closed, closed_on=closed_on, phones=phones)
 
 
-def _merge_phones(phones: tuple[Phone, ...], cells: Mapping[int, Mapping[str, Any]]) -> tuple[Phone, ...]:
+def _merge_phones(phones: tuple[Phone, ...], cells: Mapping[int, Phone | Mapping[str, Any]]) -> tuple[Phone, ...]:
     if not cells:
         return phones
     slots: dict[int, Phone] = dict(enumerate(phones))
     for position, given in cells.items():
-        slots[position] = slots.get(position, NO_PHONE)._replace(**given)
+        there = slots.get(position, NO_PHONE)
+        slots[position] = given if isinstance(given, Phone) else there._replace(**given)
     return kept_phones([slots.get(position, NO_PHONE) for position in range(max(slots) + 1)])
 
 
@@ -191,11 +192,11 @@ class NewCases:
         return _Start(found, dialer is not None and dialer.role is Role.TO_DIAL)
 
 
-def _new_phones(cells: Mapping[int, Mapping[str, Any]]) -> tuple[Phone, ...]:
+def _new_phones(cells: Mapping[int, Phone | Mapping[str, Any]]) -> tuple[Phone, ...]:
     """Return the phones of a new case; as a rule there is no gap in them."""
     if tuple(cells) != _IN_ORDER[: len(cells)]:
         return _merge_phones((), cells)
-    phones = [Phone(**given) for given in cells.values()]
+    phones = [given if isinstance(given, Phone) else Phone(**given) for given in cells.values()]
     while phones and not phones[-1].number:
         phones.pop()
     return tuple(phones) if all(phone.number for phone in phones) else kept_phones(phones)

@@ -175,7 +175,7 @@ class _Builder:
     def _fact(self, cell: object) -> str:
         return _text(_as_text(_blank(cell)))
 
-    def _phone_cells(self) -> dict[int, dict[str, Any]]:
+    def _phone_cells(self) -> dict[int, Phone | dict[str, Any]]:
         found: dict[int, dict[str, Any]] = {}
         for column in self.cells:
             if match := _PHONE.fullmatch(column):
@@ -183,7 +183,8 @@ class _Builder:
                 read: Callable[[object], Any] = {"number": _number, "name": _text}.get(name, _flag)
                 shown = f"Phone{match[1]}{(match[2] or '').title()}"
                 found.setdefault(int(match[1]) - 1, {})[name] = self.read(shown, read)
-        return found
+        whole = len(Phone._fields)
+        return {at: Phone(**given) if len(given) == whole else given for at, given in found.items()}
 
     def _phones(self) -> tuple[Phone, ...]:
         listed = _blank(self.cells["phones"], [])

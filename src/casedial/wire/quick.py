@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+from casedial.domain.cases import Phone
 from casedial.domain.importing import CaseRow
 from casedial.wire import values
 
@@ -131,19 +132,21 @@ def _statuses(places: Mapping[Any, int]) -> Callable[[Sequence[str]], Mapping[An
     return read
 
 
-def _phone(places: Mapping[str, int], layout: Layout) -> Callable[[Sequence[str]], Mapping[str, Any]]:
-    """Return what reads one phone of a row."""
+def _phone(places: Mapping[str, int], layout: Layout) -> Callable[[Sequence[str]], Phone | Mapping[str, Any]]:
+    """Return what reads one phone of a row: a whole one where the file has all of its columns."""
     flag = Memo(layout.read_flag).__getitem__
-    texts = {name: place for name, place in places.items() if name in ("name", "number")}
-    marks = {name: place for name, place in places.items() if name not in texts}
-    names, text_cells, mark_cells = (*texts, *marks), _picker(texts.values()), _picker(marks.values())
+    texts = [name for name in ("name", "number") if name in places]
+    marks = [name for name in ("primary", "text") if name in places]
+    names, text_cells, mark_cells = (*texts, *marks), _picker(map(places.get, texts)), _picker(map(places.get, marks))
     number_at, read_number = places.get("number"), layout.read_number
+    is_whole = names == Phone._fields
 
-    def read(cells: Sequence[str]) -> Mapping[str, Any]:
+    def read(cells: Sequence[str]) -> Phone | Mapping[str, Any]:
         if number_at is not None:
             number = cells[number_at]
             if not (len(number) < 20 and number.isascii() and number.isdigit()):
                 read_number(number)
-        return dict(zip(names, (*text_cells(cells), *map(flag, mark_cells(cells))), strict=True))
+        given = (*text_cells(cells), *map(flag, mark_cells(cells)))
+        return Phone._make(given) if is_whole else dict(zip(names, given, strict=True))
 
     return read
