@@ -77,6 +77,17 @@ async def test_all_ways_write_the_same(office: Office, monkeypatch: pytest.Monke
     assert len(general["status_history"]) > 300
 
 
+async def test_history_is_in_the_order_of_rows_and_of_status_types(office: Office) -> None:
+    firm = await office.firm()
+    rows = some_rows(firm.zone)[::-1]
+    await bring(office, rows, draft(office.store, firm, rows, NOW))
+    async with office.store.read() as tx:
+        result = await tx.execute(sa.text("SELECT case_id, type FROM status_history ORDER BY id"))
+        found = [tuple(row) for row in result]
+        assert await cases.history(tx, firm, [3]) != {3: []}
+    assert found == sorted(found, key=lambda pair: (-pair[0], pair[1]))
+
+
 async def test_a_draft_is_dropped_where_it_does_not_hold(office: Office) -> None:
     firm = await office.firm()
     rows = some_rows(firm.zone)
