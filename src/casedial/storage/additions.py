@@ -24,7 +24,7 @@ _HISTORY = ("firm_id", "case_id", "type", "status_id", "dial_at", "changed_at", 
 _STATUS_ID = "CASE kind {} END".format(" ".join(f"WHEN {kind:d} THEN {column}" for kind, column in STATUS_COLUMNS))
 _DIAL_AT = f"CASE kind WHEN {StatusType.DIALER:d} THEN dial_at END"
 # The history with which new cases begin follows from the cases. Made of them by SQLite itself, it costs an import a
-# third less than as rows of its own; PostgreSQL is no quicker for it.
+# fifth less than as rows of its own; PostgreSQL is no quicker for it.
 _HISTORY_OF_CASES = f"""INSERT INTO status_history ({", ".join(_HISTORY)})
 SELECT firm_id, case_id, kind, {_STATUS_ID}, {_DIAL_AT}, changed_at, ?
 FROM json_each(?) AS added CROSS JOIN cases CROSS JOIN
