@@ -71,18 +71,19 @@ def unnested(name: str, columns: Mapping[str, Any], number: str | None = None) -
     return sa.func.unnest(*arrays).table_valued(*made, with_ordinality=number, name=name).render_derived()
 
 
-def _encoder(type_: Any, dialect: sa.Dialect) -> Processor:
+def encoder(type_: Any, dialect: sa.Dialect) -> Processor:
+    """Return what makes of a value of a type what the driver takes; None where nothing does."""
     if isinstance(type_, Instant):
         return None  # of any zone
-    if isinstance(type_, sa.ARRAY) and _encoder(type_.item_type, dialect) is None:
+    if isinstance(type_, sa.ARRAY) and encoder(type_.item_type, dialect) is None:
         return None  # SQLAlchemy's goes through it all the same
     return type_.dialect_impl(dialect).bind_processor(dialect)
 
 
 def make_pool(engine: AsyncEngine, size: int) -> Pool:
     """Make the sessions of a store."""
-    encoder = partial(_encoder, dialect=engine.dialect)
-    statements = Statements(engine, encoder, lambda type_: None)  # the driver's values are Python's
+    # The driver's values are Python's.
+    statements = Statements(engine, partial(encoder, dialect=engine.dialect), lambda type_: None)
 
     async def make() -> PostgresqlSession:
         connection = await engine.connect()
