@@ -186,13 +186,13 @@ def _lines(
             value = parameters[int(match[1]) - 1]
             if value is None:
                 return "NULL"
-            replaced = shown(value)
-            if isinstance(value, list):  # of one: casedial was asked for one claim
-                [value] = value
+            text = _text(value)
+            if isinstance(value, list):
+                elements = [shown(element) for element in value]
+                replaced = f"ARRAY[{', '.join(filter(None, elements))}]" if all(elements) else None
+                text = "{" + ", ".join(f'"{_text(one)}"' if one is not None else "NULL" for one in value) + "}"
+            else:
                 replaced = shown(value)
-                replaced = f"('{{' || {replaced}::text || '}}')" if replaced else None
-                value = "{NULL}" if value is None else f'{{"{value}"}}'
-            text = value.isoformat() if isinstance(value, datetime) else str(value)
             if replaced is None:
                 replaced = ":" + known.setdefault((match[1], text), f"{name}p{len(known)}")
                 variables[replaced[1:]] = text
@@ -200,6 +200,10 @@ def _lines(
 
         made.append(re.sub(r"\$(\d+)", put, statement.text) + ";")
     return made
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def plain_script(records: int, firm: int) -> Script:
