@@ -38,7 +38,7 @@ ROWS: dict[str, Callable[[Book, Postgres, int], None]] = {
     "rules": lambda book, postgres, rounds: growth.under_rules(book, postgres, MILLION, rounds),
     "aged": lambda book, postgres, rounds: growth.aged(book, postgres, MILLION, rounds),
     "sqlite": lambda book, postgres, rounds: lite.measure(book, postgres, 400_000, rounds, 4),
-    "import": lambda book, postgres, rounds: files.measure(book, postgres, 50_000, rounds),
+    "import": lambda book, postgres, rounds: files.measure(book, postgres, 100_000, rounds),
 }
 
 

@@ -27,6 +27,7 @@ SETTINGS: dict[str, object] = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
+    "wal_compression": "lz4",
     "autovacuum": "on",
     "shared_buffers": "3GB",
     "work_mem": "32MB",
