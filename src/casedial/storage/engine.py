@@ -62,7 +62,7 @@ class Transaction:
 
     connection: AsyncConnection
     database: Database
-    session: Session | None = None  # of PostgreSQL
+    session: Session | None = None  # None where the caller begins and ends it himself
 
     async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any] | Rows:
         """Run a statement, once or for a list of parameter sets."""
@@ -147,14 +147,12 @@ class Store:
         """
         return self._transaction(None)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
+    def write(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction that commits at the end of the block and rolls back on an exception.
 
         Raises StorageUnavailable, and TransactionEnded where ``transact`` would try again.
         """
-        async with self._turn(), self._transaction(self._kind.WRITE) as tx:
-            yield tx
+        return self._in_turn() if self.database is Database.SQLITE else self._transaction(self._kind.WRITE)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
@@ -266,18 +264,16 @@ class Store:
             end.cancel()
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait for the writes before this one, in SQLite. Raises StorageUnavailable."""
-        if self.database is Database.POSTGRESQL:
-            yield
-            return
+    async def _in_turn(self) -> AsyncIterator[Transaction]:
+        """Write in SQLite, after the writes before this one. Raises StorageUnavailable."""
         try:
             async with asyncio.timeout(joining.QUEUE_SECONDS):
                 await self._writer.acquire()
         except TimeoutError:
             raise joining.too_busy() from None
         try:
-            yield
+            async with self._transaction(self._kind.WRITE) as tx:
+                yield tx
         finally:
             self._writer.release()
 

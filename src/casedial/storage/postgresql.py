@@ -129,7 +129,6 @@ class PostgresqlSession(Session):
     @contextmanager
     def failing_alike(self) -> Iterator[None]:
         """Raise what asyncpg raises as SQLAlchemy's own execution does."""
-        """Raise what the driver raises as SQLAlchemy's own execution does."""
         try:
             yield
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
