@@ -21,6 +21,7 @@ from casedial.storage.engine import Store
 from casedial.storage.queues import DueFilter
 from casedial.storage.tables import cases
 from casedial.storage.tables import claims as claims_table
+from casedial.web import upkeep
 from casedial.web.upkeep import Upkeep
 from tests.conftest import NOW, Api, Office
 
@@ -152,3 +153,18 @@ async def test_what_cannot_be_adopted_keeps_nobody_busy(office: Office) -> None:
     assert await office.store.transact(lambda tx: adopt(tx, datetime.now(UTC))) == 0
     async with office.store.read() as tx:
         assert await stored_cases.fetch(tx, await office.firm(), 1)
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_a_server_knows_of_an_old_snapshot(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "_SNAPSHOT_AGE", timedelta(seconds=0.3))
+    store = office.store
+    async with store.read() as tx:
+        await tx.clock()
+        await upkeep._look_for_snapshots(store, NOW)
+        assert not store.heads.needed
+        await asyncio.sleep(0.5)
+        await upkeep._look_for_snapshots(store, NOW)
+        assert store.heads.needed
+    await upkeep._look_for_snapshots(store, NOW)
+    assert not store.heads.needed

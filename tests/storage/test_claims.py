@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import PRIORITY, Hold, Role, StatusType
-from casedial.storage import cases, claims, queues
+from casedial.domain.cases import PRIORITY, Firm, Hold, Role, StatusType
+from casedial.storage import cases, claims, heads, queues
 from casedial.storage.claims import Claimant
 from casedial.storage.engine import Database, Store
 from casedial.storage.queues import DueFilter
@@ -153,3 +156,64 @@ async def test_what_is_claimed_together_goes_to_each_in_turn(store: Store, offic
             assert await office.history(case.case_id) == [("Dialer Status", "In the Dialer", vendor)]
     async with store.read() as tx:
         assert [case.case_id for case in await queues.due(tx, firm, ALL, NOW)] == [12]
+
+
+IN_POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"])
+
+
+async def claimed(store: Store, firm: Firm, records: int, *queues: DueFilter) -> list[list[int]]:
+    """Claim so many cases from each of these queues, together; return their CaseIDs."""
+    claimants = [Claimant(replace(queue, records=records), "Acme", None) for queue in queues]
+    async with store.write() as tx:
+        return [[case.case_id for case in found] for found, _ in await claims.claim(tx, firm, claimants, NOW)]
+
+
+@pytest.fixture
+async def snapshot_is_held(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PostgreSQL that cannot clean up, and in which every claim is slow."""
+    store.heads.needed = True
+    monkeypatch.setattr(heads, "_SLOW", 0.0)
+
+
+@IN_POSTGRESQL
+async def test_a_claim_begins_where_the_last_one_found_something(
+    store: Store, office: Office, snapshot_is_held: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    firm = await office.firm()
+    for case_id in range(11, 19):
+        await office.add(case_id, dial_at=NOW - timedelta(days=10))
+    assert await claimed(store, firm, 2, ALL) == [[11, 12]]
+    await office.add(1, dial_at=NOW - timedelta(days=20))
+    assert await claimed(store, firm, 2, ALL) == [[13, 14]]
+    clock = time.monotonic() + heads._AT_MOST
+    monkeypatch.setattr(heads.time, "monotonic", lambda: clock)
+    assert await claimed(store, firm, 2, ALL) == [[1, 15]]  # what came before it is found after a while
+
+
+@IN_POSTGRESQL
+async def test_nobody_goes_without_for_the_sake_of_a_head(store: Store, office: Office, snapshot_is_held: None) -> None:
+    firm = await office.firm()
+    intake, callback = (DueFilter((status.id,), None, 0) for status in firm.statuses.of(StatusType.CAMPAIGN)[:2])
+    for case_id in (11, 12, 13):
+        await office.add(case_id, dial_at=NOW - timedelta(days=10))
+    await office.add(21, campaign=firm.statuses.of(StatusType.CAMPAIGN)[1].name)
+    assert await claimed(store, firm, 1, intake, intake) == [[11], [12]]
+    for case_id in (1, 2):
+        await office.add(case_id, dial_at=NOW - timedelta(days=20))
+    assert await claimed(store, firm, 1, intake, callback, intake) == [[13], [21], [1]]
+    assert await claimed(store, firm, 1, intake, intake) == [[2], []]
+
+
+@IN_POSTGRESQL
+@pytest.mark.parametrize("why", ["nobody holds a snapshot", "it was quick"])
+async def test_without_need_the_order_is_strict(store: Store, office: Office, why: str) -> None:
+    firm = await office.firm()
+    store.heads.needed = why == "it was quick"
+    if store.heads.needed:
+        store.heads.found((firm.id, ALL.queue), NOW, 5, heads._SLOW / 2, None)
+    for case_id in (11, 12, 13):
+        await office.add(case_id, dial_at=NOW - timedelta(days=10))
+    await claimed(store, firm, 1, ALL)
+    store.heads._known.clear()  # whatever this machine took for it
+    await office.add(1, dial_at=NOW - timedelta(days=20))
+    assert await claimed(store, firm, 2, ALL) == [[1, 12]]

@@ -230,3 +230,42 @@ async def test_too_few_answers_are_a_fault_of_all() -> None:
     joined: Joined[int, int] = Joined(together, 9)
     found = await asyncio.gather(joined.ask(1), joined.ask(2), return_exceptions=True)
     assert not any(isinstance(one, int) for one in found), "somebody got the answer to another"
+
+
+class Quick:
+    """Answers at once, one after the other: a batch never takes long, but who waits behind many does."""
+
+    def __init__(self) -> None:
+        self.joined: Joined[int, int] = Joined(self.together, 1)
+        self.done: list[int] = []
+
+    async def together(self, batch: Batch[int, int]) -> list[int]:
+        await asyncio.sleep(0.01)
+        batch.stay()
+        self.done += batch.asks
+        return batch.asks
+
+
+async def test_who_waits_too_long_is_told_though_every_batch_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "QUEUE_SECONDS", 0.3)
+    quick = Quick()
+    async with asyncio.timeout(10):
+        asked = [quick.joined.ask(number) for number in range(200)]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    refused = [number for number, answer in enumerate(answers) if isinstance(answer, StorageUnavailable)]
+    assert refused == list(range(refused[0], 200))
+    assert quick.done == list(range(refused[0]))
+    assert len(quick.done) < 60
+
+
+async def test_who_leaves_a_long_queue_of_quick_batches_is_left_out() -> None:
+    quick, left = Quick(), asyncio.Event()
+    others = [asyncio.create_task(quick.joined.ask(number)) for number in range(30)]
+    leaver = asyncio.create_task(quick.joined.ask(99, leaves=left.wait))
+    await asyncio.sleep(2.5 * joining.LOOK_SECONDS)
+    assert 99 not in quick.done
+    left.set()
+    with pytest.raises(CallerLeft):
+        await leaver
+    await asyncio.gather(*others)
+    assert quick.done == list(range(30))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -15,8 +16,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from casedial.domain.errors import StorageUnavailable
 from casedial.storage import joining
 from casedial.storage.engine import Database, Store, Transaction, among
-from casedial.storage.sqlite import dbapi
+from casedial.storage.postgresql import PostgresqlSession
+from casedial.storage.sqlite import SqliteSession, dbapi
 from casedial.storage.tables import Instant
+from tests.postgres import PostgresServer
 from tests.statements import listening
 
 things = sa.Table(
@@ -216,3 +219,70 @@ async def test_a_session_in_use_is_closed_when_it_is_given_back(store: Store) ->
         assert (await tx.execute(ALL)).all() == []
         assert tx.session
     assert tx.session.connection.closed
+
+
+@IN_POSTGRESQL
+@pytest.mark.parametrize("cancels", [False, True])
+async def test_what_is_taken_back_is_given_up_in_time_too(
+    empty_url: str, postgres: PostgresServer, cancels: bool
+) -> None:
+    """A PostgreSQL that stops to answer keeps no session: neither who fails nor who is cancelled waits for it."""
+    store = Store(empty_url, pool_size=1, patience=1)
+
+    async def work() -> None:
+        async with store.write() as tx:
+            await tx.execute(sa.select(1))
+            postgres.freeze()
+            frozen.set()
+            await asyncio.sleep(60 if cancels else 0)
+            raise KeyError
+
+    frozen = asyncio.Event()
+    try:
+        task = asyncio.create_task(work())
+        await frozen.wait()
+        if cancels:
+            task.cancel()
+        assert (await asyncio.wait({task}, timeout=5))[0], "it waits for a PostgreSQL that does not answer"
+    finally:
+        postgres.thaw()
+    with pytest.raises(asyncio.CancelledError if cancels else KeyError):
+        await task
+    async with store.read() as tx:  # by the only permit
+        assert (await tx.execute(sa.select(sa.literal(1)))).scalar_one() == 1
+    await store.close()
+
+
+async def test_a_statement_is_told_apart_from_what_cannot_be_run(store: Store) -> None:
+    async with store.write() as tx:
+        with pytest.raises(ValueError, match="no rows"):
+            await tx.execute(ADD, [])
+        with pytest.raises(ValueError, match="one set of parameters"):
+            await tx.execute(
+                things.delete().where(things.c.id.in_(sa.bindparam("these", expanding=True))),
+                [{"these": [1]}, {"these": [2]}],
+            )
+
+
+@IN_SQLITE
+async def test_text_runs_for_every_row(store: Store) -> None:
+    async with store.write() as tx:
+        await tx.execute(sa.text("INSERT INTO things (id, name) VALUES (:a, '')"), [{"a": 1}, {"a": 2}, {"a": 3}])
+    assert await ids(store) == [1, 2, 3]
+
+
+async def test_a_session_that_cannot_take_back_is_not_used_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(session: Any) -> None:
+        raise sa.exc.OperationalError("ROLLBACK", None, Exception("disk"))
+
+    async def refuse(tx: Transaction) -> None:
+        raise KeyError
+
+    kind = PostgresqlSession if store.database is Database.POSTGRESQL else SqliteSession
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "_roll_back", fail)
+        with pytest.raises(KeyError):
+            await add_and(store, refuse)
+    async with asyncio.timeout(5):
+        await add_and(store, lambda tx: tx.execute(ALL))
+    assert await ids(store) == [1]

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 
 from casedial.storage import postgresql, sqlite
 from casedial.storage.engine import Transaction
-from casedial.storage.sessions import encoded
 from casedial.storage.sqlite import SqliteSession
 
 Rows = Sequence[Sequence[Any]]
@@ -56,7 +55,7 @@ class Ready:
             if column.nullable and column.server_default is None and not any(value is not None for value in values):
                 continue
             names.append(column.name)
-            kept.append(encoded(values, encode))
+            kept.append([encode(value) for value in values] if encode else values)
         self._rows.setdefault(tuple(names), []).extend(zip(*kept, strict=True))
 
     async def send(self, tx: Transaction) -> None:

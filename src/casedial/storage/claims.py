@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from itertools import islice
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -17,6 +19,7 @@ from casedial.domain.claims import Claim, lease_end
 from casedial.domain.dialing import MAX_RECORDS
 from casedial.storage.cases import WAITING, record, waiting_from
 from casedial.storage.engine import Database, Transaction
+from casedial.storage.heads import Head
 from casedial.storage.postgresql import unnested
 from casedial.storage.queues import FIRM, NOW, DueFilter, Shape, due, due_query
 from casedial.storage.tables import campaigns, cases, claims, status_history
@@ -151,9 +154,11 @@ _TAKE = _move(
 # What is claimed together in PostgreSQL: which queues, and how many cases for each claimant of them.
 
 
-_QUEUES = unnested(
-    "queues", {"campaign_id": sa.BigInteger, "case_group": sa.Text, "records": sa.Integer}, number="queue"
-)
+_QUEUE = {"campaign_id": sa.BigInteger, "case_group": sa.Text, "records": sa.Integer}
+_BEHIND = {"after_time": cases.c.dial_at.type, "after_case": sa.BigInteger}
+_QUEUES = {
+    goes_on: unnested("queues", {**_QUEUE, **(_BEHIND if goes_on else {})}, number="queue") for goes_on in (False, True)
+}
 _CLAIMANTS = unnested(
     "claimants",
     {
@@ -170,6 +175,34 @@ _CLAIMANTS = unnested(
 async def _claim_at_once(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
     """Claim for all of them by one statement: 64 clients who claim one case each get four times as many."""
     queues = _queues(claimants)
+    heads = {queue: tx.heads.of((firm.id, queue)) for queue in queues}
+    began = time.monotonic()
+    given = await _run(tx, firm, claimants, queues, heads, now)
+    seconds = time.monotonic() - began
+    without: list[int] = []  # who got nothing behind a head: there may be something before it
+    for queue, places in queues.items():
+        head, first = heads[queue], given[places[0]][0][:1]
+        if first and first[0].dial_at:
+            tx.heads.found((firm.id, queue), first[0].dial_at, first[0].case_id, seconds, head)
+        missing = [place for place in places if not given[place][0]]
+        if head and missing:
+            tx.heads.forget((firm.id, queue))
+            without += missing
+    if without:
+        again = await _claim_at_once(tx, firm, [claimants[place] for place in without], now)
+        for place, claimed in zip(without, again, strict=True):
+            given[place] = claimed
+    return given
+
+
+async def _run(
+    tx: Transaction,
+    firm: Firm,
+    claimants: Sequence[Claimant],
+    queues: Mapping[DueFilter, list[int]],
+    heads: Mapping[DueFilter, Head | None],
+    now: datetime,
+) -> list[Claimed]:
     [priority] = firm.priorities
     [shape] = {queue.shape for queue in queues}
     claim_ids = [uuid4() for _ in claimants]
@@ -182,6 +215,10 @@ async def _claim_at_once(tx: Transaction, firm: Firm, claimants: Sequence[Claima
         "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
         "timeout": firm.claim_timeout,
     }
+    if any(heads.values()):
+        shape = replace(shape, goes_on=True)
+        parameters["queues_after_time"] = [head.dial_at if head else None for head in heads.values()]
+        parameters["queues_after_case"] = [head.case_id if head else None for head in heads.values()]
     own_timeouts = any(campaign.claim_timeout is not None for campaign in firm.campaigns.values())
     found: dict[UUID, list[Case]] = {claim_id: [] for claim_id in claim_ids}
     ends: dict[UUID, datetime] = {}
@@ -230,9 +267,10 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
     rows there are at most: from those of the queues, which come as parameters, the planner expects thousands, and may
     read all cases to update a few.
     """
-    of = _QUEUES.c
-    due = _lock(due_query(shape, of.campaign_id, of.case_group, of.records)).lateral("due")
-    some = sa.select(_QUEUES.c.queue, due).select_from(_QUEUES.join(due, sa.true()))
+    queues = _QUEUES[shape.goes_on]
+    of = queues.c
+    due = _lock(due_query(shape, of.campaign_id, of.case_group, of.records, _behind(of))).lateral("due")
+    some = sa.select(of.queue, due).select_from(queues.join(due, sa.true()))
     picked = some.limit(sa.literal_column(str(MAX_RECORDS))).cte("picked").prefix_with("MATERIALIZED")
     place = sa.func.row_number().over(partition_by=picked.c.queue, order_by=(picked.c.dial_at, picked.c.case_id))
     numbered = sa.select(picked, place.label("place")).cte("numbered")
@@ -255,6 +293,14 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
     found = (leased.c[column.name] for column in WAITING)
     given = sa.select(*found, leased.c.new_claim, leased.c.lease_end).order_by(leased.c.queue, leased.c.place)
     return given.add_cte(moved, recorded, opened)
+
+
+def _behind(of: Any) -> tuple[Any, Any]:
+    """Return where a queue begins, of those that begin with their first entry, too."""
+    if "after_time" not in of:
+        return (), ()
+    first = sa.literal_column("'-infinity'::timestamptz", cases.c.dial_at.type)
+    return sa.func.coalesce(of.after_time, first), sa.func.coalesce(of.after_case, 0)
 
 
 def _lease_end(picked: sa.FromClause, own_timeouts: bool) -> sa.ColumnElement[datetime]:

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from casedial.storage import joining, postgresql, sqlite
+from casedial.storage.heads import Heads
 from casedial.storage.joining import Batch, Joined
 from casedial.storage.sessions import Rows, Session
 from casedial.storage.sqlite import SqliteSession
@@ -63,6 +64,7 @@ class Transaction:
     connection: AsyncConnection
     database: Database
     session: Session | None = None  # None where the caller begins and ends it himself
+    heads: Heads = field(default_factory=Heads)
 
     async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any] | Rows:
         """Run a statement, once or for a list of parameter sets."""
@@ -131,6 +133,7 @@ class Store:
         # Writers of one process queue here in order, not in SQLite's unfair busy loop.
         self._writer = asyncio.Lock()
         self._gave_way_at = time.monotonic()
+        self.heads = Heads()
         self._joined: Joined[Work, Any] = Joined(self._commit_together, _TOGETHER, _TOGETHER_SECONDS)
 
     def read(self) -> AbstractAsyncContextManager[Transaction]:
@@ -234,18 +237,23 @@ class Store:
         writes, committing = begin == self._kind.WRITE, False
         try:
             with self._cut_in_time(session):
-                if begin:
-                    await session.begin(begin)
-                yield Transaction(session.connection, self.database, session)
-                committing = writes
-                if begin:
-                    await session.commit()
+                try:
+                    if begin:
+                        await session.begin(begin)
+                    yield Transaction(session.connection, self.database, session, self.heads)
+                    committing = writes
+                    if begin:
+                        await session.commit()
+                finally:
+                    await session.leave()
             if writes and self.path and not await sqlite.settle(self.path):
                 raise _in_doubt()
         except sa.exc.DBAPIError as error:
             if committing:
                 await _make_sure_it_failed(session, error)
-            if "readonly" in str(error.orig):  # SQLite opens a file for reading where it must, and leaves it so
+            if self.path and "readonly" in str(
+                error.orig
+            ):  # SQLite opens a file for reading where it must, and leaves it so
                 session.end()
             raise _our_own(error) from error
         finally:
@@ -327,7 +335,6 @@ async def _make_sure_it_failed(session: Session, error: sa.exc.DBAPIError) -> No
     """
     if isinstance(session, SqliteSession) and sqlite.WAL:
         try:
-            await session.leave()
             await session.begin(sqlite.WRITE)
             await session.run("PRAGMA user_version = 0")  # as it was, but written
             await session.commit()

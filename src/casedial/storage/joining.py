@@ -43,18 +43,22 @@ class _Asked(Generic[Ask, Answer]):
         self.what, self.weight = what, weight
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.again = self._left = False
+        self.since = time.monotonic()
         self._leaves = leaves
         self._watch: asyncio.Task[None] | None = None
-        self.until = time.monotonic() + QUEUE_SECONDS
 
     @property
     def is_gone(self) -> bool:
         """Tell whether the caller has left, gave up or was cancelled."""
         return self._left or self.answer.done()
 
-    def watch(self) -> None:
-        """Begin to note whether the caller leaves."""
-        if self._leaves and not self._watch:
+    def is_late(self, now: float) -> bool:
+        """Tell whether it has waited for longer than anybody should."""
+        return now - self.since > QUEUE_SECONDS
+
+    def watch(self, now: float) -> None:
+        """Begin to note whether the caller leaves, where it has taken a while."""
+        if self._leaves and not self._watch and not self.is_gone and now - self.since > LOOK_SECONDS:
             self._watch = asyncio.create_task(self._note(self._leaves))
 
     async def _note(self, leaves: Leaves) -> None:
@@ -79,7 +83,8 @@ class Batch(Generic[Ask, Answer]):
 
     def __init__(self, waiting: deque[_Asked[Ask, Answer]], room: int, seconds: float) -> None:
         self.taken: list[_Asked[Ask, Answer]] = []
-        self._waiting, self._room, self._until = waiting, room, time.monotonic() + seconds
+        self.began = time.monotonic()
+        self._waiting, self._room, self._until = waiting, room, self.began + seconds
 
     @property
     def asks(self) -> list[Ask]:
@@ -88,14 +93,19 @@ class Batch(Generic[Ask, Answer]):
 
     def more(self) -> bool:
         """Take what was asked for next; False where nobody waits, the batch is full or its time is over."""
-        while self._waiting and self._waiting[0].is_gone:
-            self._waiting.popleft().settle(CallerLeft("The caller left before it was done."))
+        self._drop_those_gone()
         if not self._waiting or (self.taken and not self._has_room_for(self._waiting[0])):
             return False
         asked = self._waiting.popleft()
         self._room -= asked.weight
         self.taken.append(asked)
         return True
+
+    def _drop_those_gone(self) -> None:
+        now = time.monotonic()
+        while self._waiting and (self._waiting[0].is_gone or self._waiting[0].is_late(now)):
+            asked = self._waiting.popleft()
+            asked.settle(too_busy() if asked.is_late(now) else CallerLeft("The caller left before it was done."))
 
     def all(self) -> list[Ask]:
         """Take all that there is room for; return what was taken."""
@@ -120,7 +130,7 @@ class Batch(Generic[Ask, Answer]):
         """Let those who stayed wait once more, before all others."""
         for asked in reversed(self.taken):
             asked.again = True
-            asked.until = time.monotonic() + QUEUE_SECONDS
+            asked.since = time.monotonic()
             self._waiting.appendleft(asked)
 
     def settle(self, answers: Sequence[Answer | BaseException]) -> None:
@@ -215,17 +225,18 @@ class Joined(Generic[Ask, Answer]):
             self._batches.discard(batch)
 
     def _look_soon(self) -> None:
-        if self._timer:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
+        self._timer = None
         self._look_soon()
         now = time.monotonic()
         for asked in self._waiting:
-            if now > asked.until:
+            if asked.is_late(now):
                 asked.settle(too_busy())
         for asked in chain(self._waiting, *(batch.taken for batch in self._batches)):
-            asked.watch()
-        if self._waiting and len(self._workers) < self._at_once:
+            asked.watch(now)
+        take_long = all(now - batch.began > LOOK_SECONDS for batch in self._batches)
+        if self._waiting and take_long and len(self._workers) < self._at_once:
             self._start()

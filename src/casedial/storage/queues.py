@@ -76,8 +76,13 @@ class Shape:
     goes_on: bool = False
 
 
-def due_query(shape: Shape, campaign_id: Any, case_group: Any, records: Any) -> sa.Select[tuple[object, ...]]:
-    """Build the query for due cases: one for each set of filters, each with an index of its own."""
+def due_query(
+    shape: Shape, campaign_id: Any, case_group: Any, records: Any, behind: tuple[Any, Any]
+) -> sa.Select[tuple[object, ...]]:
+    """Build the query for due cases: one for each set of filters, each with an index of its own.
+
+    ``behind`` is the dial time and the CaseID of the case before them, where the shape goes on behind one.
+    """
     here = cases.c.firm_id == FIRM, _IS_TO_DIAL, cases.c.priority == _PRIORITY
     query = sa.select(*WAITING).where(*here, cases.c.dial_at <= NOW)
     if shape.campaigns == 1:
@@ -87,7 +92,6 @@ def due_query(shape: Shape, campaign_id: Any, case_group: Any, records: Any) -> 
     if shape.by_group:
         query = query.where(cases.c.case_group_folded == case_group)
     if shape.goes_on:
-        behind = sa.bindparam("after_time", type_=cases.c.dial_at.type), sa.bindparam("after_case", type_=sa.BigInteger)
         query = query.where(sa.tuple_(cases.c.dial_at, cases.c.case_id) > sa.tuple_(*behind))
     return query.order_by(cases.c.dial_at, cases.c.case_id).limit(records)
 
@@ -98,7 +102,8 @@ def _list(shape: Shape) -> sa.Select[tuple[object, ...]]:
     campaign: sa.BindParameter[int] = sa.bindparam("the_campaign", type_=sa.BigInteger)
     group: sa.BindParameter[str] = sa.bindparam("the_group", type_=sa.Text)
     records: sa.BindParameter[int] = sa.bindparam("records", type_=sa.Integer)
-    return due_query(shape, campaign, group, records)
+    behind = sa.bindparam("after_time", type_=cases.c.dial_at.type), sa.bindparam("after_case", type_=sa.BigInteger)
+    return due_query(shape, campaign, group, records, behind)
 
 
 async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:

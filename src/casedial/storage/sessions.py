@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -65,11 +65,13 @@ class Ready:
 
     def sent_many(self, rows: Sequence[Mapping[str, Any]], own: Any) -> tuple[str, list[Sequence[Any]]]:
         """Return the text and the arguments for each of several rows, of which all have the same names."""
+        if self._expands:
+            raise ValueError("A statement with a list of values is for one set of parameters.")
         values = self._compiled.construct_params(rows[0], extracted_parameters=own)
         columns = []
         for name, encode in self._arguments:
             column = [row[name] for row in rows] if name in rows[0] else [values[name]] * len(rows)
-            columns.append(encoded(column, encode))
+            columns.append([encode(value) for value in column] if encode else column)
         return self._compiled.string, list(zip(*columns, strict=True))
 
     def rows(self, found: Iterable[Any], names: Sequence[str] | None = None) -> Rows:
@@ -81,17 +83,6 @@ class Ready:
         rows = self.rows(())
         rows.rowcount = count
         return rows
-
-
-def encoded(column: Sequence[Any], encode: Processor) -> Sequence[Any]:
-    """Convert values; what comes again and again, as times do, is converted once: an import saves an eighth."""
-    if encode is None:
-        return column
-    try:
-        known = {value: encode(value) for value in set(column)}
-    except TypeError:  # a list, such as the phones of a case, has no hash
-        return [encode(value) for value in column]
-    return [known[value] for value in column]
 
 
 class Statements:
@@ -131,6 +122,8 @@ class Session(ABC):
 
     async def execute(self, statement: sa.Executable, rows: Any = None) -> Rows:
         """Run a statement, once or for a list of parameter sets, of which all have the same names."""
+        if rows == []:
+            raise ValueError("There are no rows to run a statement for.")
         first = rows[0] if isinstance(rows, list) else rows
         ready, own = self._statements.ready(statement, first or ())
         if isinstance(rows, list) and len(rows) > 1:
@@ -228,13 +221,15 @@ class Pool:
         try:
             await session.leave()
         finally:
-            self._idle.append(session)
             self._room.release()
-        if self._closed:
-            await self.close()
+            if self._closed or session.is_over:
+                await session.connection.close()
+            else:
+                self._idle.append(session)
 
     async def close(self) -> None:
         """Close the sessions that nobody has, and each of the others when it is given back."""
         self._closed = True
         while self._idle:
-            await self._idle.pop().connection.close()
+            with suppress(Exception):  # of one that is broken, say
+                await self._idle.pop().connection.close()

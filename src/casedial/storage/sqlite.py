@@ -146,13 +146,13 @@ class SqliteSession(Session):
     _is_over = False
 
     async def _send(self, ready: Ready, text: str, several: Sequence[Sequence[Any]]) -> Rows:
-        if ready.is_text or (ready.counts and len(several) == 1):
+        if len(several) > 1 and (ready.counts or ready.is_text):
+            await self.driver.executemany(text, several)
+            return ready.rows(())
+        if ready.counts or ready.is_text:
             cursor = await self.driver.execute(text, several[0])
             names = [column[0] for column in cursor.description or ()]
             return ready.rows(await cursor.fetchall(), names) if names else ready.changed(cursor.rowcount)
-        if ready.counts:
-            await self.driver.executemany(text, several)
-            return ready.rows(())
         return ready.rows([row for one in several for row in await self.driver.execute_fetchall(text, one)])
 
     async def run(self, command: str, arguments: Sequence[Any] = ()) -> str:

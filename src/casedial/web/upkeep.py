@@ -7,19 +7,20 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from casedial.domain.cases import StatusesStale
 from casedial.domain.errors import StorageUnavailable
 from casedial.service import calling, claims
-from casedial.storage import calls, idempotency, leases
-from casedial.storage.engine import Store
+from casedial.storage import calls, health, idempotency, leases
+from casedial.storage.engine import Database, Store
 from casedial.web.observe import note_adopted, note_returned, note_upkeep_fault
 
 # Half a second at most between two looks: with the time that the work takes, a lease is over within a second.
 _LOOK_SECONDS = 0.5
 _REPLIES_AT_ONCE = 1000
 _CALLS_AT_ONCE = 5000
+_SNAPSHOT_AGE = timedelta(seconds=2)
 _STOP_SECONDS = 5.0  # how long the work at hand may take to end by itself
 
 
@@ -54,6 +55,7 @@ class Upkeep:
         going: dict[calling.List, bool] = {}
         self._chores = [
             _Chore(10, _adopt, note_adopted),
+            _Chore(2, _look_for_snapshots),
             _Chore(60, _drop_old_replies),
             _Chore(60, _forget_calls),
             _Chore(1, calling.let_go),
@@ -110,6 +112,14 @@ class Upkeep:
 
 async def _adopt(store: Store, now: datetime) -> int:
     return await store.transact(lambda tx: claims.adopt(tx, now))
+
+
+async def _look_for_snapshots(store: Store, now: datetime) -> int:
+    """Learn whether claims have to go past what was claimed before: where that is cleaned up, they need not."""
+    if store.database is Database.POSTGRESQL:
+        async with store.look() as tx:
+            store.heads.needed = bool(await health.old_snapshots(tx, _SNAPSHOT_AGE))
+    return 0
 
 
 async def _drop_old_replies(store: Store, now: datetime) -> int:
