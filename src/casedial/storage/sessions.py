@@ -189,7 +189,7 @@ class Session(ABC):
 class Pool:
     """The sessions of a store, at most ``size`` at work; one that was used last is used next.
 
-    SQLAlchemy's own takes 40 µs to lend a connection, a tenth of what a small claim takes.
+    SQLAlchemy's own takes 40 µs to lend a connection, a seventh of what a small claim takes.
     """
 
     def __init__(self, make: Callable[[], Awaitable[Session]], size: int) -> None:
