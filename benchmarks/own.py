@@ -24,7 +24,7 @@ from casedial.service.keys import digest
 from casedial.storage import firms, keys
 from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.postgresql import PostgresqlSession
-from casedial.storage.sessions import Ready, Rows
+from casedial.storage.sessions import Prepared, Result
 from casedial.storage.sqlite import SqliteSession
 
 NEXT_CALL = datetime(2030, 5, 6, 13, tzinfo=UTC)
@@ -69,10 +69,10 @@ async def record(url: str, firm: int, work: Callable[[Transaction, Caller], Awai
     kind = PostgresqlSession if store.database is Database.POSTGRESQL else SqliteSession
     send, run, copy = kind._send, kind.run, asyncpg.Connection.copy_records_to_table
 
-    async def sent(session: Any, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
+    async def sent(session: Any, prepared: Prepared, text: str, several: list[list[Any]]) -> Result:
         if listening:
             found.append(Statement(text, tuple(map(tuple, several))))
-        return await send(session, ready, text, several)
+        return await send(session, prepared, text, several)
 
     async def ran(session: Any, command: str, *arguments: Any) -> str:
         if listening and arguments:

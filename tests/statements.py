@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from casedial.storage.postgresql import PostgresqlSession
-from casedial.storage.sessions import Ready, Rows
+from casedial.storage.sessions import Prepared, Result
 from casedial.storage.sqlite import SqliteSession
 
 
@@ -19,9 +19,9 @@ def listening() -> Iterator[list[str]]:
     asked: list[str] = []
 
     def noted(send: Any) -> Any:
-        async def send_noted(session: Any, ready: Ready, text: str, several: list[list[Any]]) -> Rows:
+        async def send_noted(session: Any, prepared: Prepared, text: str, several: list[list[Any]]) -> Result:
             asked.append(text)
-            rows: Rows = await send(session, ready, text, several)
+            rows: Result = await send(session, prepared, text, several)
             return rows
 
         return send_noted

@@ -116,7 +116,7 @@ async def test_a_statement_is_written_once_whatever_its_values(store: Store) -> 
     assert asked[0] == asked[1]
     assert (asked[-2] == asked[-1]) is (store.database is Database.POSTGRESQL)
     assert tx.session
-    assert len(tx.session._statements._ready) == 4
+    assert len(tx.session._statements._prepared) == 4
 
 
 async def add_and(store: Store, work: Callable[[Transaction], Awaitable[object]]) -> None:

@@ -136,6 +136,18 @@ async def _apply(
             report.updated += 1
         latest[row.case_id] = case
         history.extend(recorded)
+    await _store(tx, firm, stored, latest, history, now)
+
+
+async def _store(
+    tx: Transaction,
+    firm: Firm,
+    stored: dict[int, Case],
+    latest: dict[int, Case],
+    history: list[StatusChange],
+    now: datetime,
+) -> None:
+    """Store cases as the rows leave them, all that follows from it included."""
     moves = Moves([case for case_id, case in latest.items() if stored.get(case_id) != case], history)
     await keep_off(tx, firm, moves, now)
     latest |= {case.case_id: case for case in moves.cases}

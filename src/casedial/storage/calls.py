@@ -15,7 +15,7 @@ from casedial.storage import bulk
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import calls, cases, phone_numbers
 
-_AT_ONCE = 5000  # that one query looks for: PostgreSQL takes 32,767 parameters
+_AT_ONCE = 5000  # that one query looks for: SQLite takes 32,766 parameters
 _NUMBERS_LOCK = 1_850_307_913  # what advisory locks of numbers are known by
 _RESERVED_SINGLY = 256
 _RESERVE = sa.text("""

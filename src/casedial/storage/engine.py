@@ -27,7 +27,7 @@ from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from casedial.storage import joining, postgresql, sqlite
 from casedial.storage.heads import Heads
 from casedial.storage.joining import Batch, Joined
-from casedial.storage.sessions import Rows, Session
+from casedial.storage.sessions import Result, Session
 from casedial.storage.sqlite import SqliteSession
 
 T = TypeVar("T")
@@ -66,7 +66,7 @@ class Transaction:
     session: Session | None = None  # None where the caller begins and ends it himself
     heads: Heads = field(default_factory=Heads)
 
-    async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any] | Rows:
+    async def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any] | Result:
         """Run a statement, once or for a list of parameter sets."""
         return await (self.session or self.connection).execute(statement, rows)
 
@@ -251,10 +251,8 @@ class Store:
         except sa.exc.DBAPIError as error:
             if committing:
                 await _make_sure_it_failed(session, error)
-            if self.path and "readonly" in str(
-                error.orig
-            ):  # SQLite opens a file for reading where it must, and leaves it so
-                session.end()
+            if self.path and "readonly" in str(error.orig):
+                session.end()  # SQLite opens a file for reading where it must, and leaves it so
             raise _our_own(error) from error
         finally:
             await self._sessions.give_back(session)
@@ -265,7 +263,7 @@ class Store:
         if self._patience is None or self.database is Database.SQLITE:
             yield
             return
-        end = asyncio.get_running_loop().call_later(self._patience, session.driver.terminate)
+        end = asyncio.get_running_loop().call_later(self._patience, session.end)
         try:
             yield
         finally:
@@ -340,6 +338,8 @@ async def _make_sure_it_failed(session: Session, error: sa.exc.DBAPIError) -> No
             await session.commit()
         except sa.exc.DBAPIError:
             raise _in_doubt() from error
+        finally:
+            await session.leave()
     elif error.connection_invalidated:
         raise _in_doubt() from error
 

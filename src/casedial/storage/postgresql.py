@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from casedial.storage.sessions import Pool, Processor, Ready, Rows, Session, Statements
+from casedial.storage.sessions import Pool, Prepared, Processor, Result, Session, Statements
 from casedial.storage.tables import Instant
 
 CONNECT_SECONDS = 10
@@ -95,18 +95,18 @@ def make_pool(engine: AsyncEngine, size: int) -> Pool:
 class PostgresqlSession(Session):
     """A session of PostgreSQL."""
 
-    async def _send(self, ready: Ready, text: str, several: Sequence[Sequence[Any]]) -> Rows:
-        if ready.counts and len(several) == 1:
+    async def _send(self, prepared: Prepared, text: str, several: Sequence[Sequence[Any]]) -> Result:
+        if prepared.counts and len(several) == 1:
             said = await self.driver.execute(text, *several[0])
-            return ready.changed(int(said.rpartition(" ")[2]))
-        if ready.counts:
+            return prepared.changed(int(said.rpartition(" ")[2]))
+        if prepared.counts:
             await self.driver.executemany(text, several)
-            return ready.rows(())
+            return prepared.rows(())
         if len(several) == 1:
             found = await self.driver.fetch(text, *several[0])
         else:
             found = await self.driver.fetchmany(text, several)
-        return ready.rows(found, list(found[0].keys()) if found and ready.is_text else None)
+        return prepared.rows(found, list(found[0].keys()) if found and prepared.is_text else None)
 
     async def run(self, command: str) -> str:
         """Run a command, or several; return what PostgreSQL says to the last."""

@@ -14,7 +14,7 @@ from casedial.storage.cases import WHOLE, case_from
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, bans, cases
 
-_AT_ONCE = 5000  # that one statement is about: PostgreSQL takes 32,767 parameters
+_AT_ONCE = 5000  # that one statement is about: SQLite takes 32,766 parameters
 
 
 async def hold_back(tx: Transaction, firm: Firm, until: Mapping[int, datetime]) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 _KNOWN = 1000  # statements whose text is kept: more than there are, unless somebody makes them up
 
 
-class Rows(IteratorResult[Any]):
+class Result(IteratorResult[Any]):
     """What a statement returned, or how many rows it changed."""
 
     rowcount: int = -1
@@ -29,7 +29,7 @@ class Rows(IteratorResult[Any]):
 Processor = Any  # makes one value of another; None where nothing is to be done
 
 
-class Ready:
+class Prepared:
     """A statement as a driver takes it, and its rows as SQLAlchemy gives them.
 
     ``encoder`` returns, for a type, what makes of its values what the driver takes, ``decoder`` the other way round.
@@ -74,11 +74,11 @@ class Ready:
             columns.append([encode(value) for value in column] if encode else column)
         return self._compiled.string, list(zip(*columns, strict=True))
 
-    def rows(self, found: Iterable[Any], names: Sequence[str] | None = None) -> Rows:
+    def rows(self, found: Iterable[Any], names: Sequence[str] | None = None) -> Result:
         """Return the driver's rows; ``names`` are those of their columns where the statement does not say."""
-        return Rows(self._described(names) if names else self._columns, iter(found))
+        return Result(self._described(names) if names else self._columns, iter(found))
 
-    def changed(self, count: int) -> Rows:
+    def changed(self, count: int) -> Result:
         """Return how many rows were changed."""
         rows = self.rows(())
         rows.rowcount = count
@@ -91,21 +91,21 @@ class Statements:
     def __init__(self, engine: AsyncEngine, encoder: Any, decoder: Any) -> None:
         self._dialect = engine.dialect
         self._processors = encoder, decoder
-        self._ready: dict[object, Ready] = {}
+        self._prepared: dict[object, Prepared] = {}
 
-    def ready(self, statement: Any, names: Iterable[str]) -> tuple[Ready, Any]:
+    def prepare(self, statement: Any, names: Iterable[str]) -> tuple[Prepared, Any]:
         """Return a statement for parameters of these names, and the values that it brings itself."""
         key = statement._generate_cache_key()  # which SQLAlchemy's own execution goes by
         names = tuple(names)
         if key is None:
-            return Ready(statement.compile(dialect=self._dialect, column_keys=names), *self._processors), None
-        ready = self._ready.get((key.key, names))
-        if ready is None:
-            if len(self._ready) >= _KNOWN:
-                self._ready.clear()
+            return Prepared(statement.compile(dialect=self._dialect, column_keys=names), *self._processors), None
+        prepared = self._prepared.get((key.key, names))
+        if prepared is None:
+            if len(self._prepared) >= _KNOWN:
+                self._prepared.clear()
             compiled = statement.compile(dialect=self._dialect, column_keys=names, cache_key=key)
-            ready = self._ready[key.key, names] = Ready(compiled, *self._processors)
-        return ready, key.bindparams
+            prepared = self._prepared[key.key, names] = Prepared(compiled, *self._processors)
+        return prepared, key.bindparams
 
 
 class Session(ABC):
@@ -120,22 +120,22 @@ class Session(ABC):
         self._statements = statements
         self._is_open = False
 
-    async def execute(self, statement: sa.Executable, rows: Any = None) -> Rows:
+    async def execute(self, statement: sa.Executable, rows: Any = None) -> Result:
         """Run a statement, once or for a list of parameter sets, of which all have the same names."""
         if rows == []:
             raise ValueError("There are no rows to run a statement for.")
         first = rows[0] if isinstance(rows, list) else rows
-        ready, own = self._statements.ready(statement, first or ())
+        prepared, own = self._statements.prepare(statement, first or ())
         if isinstance(rows, list) and len(rows) > 1:
-            text, several = ready.sent_many(rows, own)
+            text, several = prepared.sent_many(rows, own)
         else:
-            text, arguments = ready.sent(first, own)
+            text, arguments = prepared.sent(first, own)
             several = [arguments]
         with self.failing_alike():
-            return await self._send(ready, text, several)
+            return await self._send(prepared, text, several)
 
     @abstractmethod
-    async def _send(self, ready: Ready, text: str, several: Sequence[Sequence[Any]]) -> Rows:
+    async def _send(self, prepared: Prepared, text: str, several: Sequence[Sequence[Any]]) -> Result:
         """Have the driver run a statement for each of the lists of arguments."""
 
     @abstractmethod
@@ -217,15 +217,12 @@ class Pool:
             raise
 
     async def give_back(self, session: Session) -> None:
-        """Take back a session, and what was not committed in it."""
-        try:
-            await session.leave()
-        finally:
-            self._room.release()
-            if self._closed or session.is_over:
-                await session.connection.close()
-            else:
-                self._idle.append(session)
+        """Take back a session that has left its transaction."""
+        self._room.release()
+        if self._closed or session.is_over:
+            await session.connection.close()
+        else:
+            self._idle.append(session)
 
     async def close(self) -> None:
         """Close the sessions that nobody has, and each of the others when it is given back."""

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from casedial.domain.errors import InvalidSetting
-from casedial.storage.sessions import Pool, Processor, Ready, Rows, Session, Statements
+from casedial.storage.sessions import Pool, Prepared, Processor, Result, Session, Statements
 from casedial.storage.tables import Instant
 
 try:  # carries a newer SQLite than most systems, see wal_is_safe
@@ -145,15 +145,15 @@ class SqliteSession(Session):
 
     _is_over = False
 
-    async def _send(self, ready: Ready, text: str, several: Sequence[Sequence[Any]]) -> Rows:
-        if len(several) > 1 and (ready.counts or ready.is_text):
+    async def _send(self, prepared: Prepared, text: str, several: Sequence[Sequence[Any]]) -> Result:
+        if len(several) > 1 and (prepared.counts or prepared.is_text):
             await self.driver.executemany(text, several)
-            return ready.rows(())
-        if ready.counts or ready.is_text:
+            return prepared.rows(())
+        if prepared.counts or prepared.is_text:
             cursor = await self.driver.execute(text, several[0])
             names = [column[0] for column in cursor.description or ()]
-            return ready.rows(await cursor.fetchall(), names) if names else ready.changed(cursor.rowcount)
-        return ready.rows([row for one in several for row in await self.driver.execute_fetchall(text, one)])
+            return prepared.rows(await cursor.fetchall(), names) if names else prepared.changed(cursor.rowcount)
+        return prepared.rows([row for one in several for row in await self.driver.execute_fetchall(text, one)])
 
     async def run(self, command: str, arguments: Sequence[Any] = ()) -> str:
         """Run a command; SQLite says nothing to it."""
