@@ -13,6 +13,7 @@ from casedial.domain.cases import Phone, Role, StatusType
 from casedial.domain.dialing import Move, OperatorChange
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.importing import IMPORT, CaseRow
+from casedial.domain.phones import Kind, read
 from casedial.service import calling, do_not_call
 from casedial.service.cases import change_cases
 from casedial.service.firms import open_firm
@@ -153,10 +154,19 @@ async def test_what_is_listed_stays_as_it_is(office: Office) -> None:
     assert [(entry.number, entry.source) for entry in page] == [("4025550101", "letter"), ("4025550102", "other")]
 
 
-@pytest.mark.parametrize("number", ["", "555-0101", "+44 20 7946 0958"])
+@pytest.mark.parametrize("number", ["", "555-0101", "4025550159/60"])
 def test_what_is_no_number(number: str) -> None:
     with pytest.raises(InvalidSetting, match="ten digits"):
-        do_not_call.read_number(number)
+        do_not_call.read_numbers(number)
+
+
+def test_what_is_listed_is_what_is_dialed() -> None:
+    assert do_not_call.read_numbers("(402) 555-0101 x9") == ["4025550101"]
+    assert do_not_call.read_numbers("4025550101 / 4025550102") == ["4025550101", "4025550102"]
+    assert do_not_call.read_numbers("+44 (0)20 7946 0958") == ["+442079460958"]
+    for number in ("4.02555E+09", "0000000000", "4" * 65):
+        with pytest.raises(InvalidSetting):
+            do_not_call.read_numbers(number)
 
 
 def test_an_entry_in_words() -> None:
@@ -178,6 +188,36 @@ async def test_a_number_abroad_is_not_the_us_number_of_the_same_digits(api: Api,
     await office.add(1, phones=(Phone("Cell", "+65 6812 3456", True),))
     await add(office, "6568123456")
     assert list(await claim(api)) == [1]
+
+
+# However a number is written on a case: none of it is given out for a listed one, and what is doubtful never is.
+WRITTEN = {
+    "(402) 555-0101": [],
+    "402-555-0101 x9": [],
+    "4025550101.0": [],
+    "tel:+1-402-555-0101;ext=7": [],
+    "0014025550101": [],
+    "4025550101 / 4025550102": ["4025550102"],
+    "4025550102 or 1-402-555-0101": ["4025550102"],
+    "+65 9234 5678": [],
+    "011 65 9234 5678, +65 9234 5679": ["+65 9234 5679"],
+    "4.02555E+09": [],
+    "4025550101/02": [],
+    "555-0101": [],
+}
+
+
+async def test_a_listed_number_blocks_however_it_is_written(api: Api, office: Office) -> None:
+    for case_id, number in enumerate(WRITTEN, 1):
+        await office.add(case_id, phones=(Phone("Cell", number, True),))
+    await add(office, "4025550101", "+6592345678")
+    listed = {case["CaseID"]: [p["Phone"] for p in case["Phones"]] for case in (await api.get("GetCasesToDial")).json()}
+    claimed = await claim(api)
+    doubtful = [case_id for case_id, number in enumerate(WRITTEN, 1) if read(number).kind is Kind.DOUBTFUL]
+    for case_id, (number, phones) in enumerate(WRITTEN.items(), 1):
+        # Without a purpose a case is returned that has nothing to dial, as the specification wants.
+        assert claimed.get(case_id, None) == (phones if phones or case_id in doubtful else None), number
+    assert listed == claimed
 
 
 async def test_many_numbers_are_looked_for_in_parts(office: Office) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from casedial.domain.cases import Phone
+from casedial.storage.tables import phone_numbers
 from tests.conftest import Api, Office, assert_problem
 
 METHOD = "AddCaseNoteByPhone"
@@ -171,7 +172,7 @@ async def test_a_number_nobody_has(api: Api, office: Office, other_office: Offic
 async def test_what_is_refused(api: Api, office: Office, subtests: pytest.Subtests) -> None:
     await office.add(7, phones=(Phone("Cell", NUMBER), Phone("Old", "555-1234"), Phone("Wien", "+43 1 58858")))
     texts = [
-        *("555-1234", "402555123", "40255512345", "24025551234", "114025551234", "+44 20 7946 0958", "+43 1 58858"),
+        *("555-1234", "402555123", "40255512345", "24025551234", "114025551234", "+44 20", "+1 402 555 123"),
         *("x", "ext 5", "call me", "-", " ", "+", "402-555-123 x4", "4025551234 4025551234", "4" * 100, "4" * 5000),
         *("x" * 5000, "402555" + "x1" * 400, "１４０２", "*"),
     ]
@@ -235,3 +236,30 @@ async def test_length_of_a_note(api: Api, office: Office, subtests: pytest.Subte
         reply = await api.post(METHOD, data={"Phone": NUMBER, "Note": longest + "x"})
         assert_problem(reply, 413, "NoteTooLong", "#/Note")
     assert await noted(office, 7) == {7: [longest]}
+
+
+async def test_a_number_abroad_is_not_the_us_number_of_the_same_digits(api: Api, office: Office) -> None:
+    await office.add(1, phones=(Phone("Cell", "659-234-5678"),))
+    await office.add(2, phones=(Phone("Cell", "+65 9234 5678"),))
+    await office.add(3, phones=(Phone("Cell", "011 65 9234 5678, ext 9"), Phone("Work", "(402) 555-0000")))
+    assert recipients(await api.post(METHOD, json={"Phone": "659-234-5678", "Note": "US"})) == [1]
+    for spelled in ("+65 9234 5678", "+65-9234-5678", "0065 9234 5678", "011 65 92345678"):
+        assert recipients(await api.post(METHOD, json={"Phone": spelled, "Note": "abroad"})) == [2, 3]
+    assert_problem(await api.post(METHOD, json={"Phone": "+65 9234 5679", "Note": "n"}), 404, "PhoneNotFound")
+    assert await noted(office, 1, 2, 3) == {1: ["US"], 2: ["abroad"] * 4, 3: ["abroad"] * 4}
+
+
+async def test_each_number_of_a_cell(api: Api, office: Office) -> None:
+    await office.add(1, phones=(Phone("Cell", f"{NUMBER} / {OTHER}"),))
+    for phone in (NUMBER, OTHER):
+        assert recipients(await api.post(METHOD, json={"Phone": phone, "Note": "n"})) == [1]
+    shown = (await api.get("GetCaseInfo", CaseID=1)).json()
+    assert [phone["Phone"] for phone in shown["Phones"]] == [NUMBER, OTHER]
+
+
+async def test_a_key_that_an_older_server_stored_is_not_believed(api: Api, office: Office) -> None:
+    await office.add(1, phones=(Phone("Cell", "+65 9234 5678"),))
+    firm = await office.firm()
+    async with office.store.write() as tx:
+        await tx.execute(phone_numbers.insert().values(firm_id=firm.id, number="6592345678", case_id=1))
+    assert_problem(await api.post(METHOD, json={"Phone": "6592345678", "Note": "n"}), 404, "PhoneNotFound")

@@ -56,6 +56,14 @@ Hours = Annotated[
 ]
 Wider = Annotated[bool, typer.Option("--wider", help="These hours stand in the place of the rules'.")]
 Reason = Annotated[str, typer.Option(help="Why they may be wider; it is recorded.", show_default=False)]
+Abroad = Annotated[
+    bool | None,
+    typer.Option(
+        "--abroad/--no-abroad",
+        help="Whether it calls numbers of other countries, where no calling rules hold but its own hours do.",
+        show_default=False,
+    ),
+]
 
 
 def _timeout(text: str) -> int:
@@ -95,6 +103,7 @@ def _row(firm: Firm, campaign: Status) -> Row:
         "own": decided.claim_timeout is not None,
         "purpose": decided.purpose.value,
         "paused": decided.paused,
+        "abroad": decided.abroad,
         "hours": [f"{'wider' if own.wider else 'within'}: {show_week(own.windows)}" for own in decided.hours],
         "limits": [str(own) for own in decided.limits],
         "retries": [
@@ -149,6 +158,7 @@ def set_(
     hours: Hours = None,
     wider: Wider = False,
     reason: Reason = "",
+    abroad: Abroad = None,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -159,9 +169,10 @@ def set_(
         fail(error, as_json)
     if own is None and (wider or reason):
         fail(InvalidSetting("--wider and --reason go with --hours."), as_json)
-    if claim_timeout is None and purpose is None and own is None:
-        fail(InvalidSetting("Say what to set: --claim-timeout, --purpose or --hours."), as_json)
-    changed, campaign = _change(name, firm, CampaignChange(claim_timeout, purpose, None, own), database_url, as_json)
+    if claim_timeout is None and purpose is None and own is None and abroad is None:
+        fail(InvalidSetting("Say what to set: --claim-timeout, --purpose, --hours or --abroad."), as_json)
+    change = CampaignChange(claim_timeout, purpose, None, own, abroad=abroad)
+    changed, campaign = _change(name, firm, change, database_url, as_json)
     row = _row(changed, campaign)
     if as_json:
         show_json(row)
@@ -171,6 +182,7 @@ def set_(
         typer.echo(_NO_RULES)
     else:
         typer.echo("\n".join(row["hours"]) or "The hours of the rules.")
+        typer.echo("Numbers abroad are called, too." if row["abroad"] else "Numbers abroad are not called.")
 
 
 @app.command()
@@ -277,4 +289,5 @@ def list_(firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = Fa
         show_json(rows)
         return
     table = [["; ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in rows]
-    show_table(("name", "claim timeout", "own", "purpose", "paused", "hours", "limits", "retries", "retired"), table)
+    columns = ("name", "claim timeout", "own", "purpose", "paused", "abroad", "hours", "limits", "retries", "retired")
+    show_table(columns, table)

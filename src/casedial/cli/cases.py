@@ -25,9 +25,10 @@ from casedial.cli.common import (
     show_replies,
     show_table,
 )
-from casedial.domain.cases import PRIORITIES, Firm, Hold, StatusType
+from casedial.domain.cases import PRIORITIES, Firm, Hold, Phone, StatusType
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange, StatusPeriod, concerns
 from casedial.domain.errors import InvalidSetting
+from casedial.domain.phones import is_fax, read
 from casedial.service.cases import PAGE, CaseFile, change_cases, every_case, show_case
 from casedial.service.firms import open_firm
 from casedial.service.forgetting import Forgetting, Forgotten, ReplyForm
@@ -135,9 +136,8 @@ def _document(firm: Firm, found: CaseFile) -> Row:
         "Disposition": disposition.name if disposition else "",
         "Claim": _hold(firm, case.hold),
         "Phones": [
-            {"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text}
-            for p in case.phones
-            if p.number
+            {"PhoneName": p.name, "Phone": p.number, "Primary": p.primary, "Text": p.text, "Kind": _kind(p)}
+            for p in case.each_phone()
         ],
         "History": [_period(firm, period) for period in found.history],
         "Notes": [
@@ -145,6 +145,12 @@ def _document(firm: Firm, found: CaseFile) -> Row:
             for note in found.notes
         ],
     }
+
+
+def _kind(phone: Phone) -> str:
+    """Say what a phone is, and of one that is never dialed why."""
+    number = read(phone.number)
+    return "fax" if is_fax(phone.name) else f"{number.kind}: it {number.why}" if number.why else number.kind
 
 
 def _hold(firm: Firm, hold: Hold | None) -> str:

@@ -40,7 +40,7 @@ def _read(numbers: Sequence[str] | None, cases: Sequence[int] | None, as_json: b
     if not numbers and not cases:
         fail(InvalidSetting("Name numbers, or cases with --case."), as_json)
     try:
-        return [service.read_number(number) for number in numbers or ()], list(cases or ())
+        return [number for text in numbers or () for number in service.read_numbers(text)], list(cases or ())
     except InvalidSetting as error:
         fail(error, as_json)
 
@@ -161,22 +161,22 @@ def _rows(reader: csv.DictReader[str], source: str, total: _Total) -> Iterator[L
         there = ((column, names.get(column.lower())) for column in _COLUMNS)
         cells = {column: (row.get(name) or "").strip() if name else "" for column, name in there}
         try:
-            yield _listing(cells, source)
+            yield from _listings(cells, source)
         except (InvalidSetting, ValueError) as error:
             total.bad.append(f"line {reader.line_num}: {error}")
 
 
-def _listing(cells: dict[str, str], source: str) -> Listing:
-    """Read a row. Raises InvalidSetting or ValueError."""
+def _listings(cells: dict[str, str], source: str) -> list[Listing]:
+    """Read a row, whose cell may hold several numbers. Raises InvalidSetting or ValueError."""
     listed_on = date.fromisoformat(cells["Date"]) if cells["Date"] else datetime.now(UTC).date()
     told = cells["Source"] or source.strip()
     if bool(cells["Number"]) == bool(cells["CaseID"]):
         raise InvalidSetting("A row names a number or a case, one of the two.")
     if cells["Number"]:
-        return Listing(listed_on, told, number=service.read_number(cells["Number"]))
+        return [Listing(listed_on, told, number=number) for number in service.read_numbers(cells["Number"])]
     if not cells["CaseID"].isascii() or not cells["CaseID"].isdigit() or not 1 <= int(cells["CaseID"]) <= MAX_CASE_ID:
         raise InvalidSetting(f"{cells['CaseID'][:64]!r} is no CaseID.")
-    return Listing(listed_on, told, case_id=int(cells["CaseID"]))
+    return [Listing(listed_on, told, case_id=int(cells["CaseID"]))]
 
 
 @app.command("export")

@@ -23,6 +23,7 @@ from casedial.domain.cases import Case, Firm, StatusType
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.importing import BadRow, CaseRow
+from casedial.domain.phones import Kind
 from casedial.service.cases import every_case
 from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, Draft, ImportOptions, draft, import_rows
@@ -61,6 +62,8 @@ class ImportTotal:
     statuses_added: list[tuple[StatusType, str]] = field(default_factory=list)
     rejected: int = 0
     rejects: list[tuple[int, str, str]] = field(default_factory=list)  # the first of them: line, column, reason
+    phones: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
+    doubtful: list[tuple[int, str, str]] = field(default_factory=list)  # likewise, of numbers that went in
 
     def add(self, report: BatchReport) -> None:
         """Add what became of a batch."""
@@ -70,6 +73,8 @@ class ImportTotal:
         self.statuses_kept += report.statuses_kept
         self.in_the_dialer += report.in_the_dialer
         self.statuses_added += report.statuses_added
+        for kind, number in report.phones.items():
+            self.phones[kind] += number
 
     def document(self) -> dict[str, Any]:
         """Return the report for machines."""
@@ -78,12 +83,14 @@ class ImportTotal:
             "updated": self.updated,
             "unchanged": self.unchanged,
             "rejected": self.rejected,
-            "rejects": [{"line": line, "column": column, "reason": reason} for line, column, reason in self.rejects],
+            "rejects": _places(self.rejects),
             "rejects_file": str(self.rejects_file) if self.rejected else None,
             "statuses_kept": self.statuses_kept,
             "in_the_dialer": self.in_the_dialer,
             "statuses_added": [{"type": kind.label, "name": name} for kind, name in self.statuses_added],
             "unknown_columns": self.unknown_columns,
+            "phones": {kind.lower(): number for kind, number in self.phones.items()},
+            "doubtful_phones": _places(self.doubtful),
         }
 
     def show(self) -> None:
@@ -104,9 +111,27 @@ class ImportTotal:
             )
         for line, column, reason in self.rejects[:_SHOWN]:
             err.print(f"line {line}: {column + ' ' if column else ''}{reason}", markup=False, soft_wrap=True)
+        self._show_phones()
         if self.rejected:
             more = f", {self.rejected - _SHOWN} more than are shown," if self.rejected > _SHOWN else ""
             err.print(f"All rejected rows{more} are in {self.rejects_file}: mend and import that file.", soft_wrap=True)
+
+
+    def _show_phones(self) -> None:
+        """Say what the numbers are, and which are never dialed."""
+        us, abroad, doubtful = (self.phones[kind] for kind in Kind)
+        if us + abroad + doubtful:
+            err.print(f"{count(us + abroad + doubtful, 'phone')}: {us} of the US, {abroad} abroad, {doubtful} doubtful.")
+        if doubtful:
+            err.print("The doubtful are kept as they are and never dialed; mend them in the file and import it again:")
+        for line, column, why in self.doubtful[:_SHOWN]:
+            err.print(f"line {line}: {column} {why}", markup=False, soft_wrap=True)
+        if doubtful > _SHOWN:
+            err.print(f"… and {doubtful - _SHOWN} more; --json lists the first {_TOLD}.")
+
+
+def _places(found: Sequence[tuple[int, str, str]]) -> list[dict[str, Any]]:
+    return [{"line": line, "column": column, "reason": reason} for line, column, reason in found]
 
 
 class _Rejects:
@@ -227,6 +252,8 @@ async def _import_batch(
         lambda tx: import_rows(tx, firm.name, rows, options, datetime.now(UTC), batch.drafted)
     )
     total.add(report)
+    for index, column, why in report.doubtful[: _TOLD - len(total.doubtful)]:
+        total.doubtful.append((batch.entries[batch.good[index][0]].line, column, why))
     bad.update((batch.good[index][0], error) for index, error in report.bad)
     for index, error in sorted(bad.items(), key=lambda pair: pair[0]):
         rejects.write(batch.entries[index], error)

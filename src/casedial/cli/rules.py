@@ -176,7 +176,9 @@ def explain(
         ("check", "", "found"), [(c.name, "passed" if c.passed else "not passed", c.found) for c in verdict.checks]
     )
     for phone in verdict.phones:
-        if phone.listing:
+        if phone.not_dialed:
+            typer.echo(f"{phone.phone.name}: {phone.not_dialed}")
+        elif phone.listing:
             typer.echo(f"{phone.phone.name}: {phone.listing}")
         elif phone.used_by is not None:
             typer.echo(f"{phone.phone.name}: its number is in the open claim of case {phone.used_by}")
@@ -223,7 +225,8 @@ def preflight(
 
 _HELD = {
     "paused": "in a paused campaign",
-    "no phone": "without a usable phone",
+    "no phone": "without a phone that can be dialed",
+    "abroad": "with numbers abroad only, which the campaign does not call",
     "do not call": "on the do-not-call list",
     "in use": "with a number in another open claim",
     "how often": "called often enough for now",

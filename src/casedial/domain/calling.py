@@ -12,8 +12,8 @@ from datetime import date, datetime
 from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Case, Firm, Phone, Role, StatusType
 from casedial.domain.limits import Calls, Deferral, Limit, counted, deferrals, of_firm, of_rules
-from casedial.domain.phones import us_key
-from casedial.domain.places import UNKNOWN, Place
+from casedial.domain.phones import Kind, key_of, read
+from casedial.domain.places import UNKNOWN, Place, abroad
 from casedial.domain.rules import Ban, Hours, Purpose, RuleBook
 
 PlaceOf = Callable[[str, str], Place]  # of a ZIP code and a number
@@ -21,7 +21,7 @@ PlaceOf = Callable[[str, str], Place]  # of a ZIP code and a number
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An entry of a firm's do-not-call list, by number (ten digits) or by case."""
+    """An entry of a firm's do-not-call list, by number (as ``key_of`` gives it) or by case."""
 
     listed_on: date
     source: str
@@ -42,12 +42,12 @@ class DoNotCall:
 
     def listing_of(self, case: Case, phone: Phone) -> Listing | None:
         """Return why a phone of a case must not be called, None when it may."""
-        return self.cases.get(case.case_id) or self.numbers.get(us_key(phone.number) or "")
+        return self.cases.get(case.case_id) or self.numbers.get(key_of(phone.number) or "")
 
     def forbids(self, case: Case) -> bool:
-        """Tell whether a case must not be called at all."""
-        phones = case.voice_phones
-        return case.case_id in self.cases or (bool(phones) and all(self.listing_of(case, phone) for phone in phones))
+        """Tell whether a case must not be called at all: it is listed, or all that could be dialed of it."""
+        numbers = {number for phone in case.voice_phones if (number := key_of(phone.number))}
+        return case.case_id in self.cases or (bool(numbers) and numbers <= self.numbers.keys())
 
 
 NOBODY = DoNotCall()
@@ -78,7 +78,7 @@ class Rules:
         """Return whether a place may be called now by a campaign, and when it may next."""
         name = (place, campaign.purpose, campaign.hours, now)
         if name not in self.known:
-            asked = (place, campaign.purpose, now, self.bans, campaign.hours)
+            asked = (place, campaign.purpose, now, self.bans, campaign.hours_at(place))
             hours = self.book.judge(*asked)
             self.known[name] = hours, now if hours.open else self.book.next_open(*asked)
         return self.known[name]
@@ -114,11 +114,14 @@ class Check:
 class PhoneVerdict:
     """Whether one phone may be called, where its person may be, and the hours there (None: no rules are applied).
 
-    Else why not: it is listed, ``used_by`` another case, or ``deferred`` by limits that are reached.
+    Else why not: it is ``not_dialed`` at all, it is listed, ``used_by`` another case, or ``deferred`` by limits that
+    are reached.
     """
 
     phone: Phone
     callable: bool
+    kind: Kind = Kind.US
+    not_dialed: str = ""
     place: Place = UNKNOWN
     hours: Hours | None = None
     next_at: datetime | None = None
@@ -145,8 +148,8 @@ class Verdict:
         may = [found.phone for found in self.phones if found.callable]
         if not self.rules_apply:
             return tuple(may)
-        first = {us_key(phone.number) or phone.number: phone for phone in reversed(may)}
-        return tuple(phone for phone in may if first[us_key(phone.number) or phone.number] is phone)
+        first = {key_of(phone.number): phone for phone in reversed(may)}
+        return tuple(phone for phone in may if first[key_of(phone.number)] is phone)
 
     @property
     def rules_apply(self) -> bool:
@@ -162,7 +165,7 @@ def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
     phones = tuple(_judge_phone(firm, case, phone, campaign, now, start, rules) for phone in case.voice_phones)
     forbidden = rules.do_not_call.forbids(case)
     if campaign.purpose is not Purpose.NONE:
-        checks.append(_check_phones(phones))
+        checks += _check_phones(phones, campaign)
     if campaign.purpose is not Purpose.NONE or forbidden:
         checks.append(_check_list(case, phones, rules.do_not_call))
     if campaign.purpose is not Purpose.NONE:
@@ -183,7 +186,12 @@ def closed(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict | Non
         return None
     opens: list[datetime] = []
     for phone in case.voice_phones:
-        is_open, next_at = rules.glance(case, us_key(phone.number) or "", campaign, now)
+        number = read(phone.number)
+        if _not_dialed(number.kind, campaign):
+            continue
+        if number.kind is Kind.ABROAD:
+            return None
+        is_open, next_at = rules.glance(case, number.key, campaign, now)
         if is_open:
             return None
         if next_at:
@@ -192,7 +200,7 @@ def closed(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict | Non
 
 
 def _next_at(campaign: Campaign, phones: Sequence[PhoneVerdict], start: datetime) -> datetime | None:
-    if campaign.purpose is Purpose.NONE and not phones:
+    if campaign.purpose is Purpose.NONE:
         return start
     return min((found.next_at for found in phones if found.next_at), default=None)
 
@@ -216,48 +224,71 @@ def _check_campaign(campaign: Campaign) -> Check:
 def _judge_phone(
     firm: Firm, case: Case, phone: Phone, campaign: Campaign, now: datetime, start: datetime, rules: Rules
 ) -> PhoneVerdict:
+    kind, number, why = read(phone.number)
+    never = _not_dialed(kind, campaign)
+    if never:
+        return PhoneVerdict(phone, False, kind, f"{never}{', for it ' if why else ''}{why}")
     listing = rules.do_not_call.listing_of(case, phone)
     if listing:
-        return PhoneVerdict(phone, False, listing=listing)
+        return PhoneVerdict(phone, False, kind, listing=listing)
     if campaign.purpose is Purpose.NONE:
-        return PhoneVerdict(phone, True, next_at=start)
-    number = us_key(phone.number)
-    place = rules.place_of(case.zip_code, phone.number)
+        return PhoneVerdict(phone, True, kind, next_at=start)
+    place = abroad(firm.time_zone) if kind is Kind.ABROAD else rules.place_of(case.zip_code, phone.number)
     limits = rules.limits(place, firm, campaign)
     deferred = deferrals(limits, rules.calls, number, case.case_id, now)
-    used_by = rules.in_use.get(number or "", case.case_id)
+    used_by = rules.in_use.get(number, case.case_id)
     hours, next_at = rules.hours(place, campaign, now)
     start = max((start, *(found.until for found in deferred)))
     if start != now:
-        next_at = rules.book.next_open(place, campaign.purpose, start, rules.bans, campaign.hours)
+        next_at = rules.book.next_open(place, campaign.purpose, start, rules.bans, campaign.hours_at(place))
     is_used = used_by != case.case_id
     may = hours.open and not deferred and not is_used
     return PhoneVerdict(
         phone,
         may,
-        place,
-        hours,
-        None if is_used else next_at,  # nobody knows how long a call takes
+        kind,
+        place=place,
+        hours=hours,
+        next_at=None if is_used else next_at,  # nobody knows how long a call takes
         used_by=used_by if is_used else None,
         deferred=deferred,
         limits=counted(limits, rules.calls, number, case.case_id, now) if may else (),
     )
 
 
-def _check_phones(phones: Sequence[PhoneVerdict]) -> Check:
-    return Check("phones", bool(phones), f"{len(phones)} that a person may answer")
+def _not_dialed(kind: Kind, campaign: Campaign) -> str:
+    """Say why no number of a kind is dialed for a campaign, "" where it may be."""
+    if kind is Kind.DOUBTFUL:
+        return "the number is doubtful"
+    if kind is Kind.ABROAD and campaign.purpose is not Purpose.NONE and not campaign.abroad:
+        return "the number is abroad, and the campaign calls the US only"
+    return ""
+
+
+def _check_phones(phones: Sequence[PhoneVerdict], campaign: Campaign) -> list[Check]:
+    """Ask whether there is a number that can be dialed, and whether one of them may be that is not of the US."""
+    sound = [phone for phone in phones if phone.kind is not Kind.DOUBTFUL]
+    doubtful = f", {len(phones) - len(sound)} doubtful" if len(sound) < len(phones) else ""
+    checks = [Check("phones", bool(sound), f"{len(sound)} that a person may answer{doubtful}")]
+    beyond = sum(phone.kind is Kind.ABROAD for phone in sound)
+    if beyond:
+        calls = "abroad, too" if campaign.abroad else "the US only"
+        found = f"{beyond} of {len(sound)} phones are abroad; the campaign calls {calls}"
+        checks.append(Check("abroad", campaign.abroad or beyond < len(sound), found))
+    return checks
 
 
 def _check_list(case: Case, phones: Sequence[PhoneVerdict], list_: DoNotCall) -> Check:
     if case.case_id in list_.cases:
         return Check("do not call", False, f"the case is {list_.cases[case.case_id]}")
-    listed = sum(phone.listing is not None for phone in phones)
-    return Check("do not call", not list_.forbids(case), f"{listed} of {len(phones)} phones are listed")
+    left = [phone for phone in phones if not phone.not_dialed]
+    listed = sum(phone.listing is not None for phone in left)
+    return Check("do not call", not left or listed < len(left), f"{listed} of {len(left)} phones are listed")
 
 
 def _check_calls(phones: Sequence[PhoneVerdict]) -> list[Check]:
     """Ask of the phones that each question has left: is the number in use, was it called too often, is it open."""
-    left = [phone for phone in phones if not phone.listing]
+    left = [phone for phone in phones if not phone.listing and not phone.not_dialed]
     checks = []
     for name, may, words in (
         ("in use", lambda phone: phone.used_by is None, "are in no other open claim"),

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from casedial.domain.hours import DAY_MINUTES, Window
 from casedial.domain.limits import Limit
-from casedial.domain.rules import Override, Purpose
+from casedial.domain.places import Place
+from casedial.domain.rules import FEDERAL, Override, Purpose
+
+_ANY_TIME = (Window(0, DAY_MINUTES),) * 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Campaign:
     """A campaign's settings. ``claim_timeout`` is in seconds, 0 for never, None for the firm's own.
 
     ``hours`` are the campaign's own, within those of the rules or, with a reason, wider; ``limits`` count besides those
-    of the rules; ``retries`` are by the id of a disposition.
+    of the rules; ``retries`` are by the id of a disposition. ``abroad`` lets numbers of other countries be called.
     """
 
     claim_timeout: int | None = None
@@ -32,11 +36,19 @@ class Campaign:
     hours: tuple[Override, ...] = ()
     limits: tuple[Limit, ...] = ()
     retries: Mapping[int, Retry] = field(default_factory=dict)
+    abroad: bool = False
 
     @property
     def is_judged(self) -> bool:
         """Tell whether a case of it may be due and yet not callable."""
         return self.paused or self.purpose is not Purpose.NONE
+
+    def hours_at(self, place: Place) -> tuple[Override, ...]:
+        """Return its own hours at a place; abroad, where no rules hold, they stand alone."""
+        if not place.is_abroad:
+            return self.hours
+        own = [override.windows for override in self.hours if override.state == FEDERAL]
+        return tuple(Override(week, wider=True, reason="abroad no rules hold") for week in own or [_ANY_TIME])
 
 
 UNDECIDED = Campaign()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from casedial.domain.campaigns import UNDECIDED, Campaign
 from casedial.domain.errors import FieldError, RetiredStatus, StatusNotFound, UnknownStatus
 from casedial.domain.keys import ALL_SCOPES, Scope
-from casedial.domain.phones import is_fax
+from casedial.domain.phones import SHORTEST_TWO, is_fax, split
 
 PRIORITIES = range(1, 10)  # of a case: 1 is dialed first
 PRIORITY = 5  # of a case that nobody gave one
@@ -319,10 +319,23 @@ class Case:
         campaign = self.statuses.get(StatusType.CAMPAIGN)
         return campaign.id if campaign else None
 
+    def each_phone(self) -> Iterator[Phone]:
+        """Yield the phones in the order of entry, without gaps.
+
+        A cell that holds several numbers is as many phones, of which the first may be primary.
+        """
+        for entered in self.phones:
+            if len(entered.number) >= SHORTEST_TWO:
+                first, *others = split(entered.number)
+                yield entered._replace(number=first)
+                yield from (entered._replace(number=number, primary=False) for number in others)
+            elif entered.number:
+                yield entered
+
     @property
     def voice_phones(self) -> list[Phone]:
         """Return the phones a person may answer, primary first, then as entered: no gap, no fax."""
-        return sorted((p for p in self.phones if p.number and not is_fax(p.name)), key=lambda p: not p.primary)
+        return sorted((p for p in self.each_phone() if not is_fax(p.name)), key=lambda p: not p.primary)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from casedial.domain.cases import NO_PHONE, Case, Firm, Phone, Role, Status, StatusChange, StatusType, is_count
 from casedial.domain.claims import Taker, enter
 from casedial.domain.dialing import change
+from casedial.domain.phones import is_fax, split
 
 IMPORT = "import"  # who set a status that an import set
 
@@ -76,6 +77,16 @@ def kept_phones(phones: Sequence[Phone]) -> tuple[Phone, ...]:
     while filled and filled[-1] == NO_PHONE:
         filled.pop()
     return tuple(filled)
+
+
+def numbers_of(row: CaseRow) -> Iterator[tuple[int, str]]:
+    """Yield each number that a row brings, with the place of its phone from 0; a fax is nobody's to dial."""
+    brought = row.phone_cells if row.phones is None else dict(enumerate(row.phones))
+    for position, given in brought.items():
+        phone = given if isinstance(given, Phone) else NO_PHONE._replace(**given)
+        if phone.number and not is_fax(phone.name):
+            for number in split(phone.number):
+                yield position, number
 
 
 def find_status(firm: Firm, kind: StatusType, name: str) -> Status | None:

@@ -15,7 +15,7 @@ LOOK_BACK = timedelta(days=31)  # the longest time that a limit may speak of
 class Call:
     """An attempt to reach somebody, as a dialer reported it, at one number that was handed out for it."""
 
-    number: str  # ten digits; "" where it is no US number
+    number: str  # as ``key_of`` gives it; "" where it is doubtful
     case_id: int
     at: datetime
     conversation: bool = False

@@ -11,7 +11,7 @@ from itertools import islice
 from casedial.domain.calling import Rules, Verdict, closed, evidence, judge
 from casedial.domain.cases import Case, Firm, Phone, Status
 from casedial.domain.limits import Calls
-from casedial.domain.phones import us_key
+from casedial.domain.phones import key_of
 from casedial.domain.places import Place
 from casedial.domain.rules import Purpose
 from casedial.places import of_phone
@@ -25,7 +25,8 @@ from casedial.storage.engine import Store, Transaction
 from casedial.storage.queues import DueFilter
 
 _AT_ONCE = 50  # cases that are read and judged together, at least
-_MOST = 2000  # that one claim looks at: a server's upkeep goes on
+_ENOUGH = 2000  # that one claim looks at when it has found something: a server's upkeep goes on
+_MOST = 20_000  # when it has not
 _MOST_TO_READ = 50_000
 _SHORT_LOOK, _LONG_LOOK = 200, 2000  # of a sweep
 _HEAD = 500
@@ -38,7 +39,7 @@ Judged = tuple[Case, Verdict]
 
 
 def _place_of(zip_code: str, number: str) -> Place:
-    return of_phone(zip_code, us_key(number) or "")
+    return of_phone(zip_code, key_of(number) or "")
 
 
 async def rules_now(tx: Transaction, now: datetime) -> Rules:
@@ -90,7 +91,6 @@ async def claim_callable(tx: Transaction, firm: Firm, claimants: Sequence[Claima
     [queue] = {claimant.wanted.queue for claimant in claimants}
     wanted = replace(queue, records=sum(claimant.wanted.records for claimant in claimants))
     found, others = await _look(tx, firm, wanted, now, claims_them=True)
-    await _hold_back(tx, firm, others, now)
     in_order = iter(found)
     parts = [list(islice(in_order, claimant.wanted.records)) for claimant in claimants]
     grants = [
@@ -98,6 +98,7 @@ async def claim_callable(tx: Transaction, firm: Firm, claimants: Sequence[Claima
         for claimant, part in zip(claimants, parts, strict=True)
     ]
     opened = await claims.take(tx, firm, grants, now)
+    await _hold_back(tx, firm, others, now)  # afterwards, for what was taken holds back who has its numbers, too
     return [([_as_handed_out(*one) for one in part], claim) for part, claim in zip(parts, opened, strict=True)]
 
 
@@ -114,22 +115,26 @@ async def _look(
 ) -> tuple[list[Judged], list[int]]:
     """Go through due cases in order until enough may be called; return these, and the CaseIDs of the others met.
 
-    Nothing is locked but what is claimed: those that another claim has are passed over.
+    Nothing is locked but what is claimed: those that another claim has are passed over. Who finds nothing goes on for
+    long, for what may not be called must not hide what may: of the rest the next claim meets none again.
     """
     rules = await rules_now(tx, now)
     reply = _Reply(firm, now)
     others: list[int] = []
     page, looked_at = replace(wanted, records=max(_AT_ONCE, 2 * wanted.records)), 0
-    while len(reply.found) < wanted.records and looked_at < (_MOST if claims_them else _MOST_TO_READ):
+    while len(reply.found) < wanted.records and looked_at < _bound(claims_them, reply.found):
         due = await queues.due(tx, firm, page, now)
         judged, these = await _judge(tx, firm, due, now, rules)
         others += [case.case_id for case, verdict in judged if not verdict.callable]
         may = [pair for pair in judged if pair[1].callable]
+        open_now = may
         while (may := reply.possible(may)) and (missing := wanted.records - len(reply.found)) > 0:
             some, may = may[:missing], may[missing:]
             still, by = await _still(tx, firm, wanted, some, now, rules) if claims_them else (some, these)
             reply.add(still, by)
             looked_at -= len(some) - len(still)  # somebody else has them: they do not count
+        if len(reply.found) < wanted.records:
+            others += reply.left_out(open_now)
         looked_at += len(due)
         if len(due) < page.records:
             break
@@ -137,21 +142,32 @@ async def _look(
     return reply.found, others
 
 
+def _bound(claims_them: bool, found: Sequence[Judged]) -> int:
+    """Return how many cases are looked at."""
+    if not claims_them:
+        return _MOST_TO_READ
+    return _ENOUGH if found else _MOST
+
+
 @dataclass(slots=True)
 class _Reply:
-    """What one reply hands out: no number twice, where calling rules are applied."""
+    """What one reply hands out: no number twice, where calling rules are applied.
+
+    ``numbers`` are those that it hands out or that others have, each with the case.
+    """
 
     firm: Firm
     now: datetime
     found: list[Judged] = field(default_factory=list)
-    numbers: dict[str, int] = field(default_factory=dict)  # each with the case it is handed out for
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def possible(self, may: Sequence[Judged]) -> list[Judged]:
         """Return those of these cases of which a number is left, or to which no rules are applied."""
         return [pair for pair in may if not pair[1].rules_apply or _numbers(pair[1].allowed) - self.numbers.keys()]
 
     def add(self, may: Sequence[Judged], rules: Rules) -> None:
-        """Add those of these cases of which a number is left."""
+        """Add those of these cases of which a number is left, by rules that know which numbers others have."""
+        self.numbers = {**rules.in_use, **self.numbers}
         for case, verdict in may:
             if not self.numbers.keys().isdisjoint(_numbers(verdict.allowed)):
                 verdict = judge(self.firm, case, self.now, replace(rules, in_use={**rules.in_use, **self.numbers}))
@@ -159,9 +175,14 @@ class _Reply:
                 self.found.append((case, verdict))
                 self.numbers |= dict.fromkeys(_numbers(verdict.allowed), case.case_id)
 
+    def left_out(self, may: Sequence[Judged]) -> list[int]:
+        """Return those of these cases that it does not hand out: somebody else has them, or their numbers."""
+        handed_out = {case.case_id for case, _ in self.found}
+        return [case.case_id for case, _ in may if case.case_id not in handed_out]
+
 
 def _numbers(phones: Iterable[Phone]) -> set[str]:
-    return {number for phone in phones if (number := us_key(phone.number))}
+    return {number for phone in phones if (number := key_of(phone.number))}
 
 
 async def _judge(
@@ -271,11 +292,17 @@ async def _sweep_list(store: Store, firm: Firm, campaign_id: int | None, size: i
 
 
 async def neglected(tx: Transaction, firm: Firm, campaign: Status, now: datetime, wait: timedelta) -> int:
-    """Return how many cases at the head of a campaign's list may be called, and might have been for so long."""
+    """Return how many cases of a campaign may be called, and might have been for so long: of the first that may."""
     rules = await rules_now(tx, now)
-    due = await queues.due(tx, firm, DueFilter((campaign.id,), None, _HEAD), now - wait)
-    these = await _rules_for(tx, firm, due, now, rules)
-    return sum(all(judge(firm, case, at, these).callable for at in (now - wait, now)) for case in due)
+    page = DueFilter((campaign.id,), None, _HEAD)
+    for _ in range(0, _MOST_TO_READ, _HEAD):
+        due = await queues.due(tx, firm, page, now - wait)
+        these = await _rules_for(tx, firm, due, now, rules)
+        found = sum(all(judge(firm, case, at, these).callable for at in (now - wait, now)) for case in due)
+        if found or len(due) < _HEAD:
+            return found
+        page = replace(page, after=due[-1])
+    return 0
 
 
 async def explain(tx: Transaction, firm: Firm, case: Case, now: datetime) -> Verdict:
@@ -284,7 +311,7 @@ async def explain(tx: Transaction, firm: Firm, case: Case, now: datetime) -> Ver
 
 
 # What may hold a due case back, by the first check that it does not pass.
-HELD_BACK = ("paused", "no phone", "do not call", "in use", "how often", "hours")
+HELD_BACK = ("paused", "no phone", "abroad", "do not call", "in use", "how often", "hours")
 
 
 @dataclass(slots=True)

@@ -39,12 +39,13 @@ class CampaignChange:
     limits: Sequence[Limit] | None = None
     rest: timedelta | None = None
     retries: Mapping[str, Retry | None] | None = None
+    abroad: bool | None = None
 
     @property
     def lets_through(self) -> bool:
         """Tell whether it may let through what is held back."""
         widened = (self.purpose, self.hours, self.limits, self.rest)
-        return self.paused is False or any(value is not None for value in widened)
+        return self.paused is False or bool(self.abroad) or any(value is not None for value in widened)
 
 
 async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignChange) -> tuple[Firm, Status]:
@@ -70,6 +71,8 @@ async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignC
         decided = replace(decided, paused=change.paused)
     if change.hours is not None:
         decided = replace(decided, hours=tuple(change.hours))
+    if change.abroad is not None:
+        decided = replace(decided, abroad=change.abroad)
     decided = replace(decided, limits=_limits(decided, change), retries=_retries(firm, decided, change))
     await campaigns.change(tx, campaign.id, decided)
     await firms.change(tx, firm.id)

@@ -10,7 +10,7 @@ from casedial.domain.calling import NOBODY, DoNotCall, Listing
 from casedial.domain.cases import CASEDIAL, Case, Firm, Role, Status, StatusChange, StatusType
 from casedial.domain.dialing import change
 from casedial.domain.errors import InvalidSetting
-from casedial.domain.phones import us_key
+from casedial.domain.phones import PHONE_LIMIT, Kind, key_of, read, split
 from casedial.storage import do_not_call, firms
 from casedial.storage.engine import Transaction
 
@@ -22,7 +22,7 @@ async def concerning(tx: Transaction, firm: Firm, found: Sequence[Case]) -> DoNo
     """Return what the list says of these cases."""
     if not firm.has_do_not_call or not found:
         return NOBODY
-    numbers = [number for case in found for phone in case.voice_phones if (number := us_key(phone.number))]
+    numbers = [number for case in found for phone in case.voice_phones if (number := key_of(phone.number))]
     listed = await do_not_call.concerning(tx, firm.id, numbers, [case.case_id for case in found])
     by_number = {listing.number: listing for listing in listed if listing.number is not None}
     return DoNotCall(by_number, {listing.case_id: listing for listing in listed if listing.case_id is not None})
@@ -49,12 +49,16 @@ async def keep_off(tx: Transaction, firm: Firm, moves: Moves, now: datetime) -> 
             moves.history.extend(recorded)
 
 
-def read_number(text: str) -> str:
-    """Return the ten digits of a number. Raises InvalidSetting."""
-    number = us_key(text.strip())
-    if number is None:
-        raise InvalidSetting(f"{text[:64]!r} is no US number: it must have ten digits.")
-    return number
+def read_numbers(text: str) -> list[str]:
+    """Return what a number is listed by; a text may hold several. Raises InvalidSetting for a doubtful one."""
+    cell = text.strip()
+    if len(cell) > PHONE_LIMIT:
+        raise InvalidSetting(f"{cell[:PHONE_LIMIT]!r}… is no number: it has more than {PHONE_LIMIT} characters.")
+    numbers = [read(part) for part in split(cell)]
+    for number in numbers:
+        if number.kind is Kind.DOUBTFUL:
+            raise InvalidSetting(f"{cell!r} is no number that can be dialed: it {number.why}.")
+    return [number.key for number in numbers]
 
 
 async def add(tx: Transaction, firm: Firm, listings: Sequence[Listing]) -> int:

@@ -18,7 +18,9 @@ from casedial.domain.importing import (
     first_history,
     merge_facts,
     merge_statuses,
+    numbers_of,
 )
+from casedial.domain.phones import Kind, kind_of, read
 from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses
@@ -64,7 +66,11 @@ def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime) -> D
 
 @dataclass(slots=True)
 class BatchReport:
-    """What became of a batch: counts, CaseIDs, statuses that were added, and the bad rows by their index."""
+    """What became of a batch: counts, CaseIDs, statuses that were added, and the bad rows by their index.
+
+    ``phones`` counts the numbers of the others by what they are; ``doubtful`` has the index, column and fault of each
+    that is never dialed.
+    """
 
     added: int = 0
     updated: int = 0
@@ -73,7 +79,19 @@ class BatchReport:
     in_the_dialer: list[int] = field(default_factory=list)  # cases whose statuses stayed because they are dialed now
     statuses_added: list[tuple[StatusType, str]] = field(default_factory=list)
     bad: list[tuple[int, BadRow]] = field(default_factory=list)
+    phones: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
+    doubtful: list[tuple[int, str, str]] = field(default_factory=list)
     firm: Firm | None = None  # as it was left
+
+    def note_phones(self, rows: Sequence[CaseRow]) -> None:
+        """Note what the numbers of the rows are that went in."""
+        bad = {index for index, _ in self.bad}
+        for index, row in enumerate(rows):
+            for place, number in numbers_of(row) if index not in bad else ():
+                kind = kind_of(number)
+                self.phones[kind] += 1
+                if kind is Kind.DOUBTFUL:
+                    self.doubtful.append((index, f"Phone{place + 1}", read(number).why))
 
 
 async def import_rows(
@@ -98,8 +116,9 @@ async def import_rows(
         await drafted.addition.write(tx)
         await firms.add_priorities(tx, firm, {row.facts.get("priority", PRIORITY) for row in rows})
         report.added = len(rows)
-        return report
-    await _apply(tx, firm, rows, stored, options, report, now)
+    else:
+        await _apply(tx, firm, rows, stored, options, report, now)
+    report.note_phones(rows)
     return report
 
 

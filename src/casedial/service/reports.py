@@ -11,7 +11,7 @@ from casedial.domain.calling import Listing, Rules, judge
 from casedial.domain.cases import Caller, Case, Firm, Flag, Phone, Role, Status, StatusChange, StatusType
 from casedial.domain.dialing import CaseUpdate
 from casedial.domain.limits import Call
-from casedial.domain.phones import us_key
+from casedial.domain.phones import key_of
 from casedial.domain.retries import Report, moved_by_policy, what_next
 from casedial.domain.rules import Purpose
 from casedial.service import calling, do_not_call
@@ -49,7 +49,7 @@ class Reports:
 
         ``history`` is the case's until then, where it was read.
         """
-        numbers = dict.fromkeys(us_key(phone.number) or "" for phone in self._handed_out(before))
+        numbers = dict.fromkeys(key_of(phone.number) or "" for phone in self._handed_out(before))
         if Flag.ATTEMPT in reported.flags and not self._is_said_again(before, item, reported, history):
             # Calls are told apart by their instants, those of one request, too.
             at = self.now + timedelta(microseconds=self.attempts)

@@ -31,7 +31,7 @@ def _campaign_from(row: Any) -> Campaign:
         int(disposition): Retry(timedelta(seconds=seconds), at_most)
         for disposition, (seconds, at_most) in (row.retries or {}).items()
     }
-    return Campaign(row.claim_timeout, Purpose(row.purpose), row.paused, hours, limits, retries)
+    return Campaign(row.claim_timeout, Purpose(row.purpose), row.paused, hours, limits, retries, row.abroad)
 
 
 def _week(stored: list[list[int] | None]) -> Week:
@@ -68,6 +68,7 @@ async def change(tx: Transaction, campaign_id: int, campaign: Campaign) -> None:
         "limits": [(own.count, own.span.total_seconds(), own.conversations) for own in campaign.limits] or None,
         "retries": {str(id): (retry.after.total_seconds(), retry.at_most) for id, retry in campaign.retries.items()}
         or None,
+        "abroad": campaign.abroad,
     }
     changed = await tx.execute(campaigns.update().where(campaigns.c.status_id == campaign_id).values(values))
     if not changed.rowcount:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from casedial.domain.cases import Case, Firm, Hold, Phone, Role, StatusChange, Statuses, StatusType, fold
 from casedial.domain.dialing import CaseFilter
-from casedial.domain.phones import is_fax, match_key
+from casedial.domain.phones import read
 from casedial.storage import bulk
 from casedial.storage.engine import Database, Transaction, among
 from casedial.storage.postgresql import unnested
@@ -169,9 +169,10 @@ async def whereabouts(
 
 
 async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
-    """Return the firm's cases one of whose phones, faxes aside, has these ten digits, in CaseID order.
+    """Return the firm's cases one of whose phones, faxes aside, has this number, in CaseID order.
 
-    None of them is deleted before the end of the transaction.
+    None of them is deleted before the end of the transaction. An older casedial beside this one stores a number abroad
+    as one of the US: the case itself says what it has.
     """
     query = (
         sa.select(*WHOLE)
@@ -183,7 +184,8 @@ async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
         .order_by(cases.c.case_id)
         .with_for_update(read=True, key_share=True, of=cases)
     )
-    return [case_from(row, firm.statuses) for row in await tx.execute(query)]
+    found = [case_from(row, firm.statuses) for row in await tx.execute(query)]
+    return [case for case in found if number in numbers_of(case)]
 
 
 async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, limit: int) -> list[Case]:
@@ -242,13 +244,12 @@ async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]
 
 def number_rows(firm: Firm, changed: Sequence[Case]) -> bulk.Rows:
     """Return the rows of ``phone_numbers`` that these cases want."""
-    numbers = (
-        (firm.id, number, case.case_id)
-        for case in changed
-        for phone in case.phones
-        if not is_fax(phone.name) and (number := match_key(phone.number))
-    )
-    return list(dict.fromkeys(numbers))  # two phones of a case may have the same number
+    return [(firm.id, number, case.case_id) for case in changed for number in numbers_of(case)]
+
+
+def numbers_of(case: Case) -> list[str]:
+    """Return that by which a case is found: the number of each of its phones, once, faxes aside."""
+    return [key for key in dict.fromkeys(read(phone.number).key for phone in case.voice_phones) if key]
 
 
 async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from casedial.domain.cases import Role
+from casedial.domain.rules import Purpose
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.sqlite import wal_is_safe
-from casedial.storage.tables import HELD_BACK_ROLE, UNCLAIMED, cases, claims, firms
+from casedial.storage.tables import HELD_BACK_ROLE, UNCLAIMED, campaigns, cases, claims, firms, phone_numbers
 
 _SHOWN = 5  # CaseIDs named of many
 
@@ -47,7 +48,11 @@ async def version(tx: Transaction) -> tuple[str, bool]:
 
 @dataclass(frozen=True, slots=True)
 class DialList:
-    """The due cases of a campaign (None: of cases in none): how many, how many not held back, the oldest of these."""
+    """The due cases of a campaign (None: of cases in none): how many, how many may be called for all that is known.
+
+    These are not held back, and where the campaign has a purpose they have a number that it calls; ``oldest`` is of
+    them.
+    """
 
     firm_id: int
     campaign_id: int | None
@@ -59,7 +64,7 @@ class DialList:
 async def dial_lists(tx: Transaction, now: datetime) -> list[DialList]:
     """Count the due cases of each firm and campaign. It looks at all of them: ask seldom."""
     waits = cases.c.dialer_role.in_((int(Role.TO_DIAL), HELD_BACK_ROLE))
-    may = cases.c.dialer_role == int(Role.TO_DIAL)
+    may = sa.and_(cases.c.dialer_role == int(Role.TO_DIAL), _has_number())
     query = (
         sa.select(
             cases.c.firm_id,
@@ -68,11 +73,21 @@ async def dial_lists(tx: Transaction, now: datetime) -> list[DialList]:
             sa.func.count().filter(may).label("callable"),
             sa.func.min(cases.c.dial_at).filter(may).label("oldest"),
         )
+        .join_from(cases, campaigns, campaigns.c.status_id == cases.c.campaign_id, isouter=True)
         .where(waits, cases.c.dial_at <= now)
         .group_by(cases.c.firm_id, cases.c.campaign_id)
     )
     rows = await tx.execute(query)
     return [DialList(row.firm_id, row.campaign_id, row.due, row.callable, row.oldest) for row in rows]
+
+
+def _has_number() -> sa.ColumnElement[bool]:
+    """Tell in SQL whether a case's campaign has no purpose, or the case has a number that it calls."""
+    there, first = phone_numbers.c, sa.func.substr(phone_numbers.c.number, 1, 1)
+    its = sa.and_(there.firm_id == cases.c.firm_id, there.case_id == cases.c.case_id)
+    fits = sa.or_(first.between("2", "9"), sa.and_(campaigns.c.abroad, first == "+"))
+    without_purpose = sa.func.coalesce(campaigns.c.purpose, Purpose.NONE.value) == Purpose.NONE.value
+    return sa.or_(without_purpose, sa.exists().where(its, fits).correlate(cases, campaigns))
 
 
 async def answered(tx: Transaction) -> list[Stuck]:

@@ -120,15 +120,17 @@ campaigns = sa.Table(
     Column("hours", sa.JSON(none_as_null=True)),
     Column("limits", sa.JSON(none_as_null=True)),  # [[calls, seconds, whether conversations only], …]
     Column("retries", sa.JSON(none_as_null=True)),  # by the id of a disposition: [seconds, how often]
+    Column("abroad", Boolean, nullable=False, server_default=sa.false()),  # whether it calls other countries
 )
 
-# Numbers and cases that a firm must not call; a row has one of the two.
+# Numbers and cases that a firm must not call; a row has one of the two. A number is stored as it is compared, here and
+# below: ten digits of the US, or all of one abroad behind a +.
 do_not_call = sa.Table(
     "do_not_call",
     metadata,
     Column("id", RowID, primary_key=True),
     Column("firm_id", ForeignKey("firms.id"), nullable=False),
-    Column("number", Text),  # ten digits
+    Column("number", Text),
     Column("case_id", BigInteger),
     Column("listed_on", Date, nullable=False),
     Column("source", Text, nullable=False),
@@ -143,7 +145,7 @@ calls = sa.Table(
     metadata,
     Column("id", RowID, primary_key=True),
     Column("firm_id", BigInteger, nullable=False),
-    Column("number", Text, nullable=False),  # ten digits
+    Column("number", Text, nullable=False),
     Column("case_id", BigInteger, nullable=False),
     Column("called_at", Instant, nullable=False),
     Column("conversation", Boolean, nullable=False),
@@ -237,7 +239,7 @@ phone_numbers = sa.Table(
     "phone_numbers",
     metadata,
     Column("firm_id", BigInteger, nullable=False),
-    Column("number", Text, nullable=False),  # ten digits; a fax or a foreign number is not here
+    Column("number", Text, nullable=False),  # not that of a fax
     Column("case_id", BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("firm_id", "number", "case_id"),
     sa.ForeignKeyConstraint(["firm_id", "case_id"], ["cases.firm_id", "cases.case_id"]),

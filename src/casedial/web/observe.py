@@ -175,7 +175,7 @@ class _Lists(Collector):
             GaugeMetricFamily(f"casedial_{name}", words, labels=["firm", "campaign"])
             for name, words in (
                 ("cases_due", "Cases To Dial whose time has come."),
-                ("cases_callable", "Those of them that no calling rule is known to hold back."),
+                ("cases_callable", "Those of them that no calling rule is known to hold back, with a number to call."),
                 ("oldest_due_seconds", "For how long the oldest of those that are not held back has been due."),
             )
         )

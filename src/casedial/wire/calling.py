@@ -42,6 +42,8 @@ def _phone(found: PhoneVerdict, zip_code: str) -> dict[str, Any]:
 
 def _because(found: PhoneVerdict) -> list[str]:
     """Say why a phone may be called or not. Another case that uses the number is not named: keys may not see it."""
+    if found.not_dialed:
+        return [found.not_dialed]
     if found.listing:
         return [str(found.listing)]
     used = ["the number is in another open claim"] if found.used_by is not None else []

@@ -79,7 +79,7 @@ encode = msgspec.json.Encoder().encode
 
 
 def case_reply(case: Case, zone: ZoneInfo) -> CaseReply:
-    """Show a case; phones are those a dialer may dial, primary first."""
+    """Show a case; phones are those a dialer may dial, primary first, and no doubtful one."""
 
     def name_of(kind: StatusType) -> str:
         status = case.statuses.get(kind)
@@ -87,7 +87,7 @@ def case_reply(case: Case, zone: ZoneInfo) -> CaseReply:
 
     return CaseReply(
         case.case_id,
-        [PhoneReply(p.name, dialable(p.number), p.primary, p.text) for p in case.voice_phones],
+        [PhoneReply(p.name, number, p.primary, p.text) for p in case.voice_phones if (number := dialable(p.number))],
         case.case_status,
         name_of(StatusType.DIALER),
         name_of(StatusType.CAMPAIGN),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from casedial.domain.claims import MAX_EXTENSION
 from casedial.domain.dialing import MAX_NOTE_BYTES
 from casedial.domain.errors import NoteTooLong
-from casedial.domain.phones import PHONE_LIMIT, match_key
+from casedial.domain.phones import PHONE_LIMIT, read
 
 MAX_CASE_ID = 2**63 - 1
 _EXACT_FLOAT = 2.0**53  # above it, a double no longer tells neighbouring whole numbers apart
@@ -119,15 +119,18 @@ def note(value: object) -> str:
 
 
 def phone(value: object) -> str:
-    """Read a phone number to the ten digits by which numbers are compared."""
+    """Read a phone number to that by which numbers are compared."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if 0 <= value < 10**19 else ""
     if not isinstance(value, str):
         raise ValueError("must be text")
     value = value.strip()
-    key = match_key(value) if len(value) <= PHONE_LIMIT else None
-    if key is None:
-        raise ValueError("must have ten digits (or eleven with a leading 1), an extension aside")
+    key = read(value).key if len(value) <= PHONE_LIMIT else ""
+    if not key:
+        raise ValueError(
+            "must have ten digits (or eleven with a leading 1), an extension aside, or begin with + and the code of "
+            "another country"
+        )
     return key
 
 
