@@ -122,7 +122,9 @@ def test_a_cell_with_several_numbers(cell: str, numbers: tuple[str, ...]) -> Non
     assert split(cell) == numbers
 
 
-@pytest.mark.parametrize("cell", ["4025550159/60", "4025550159 / 555-0160", "402-555-0123, ext 5", "1, 2, 3, 4, 5, 6", ""])
+@pytest.mark.parametrize(
+    "cell", ["4025550159/60", "4025550159 / 555-0160", "402-555-0123, ext 5", "1, 2, 3, 4, 5, 6", ""]
+)
 def test_a_cell_whose_parts_are_not_whole_numbers_is_left_alone(cell: str) -> None:
     assert split(cell) == (cell,)
 
@@ -136,7 +138,9 @@ def test_a_case_has_a_phone_for_each_number_of_a_cell() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["1" * PHONE_LIMIT, "1e" * 32, "x" * PHONE_LIMIT, "1 " * 32, "+" * PHONE_LIMIT, "#1" * 32])
+@pytest.mark.parametrize(
+    "text", ["1" * PHONE_LIMIT, "1e" * 32, "x" * PHONE_LIMIT, "1 " * 32, "+" * PHONE_LIMIT, "#1" * 32]
+)
 def test_no_cell_takes_long(text: str) -> None:
     for _ in range(200):
         assert read(text).kind is Kind.DOUBTFUL

@@ -1,4 +1,4 @@
-"""No number of cases that cannot be handed out hides those behind: some thousands of each kind at the head of a list."""
+"""No number of cases that cannot be handed out hides those behind: some thousands of each kind at a list's head."""
 
 from __future__ import annotations
 

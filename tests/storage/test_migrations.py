@@ -179,3 +179,50 @@ async def test_a_server_goes_on_when_the_schema_moves_ahead_of_it(
     assert ready.json()["revision"] == "9999"
     assert "newer casedial" in ready.json()["detail"]
     assert (await api.get("GetCasesToDial")).status_code == 200
+
+
+# Numbers as they were entered, what a casedial of revision 0007 stored for each, and what is stored since.
+NUMBERS = {
+    901: ("+65 9234 5678", ["6592345678"], ["+6592345678"]),
+    902: ("(+65) 9234 5679", ["6592345679"], ["+6592345679"]),
+    903: ("4.0255501E+09", ["4025550109"], []),
+    904: ("4025550159 / 4025550160", [], ["4025550159", "4025550160"]),
+    905: ("+1 (402) 555-0161 x9", ["4025550161"], ["4025550161"]),
+    906: ("0000000000", ["0000000000"], ["0000000000"]),
+    907: ("+44 20 7946 0958", [], ["+442079460958"]),
+}
+
+
+async def test_keys_that_were_made_of_a_number_abroad_are_made_anew(empty_url: str) -> None:
+    """What a list kept from being called it still does."""
+    store = Store(empty_url)
+    await released.make(store, "0007")
+    template = released.rows_of_0001()["cases"][0]
+    made: dict[str, released.Rows] = {"cases": [], "phone_numbers": [], "calls": [], "do_not_call": []}
+    for case_id, (entered, before, _) in NUMBERS.items():
+        made["cases"].append({**template, "case_id": case_id, "phones": [["Cell", entered, True, False]]})
+        made["phone_numbers"] += [{"firm_id": 1, "number": number, "case_id": case_id} for number in before]
+    at = released.START
+    made["calls"] = [
+        {"firm_id": 1, "number": number, "case_id": case_id, "called_at": at, "conversation": False}
+        for number, case_id in (("6592345679", 902), ("4025550161", 905), ("6592345679", 1))
+    ]
+    listed = {"firm_id": 1, "listed_on": at.date(), "source": "letter"}
+    made["do_not_call"] = [{**listed, "number": number} for number in ("6592345678", "6592345679", "4025550161")]
+    async with store.write() as tx:
+        await released.fill(tx, made)
+    await schema.migrate(store)
+    async with store.read() as tx:
+        rows = (await tx.execute(sa.text("SELECT case_id, number FROM phone_numbers WHERE case_id > 900"))).all()
+        called = (await tx.execute(sa.text("SELECT case_id, number FROM calls"))).all()
+        numbers = (await tx.execute(sa.text("SELECT number, source FROM do_not_call"))).all()
+        firm = (await firms.load(tx, 1))[1]
+    await store.close()
+    found = {case_id: sorted(number for n, number in rows if n == case_id) for case_id in NUMBERS}
+    assert found == {case_id: after for case_id, (_, _, after) in NUMBERS.items()}
+    assert sorted(map(tuple, called)) == [(1, "6592345679"), (902, "+6592345679"), (905, "4025550161")]
+    # 901 was not kept from being called, for it begins with a +: the entry is of the US number.
+    assert sorted(map(tuple, numbers)) == [
+        (number, "letter") for number in ("+6592345679", "4025550161", "6592345678", "6592345679")
+    ]
+    assert not any(campaign.abroad for campaign in firm.campaigns.values())

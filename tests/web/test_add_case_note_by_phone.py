@@ -172,7 +172,7 @@ async def test_a_number_nobody_has(api: Api, office: Office, other_office: Offic
 async def test_what_is_refused(api: Api, office: Office, subtests: pytest.Subtests) -> None:
     await office.add(7, phones=(Phone("Cell", NUMBER), Phone("Old", "555-1234"), Phone("Wien", "+43 1 58858")))
     texts = [
-        *("555-1234", "402555123", "40255512345", "24025551234", "114025551234", "+44 20", "+1 402 555 123"),
+        *("555-1234", "402555123", "40255512345", "24025551234", "114025551234", "+44 20", "+1 402 555 12"),
         *("x", "ext 5", "call me", "-", " ", "+", "402-555-123 x4", "4025551234 4025551234", "4" * 100, "4" * 5000),
         *("x" * 5000, "402555" + "x1" * 400, "１４０２", "*"),
     ]

@@ -116,12 +116,11 @@ class ImportTotal:
             more = f", {self.rejected - _SHOWN} more than are shown," if self.rejected > _SHOWN else ""
             err.print(f"All rejected rows{more} are in {self.rejects_file}: mend and import that file.", soft_wrap=True)
 
-
     def _show_phones(self) -> None:
         """Say what the numbers are, and which are never dialed."""
         us, abroad, doubtful = (self.phones[kind] for kind in Kind)
-        if us + abroad + doubtful:
-            err.print(f"{count(us + abroad + doubtful, 'phone')}: {us} of the US, {abroad} abroad, {doubtful} doubtful.")
+        if every := us + abroad + doubtful:
+            err.print(f"{count(every, 'phone')}: {us} of the US, {abroad} abroad, {doubtful} doubtful.")
         if doubtful:
             err.print("The doubtful are kept as they are and never dialed; mend them in the file and import it again:")
         for line, column, why in self.doubtful[:_SHOWN]:

@@ -10,7 +10,7 @@ import typer
 
 from casedial.cli.campaigns import show_week
 from casedial.cli.common import AsJson, DatabaseUrl, FirmName, count, fail, run, show_json, show_moment, show_table
-from casedial.domain.calling import Verdict, words
+from casedial.domain.calling import PhoneVerdict, Verdict, words
 from casedial.domain.cases import Case, Firm, StatusType
 from casedial.domain.errors import CaseNotFound, InvalidSetting
 from casedial.domain.places import TERRITORIES
@@ -176,20 +176,25 @@ def explain(
         ("check", "", "found"), [(c.name, "passed" if c.passed else "not passed", c.found) for c in verdict.checks]
     )
     for phone in verdict.phones:
-        if phone.not_dialed:
-            typer.echo(f"{phone.phone.name}: {phone.not_dialed}")
-        elif phone.listing:
-            typer.echo(f"{phone.phone.name}: {phone.listing}")
-        elif phone.used_by is not None:
-            typer.echo(f"{phone.phone.name}: its number is in the open claim of case {phone.used_by}")
-        elif phone.deferred:
-            typer.echo(f"{phone.phone.name}: {'; '.join(map(str, phone.deferred))}")
-        elif phone.hours:
-            places = f"{', '.join(sorted(phone.place.states)) or 'unknown place'}"
-            typer.echo(f"{phone.phone.name} ({places}): {'; '.join(words(phone.hours))}")
+        _explain_phone(phone)
     if not verdict.callable:
         when = show_moment(verdict.next_at, opened.zone)
         typer.echo(f"Next callable at {when} ({opened.time_zone})." if when else "No time is known at which it may.")
+
+
+def _explain_phone(found: PhoneVerdict) -> None:
+    name = found.phone.name
+    if found.not_dialed:
+        typer.echo(f"{name}: {found.not_dialed}")
+    elif found.listing:
+        typer.echo(f"{name}: {found.listing}")
+    elif found.used_by is not None:
+        typer.echo(f"{name}: its number is in the open claim of case {found.used_by}")
+    elif found.deferred:
+        typer.echo(f"{name}: {'; '.join(map(str, found.deferred))}")
+    elif found.hours:
+        places = f"{', '.join(sorted(found.place.states)) or 'unknown place'}"
+        typer.echo(f"{name} ({places}): {'; '.join(words(found.hours))}")
 
 
 def preflight(

@@ -59,6 +59,14 @@ COUNTED: Schema = {
     "Due": 1204,
     "Callable": 310,
     "WithoutRules": 0,
-    "HeldBack": {"paused": 0, "no phone": 104, "do not call": 150, "in use": 0, "how often": 0, "hours": 640},
+    "HeldBack": {
+        "paused": 0,
+        "no phone": 92,
+        "abroad": 12,
+        "do not call": 150,
+        "in use": 0,
+        "how often": 0,
+        "hours": 640,
+    },
     "ByHour": [{"From": "2026-11-24T17:00:00.000Z", "Cases": 640}],
 }

@@ -38,8 +38,9 @@ _NOTE: Schema = {"type": "string", "minLength": 1, "description": "Text of the n
 _PHONE: Schema = {
     "type": "string",
     "maxLength": 64,
-    "pattern": "^\\+?[ ().-]*(1[ ().-]*)?([0-9][ ().-]*){10}$",
-    "description": "Plaintiff's phone number: ten digits, however punctuated; `PhoneNumber` is an alias.",
+    "pattern": "^([ ().-]*(\\+?1[ ().-]*)?([0-9][ ().-]*){10}|\\+[2-9][ .-]*([0-9][ .-]*){6,14})$",
+    "description": "Plaintiff's phone number: ten digits, however punctuated, or + and all digits of one abroad; "
+    "`PhoneNumber` is an alias.",
 }
 _DIAL: dict[str, Schema] = {
     "Campaign": {"type": "string", "description": "Dialer campaign name. Empty: all cases to dial."},

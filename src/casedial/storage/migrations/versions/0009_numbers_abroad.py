@@ -1,4 +1,4 @@
-"""Numbers abroad are no US numbers: stored keys that were made of them as if are made anew; campaigns may call abroad."""
+"""Numbers abroad are no US numbers: what was stored as if they were is made anew. Campaigns may call abroad."""
 
 import re
 from typing import Any
