@@ -20,7 +20,7 @@ from casedial.storage import calls, cases, firms, health
 from tests.conftest import NOW, Office
 from tests.service.test_calling import CAMPAIGN, MORNING, caller, decide, held_back, ids
 
-MANY, GOOD = 2600, 20
+MANY, GOOD = 3399, 20
 ANOTHER = "Notification campaign"
 
 
