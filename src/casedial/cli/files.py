@@ -109,9 +109,9 @@ class ImportTotal:
             err.print(
                 f"In the dialer, so with statuses as they were: {count(len(self.in_the_dialer), 'case')}: {some}."
             )
+        self._show_phones()
         for line, column, reason in self.rejects[:_SHOWN]:
             err.print(f"line {line}: {column + ' ' if column else ''}{reason}", markup=False, soft_wrap=True)
-        self._show_phones()
         if self.rejected:
             more = f", {self.rejected - _SHOWN} more than are shown," if self.rejected > _SHOWN else ""
             err.print(f"All rejected rows{more} are in {self.rejects_file}: mend and import that file.", soft_wrap=True)

@@ -79,7 +79,7 @@ def kept_phones(phones: Sequence[Phone]) -> tuple[Phone, ...]:
     return tuple(filled)
 
 
-def numbers_of(row: CaseRow) -> Iterator[tuple[int, str]]:
+def numbers_brought(row: CaseRow) -> Iterator[tuple[int, str]]:
     """Yield each number that a row brings, with the place of its phone from 0; a fax is nobody's to dial."""
     brought = row.phone_cells if row.phones is None else dict(enumerate(row.phones))
     for position, given in brought.items():

@@ -18,7 +18,7 @@ from casedial.domain.importing import (
     first_history,
     merge_facts,
     merge_statuses,
-    numbers_of,
+    numbers_brought,
 )
 from casedial.domain.phones import Kind, kind_of, read
 from casedial.service.do_not_call import Moves, keep_off
@@ -87,7 +87,7 @@ class BatchReport:
         """Note what the numbers of the rows are that went in."""
         bad = {index for index, _ in self.bad}
         for index, row in enumerate(rows):
-            for place, number in numbers_of(row) if index not in bad else ():
+            for place, number in numbers_brought(row) if index not in bad else ():
                 kind = kind_of(number)
                 self.phones[kind] += 1
                 if kind is Kind.DOUBTFUL:
