@@ -66,6 +66,22 @@ def private(database_url: str) -> str:
     return database_url
 
 
+@pytest.fixture(autouse=True)
+def _places_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late these tests are run."""
+    monkeypatch.setattr(doctor, "BUILT", datetime.now(UTC).date())
+
+
+async def test_how_old_the_table_of_places_is(private: str, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    await decide(office, *CAMPAIGNS)
+    assert "0 days old" in (await examine(private, 0))["places"][0]["found"]
+    built = datetime.now(UTC).date() - timedelta(days=181)
+    monkeypatch.setattr(doctor, "BUILT", built)
+    [finding] = (await examine(private, 1))["places"]
+    assert f"{built}: 181 days old" in finding["found"]
+    assert "newer casedial" in finding["advice"]
+
+
 async def test_all_is_well(private: str, office: Office) -> None:
     await decide(office, *CAMPAIGNS)
     await office.add(1, dial_at=datetime.now(UTC))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casedial.domain.calling import words
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import EasterDay, FixedDay, NthDay, Window, easter, holidays_in, local_time, spans
 from casedial.domain.places import UNKNOWN, Place
@@ -100,7 +101,7 @@ def test_mississippi_is_called_by_central_time_wherever_its_number_is() -> None:
     opens = load().next_open(moved, SOLICITATION, local(EASTERN, "2026-11-24 03:00"))
     assert opens == local(CENTRAL, "2026-11-24 08:00")
     [reason] = load().judge(moved, SOLICITATION, local(EASTERN, "2026-11-24 08:30")).because
-    assert (reason.state, reason.zone, reason.source) == ("MS", CENTRAL, "Miss. Code 77-3-603, 77-3-723")
+    assert (reason.state, reason.zone, reason.source) == ("MS", CENTRAL, "Miss. Code 77-3-723(1)")
     # In the evening the federal hours end first, on the called party's clock.
     [reason] = load().judge(moved, SOLICITATION, local(EASTERN, "2026-11-24 20:59")).because
     assert (reason.state, reason.zone) == ("MS", EASTERN)
@@ -158,6 +159,60 @@ def test_whatever_is_open_at_an_unknown_place_is_open_everywhere() -> None:
             assert all(book.judge(where, SOLICITATION, at).open for where in places)
 
 
+@pytest.mark.parametrize("purpose", RULED)
+def test_what_is_not_known_adds_to_what_is(purpose: Purpose) -> None:
+    """A number of Guam with a ZIP code that is none: the clock of Guam counts, and so do those of the states."""
+    guam = place("GU", "Pacific/Guam")
+    book, opened = load(), 0
+    for hour in range(24 * 8):
+        at = local(EASTERN, "2026-11-20 00:30") + timedelta(hours=hour)
+        both = book.judge(guam | UNKNOWN, purpose, at)
+        assert both.open == (book.judge(guam, purpose, at).open and book.judge(UNKNOWN, purpose, at).open)
+        opened += both.open
+    assert opened  # when it is morning in Guam, and afternoon the day before in Hawaii
+    night = local("Pacific/Guam", "2026-11-25 04:30")
+    assert book.judge(UNKNOWN, CLIENT, night).open
+    assert not book.judge(guam | UNKNOWN, purpose, night).open
+    puerto_rico = place("PR", "America/Puerto_Rico") | UNKNOWN
+    noon = local(EASTERN, "2026-11-24 14:30")
+    assert book.judge(puerto_rico, purpose, noon).open
+    assert len(book.judge(puerto_rico, purpose, noon).because) > 50
+    assert book.next_open(puerto_rico, purpose, local(EASTERN, "2026-11-24 03:00")) == local(
+        EASTERN, "2026-11-24 13:00"
+    )
+
+
+@pytest.mark.parametrize("purpose", RULED)
+def test_abroad_is_closed_for_every_purpose_but_none(purpose: Purpose) -> None:
+    palau = Place(frozenset(), frozenset(), mail_abroad="Palau")
+    for where in (palau, palau | NEW_YORK, palau | UNKNOWN):
+        for hour in range(24):
+            at = local(EASTERN, "2026-11-24 00:30") + timedelta(hours=hour)
+            hours = load().judge(where, purpose, at)
+            assert not hours.open
+            assert words(hours) == [
+                "The ZIP code is abroad (Palau): no calls until casedial rules place says where it is."
+            ]
+            assert load().next_open(where, purpose, at) is None
+            assert load().judge(where, Purpose.NONE, at).open
+
+
+@pytest.mark.parametrize(
+    ("state", "ends"),
+    [
+        ("NY", "2026-12-02T05:00"),
+        ("TX", "2026-12-02T07:00"),  # El Paso is an hour later
+        ("AK", "2026-12-02T10:00"),  # Adak
+        ("HI", "2026-12-02T10:00"),
+        ("GU", "2026-12-01T14:00"),
+        ("AS", "2026-12-02T11:00"),
+        (FEDERAL, "2026-12-02T11:00"),
+    ],
+)
+def test_a_day_ends_in_the_last_zone_of_a_state(state: str, ends: str) -> None:
+    assert load().end_of(date(2026, 12, 1), state) == datetime.fromisoformat(ends).replace(tzinfo=UTC)
+
+
 def test_a_day_says_its_hours_and_who_made_them() -> None:
     monday = load().day_windows("RI", SOLICITATION, date(2026, 11, 23))
     assert monday.window == Window.of("09:00-18:00")
@@ -165,7 +220,10 @@ def test_a_day_says_its_hours_and_who_made_them() -> None:
     assert load().day_windows("RI", SOLICITATION, date(2026, 11, 22)).window is None
     assert load().day_windows("RI", CLIENT, date(2026, 11, 22)).window == Window.of("08:00-21:00")
     assert load().day_windows("PA", SOLICITATION, date(2026, 11, 22)).window == Window.of("13:30-21:00")
-    assert load().day_windows("MS", SOLICITATION, date(2026, 11, 23)).window == Window.of("08:00-21:00")
+    assert load().day_windows("PA", SOLICITATION, date(2026, 11, 23)).window == Window.of("08:00-21:00")
+    assert load().day_windows("MS", SOLICITATION, date(2026, 11, 23)).window == Window.of("08:00-20:00")
+    assert load().day_windows("ME", SOLICITATION, date(2026, 11, 23)).window == Window.of("08:00-21:00")
+    assert load().day_windows("WA", Purpose.DEBT, date(2026, 11, 23)).window == Window.of("08:00-21:00")
     assert load().day_windows("PR", SOLICITATION, date(2026, 11, 23)).window == Window.of("08:00-21:00")
 
 
@@ -307,7 +365,10 @@ weeks = st.lists(
 STATES = sorted(load().zones)
 ZONES = sorted({zone for zones in load().zones.values() for zone in zones})
 places = st.builds(
-    Place, st.frozensets(st.sampled_from(STATES), max_size=3), st.frozensets(st.sampled_from(ZONES), max_size=3)
+    Place,
+    st.frozensets(st.sampled_from(STATES), max_size=3),
+    st.frozensets(st.sampled_from(ZONES), max_size=3),
+    st.booleans(),
 )
 instants = st.one_of(
     st.datetimes(datetime(2026, 1, 1), datetime(2031, 1, 1), timezones=st.just(UTC)),
@@ -348,7 +409,8 @@ def test_the_book_can_be_answered_for() -> None:
         assert entry.checked.isoformat() <= book.version
         assert entry.confidence in ("H", "M", "L")
     assert all(row.note for row in book.rows if row.confidence == "L")
-    assert {row.state for row in book.rows if row.bans_holidays} == set(book.holidays) == {"AL", "LA", "PA", "RI", "UT"}
+    assert {row.state for row in book.rows if row.bans_holidays} == {"AL", "LA", "PA", "RI", "UT"}
+    assert set(book.holidays) == {FEDERAL, "AL", "LA", "PA", "RI", "UT"}
 
 
 def test_caps() -> None:
@@ -361,7 +423,10 @@ def test_caps() -> None:
         ("", Attempts(7, 168, "debt")),
         ("MA", Attempts(2, 168, "debt")),
     ]
-    assert [state for state, _ in caps(UNKNOWN, SOLICITATION)] == ["FL", "MD", "ME", "OK", "OR"]
+    assert caps(place("DC", EASTERN), Purpose.DEBT)[1:] == [("DC", Attempts(4, 168, "debt"))]
+    assert caps(place("WA", PACIFIC), Purpose.DEBT)[1:] == [("WA", Attempts(3, 168, "subject"))]
+    assert [state for state, _ in caps(UNKNOWN, SOLICITATION)] == ["FL", "MD", "OK", "OR"]
+    assert [state for state, _ in caps(NEW_YORK | UNKNOWN, SOLICITATION)] == ["FL", "MD", "OK", "OR"]
 
 
 def row(state: str, **changes: object) -> Row:
@@ -374,6 +439,8 @@ def test_a_book_with_holes_is_refused() -> None:
         RuleBook("v", [row("NY")], {}, {})
     with pytest.raises(InvalidSetting):
         RuleBook("v", [row(""), row("NY", bans_holidays=True)], {}, {})
+    with pytest.raises(InvalidSetting):
+        RuleBook("v", [row(""), row("NY"), row("NY")], {}, {})
     with pytest.raises(InvalidSetting):
         row("NY", windows=(None,))
     with pytest.raises(InvalidSetting):

@@ -233,7 +233,7 @@ def _judge_phone(
         return PhoneVerdict(phone, False, kind, listing=listing)
     if campaign.purpose is Purpose.NONE:
         return PhoneVerdict(phone, True, kind, next_at=start)
-    place = abroad(firm.time_zone) if kind is Kind.ABROAD else rules.place_of(case.zip_code, phone.number)
+    place = _place(firm, case, phone, kind, rules)
     limits = rules.limits(place, firm, campaign)
     deferred = deferrals(limits, rules.calls, number, case.case_id, now)
     used_by = rules.in_use.get(number, case.case_id)
@@ -254,6 +254,12 @@ def _judge_phone(
         deferred=deferred,
         limits=counted(limits, rules.calls, number, case.case_id, now) if may else (),
     )
+
+
+def _place(firm: Firm, case: Case, phone: Phone, kind: Kind, rules: Rules) -> Place:
+    """Return where a phone's person may be; a foreign number's is not told by a ZIP code of the states."""
+    place = rules.place_of(case.zip_code, phone.number)
+    return abroad(firm.time_zone) if kind is Kind.ABROAD and not (place.mail_abroad or place.placed) else place
 
 
 def _not_dialed(kind: Kind, campaign: Campaign) -> str:
@@ -313,9 +319,10 @@ def evidence(verdict: Verdict) -> list[dict[str, str]] | None:
             "order": str(order),
             "phone": found.phone.name,
             "place": found.place.key(),
+            **({"placed": found.place.placed} if found.place.placed else {}),  # by an operator, and why
             "purpose": verdict.purpose.value,
             "rules": verdict.version,
-            "hours": "; ".join(words(found.hours)) if found.hours and found.place.is_known else _ANYWHERE,
+            "hours": _hours_of(found),
             "calls": "; ".join(found.limits),
         }
         for order, found in enumerate(verdict.phones)
@@ -326,10 +333,21 @@ def evidence(verdict: Verdict) -> list[dict[str, str]] | None:
 _ANYWHERE = "within the hours of every state"
 
 
+def _hours_of(found: PhoneVerdict) -> str:
+    """Say the hours at a place; of one that may be anywhere, those of the states that were named."""
+    if not found.place.may_be_anywhere:
+        return "; ".join(words(found.hours)) if found.hours else ""
+    hours = found.hours or Hours(True, ())
+    named = Hours(hours.open, tuple(reason for reason in hours.because if reason.state in found.place.states))
+    return "; ".join([*words(named), _ANYWHERE])
+
+
 def words(hours: Hours) -> list[str]:
     """Say each reason: the state and zone, the time there, the hours of the day, and where they come from."""
     return [
-        " ".join(
+        reason.why
+        if not reason.zone  # of a place without a clock
+        else " ".join(
             part
             for part in (
                 f"{reason.state or 'federal'},",

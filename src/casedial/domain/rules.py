@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import (
@@ -27,7 +28,7 @@ from casedial.domain.hours import (
     minute_of,
     spans,
 )
-from casedial.domain.places import Place
+from casedial.domain.places import TERRITORIES, Place
 
 FEDERAL = ""  # the state of a row that holds in every state
 LOOK_AHEAD = 60 * DAY_MINUTES  # minutes that next_open looks ahead
@@ -44,14 +45,15 @@ class Purpose(StrEnum):
     NONE = "none"
 
 
-def _check_week(windows: Week) -> None:
+def check_week(windows: Week) -> None:
+    """Raise InvalidSetting for hours that are not those of seven days."""
     if len(windows) != 7:
         raise InvalidSetting(f"Hours are given for {len(windows)} days of the week; there are 7.")
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """At most ``count`` calls in ``hours`` hours, per ``per``: subject, number or debt."""
+    """At most ``count`` calls in ``hours`` hours, per ``per``: subject, number or debt. A count of 0 is no limit."""
 
     count: int
     hours: int
@@ -79,7 +81,7 @@ class Row:
 
     def __post_init__(self) -> None:
         if self.windows is not None:
-            _check_week(self.windows)
+            check_week(self.windows)
         if self.confidence not in ("H", "M", "L"):
             raise InvalidSetting(f"The confidence of a rule is H, M or L, not {self.confidence!r}.")
 
@@ -118,7 +120,7 @@ class Override:
     state: str = FEDERAL
 
     def __post_init__(self) -> None:
-        _check_week(self.windows)
+        check_week(self.windows)
         if self.wider and not self.reason.strip():
             raise InvalidSetting("Hours wider than the rules need a reason, which is recorded.")
 
@@ -179,7 +181,8 @@ def _unique(texts: Iterable[str]) -> str:
 class RuleBook:
     """One version of the rules: rows, holidays of the states that ban calls on them, zones of all 50 states and DC.
 
-    Raises InvalidSetting for a purpose without federal hours, and for a ban without a list of holidays.
+    Where a state has no list of holidays its own, the federal one is taken. Raises InvalidSetting for a purpose without
+    federal hours, for two rows of a state for one purpose, and for a ban without a list of holidays.
     """
 
     def __init__(
@@ -207,8 +210,18 @@ class RuleBook:
             if not any(row.windows for row in self.rows if row.state == FEDERAL and purpose in row.purposes):
                 raise InvalidSetting(f"Rules {self.version} have no federal hours for {purpose}.")
         for row in self.rows:
-            if row.bans_holidays and row.state not in self.holidays:
+            if row.bans_holidays and not self.holidays.keys() & {row.state, FEDERAL}:
                 raise InvalidSetting(f"Rules {self.version} ban calls on holidays in {row.state} and list none.")
+        named = [(row.state, purpose) for row in self.rows for purpose in row.purposes]
+        if len(set(named)) < len(named):
+            raise InvalidSetting(f"Rules {self.version} have two rows of a state for one purpose.")
+
+    def end_of(self, day: date, state: str) -> datetime:
+        """Return when a day has ended in all zones of a state (``FEDERAL``: of all, territories too)."""
+        every = {**self.zones, **TERRITORIES}
+        zones = every[state] if state else [zone for zones in every.values() for zone in zones]
+        ends = (datetime.combine(day + DAY, time(), ZoneInfo(zone)) for zone in zones)
+        return max(end.astimezone(UTC) for end in ends)
 
     def day_windows(self, state: str, purpose: Purpose, day: date) -> DayVerdict:
         """Return the hours of a day in a state, by its clock; those of a row that fixes a clock are taken as they are.
@@ -229,6 +242,8 @@ class RuleBook:
         if purpose is Purpose.NONE:
             return Hours(True, ())
         minute = minute_of(at)
+        if place.mail_abroad:
+            return Hours(False, (self._abroad(place, minute),))
         for ban in self._bans_of(place, bans):
             if minute < minute_after(ban.until):
                 return Hours(False, (self._banned(place, ban, minute),))
@@ -253,6 +268,8 @@ class RuleBook:
         after = after.astimezone(UTC)
         if purpose is Purpose.NONE:
             return after
+        if place.mail_abroad:
+            return None
         unbanned = max((start, *(minute_after(ban.until) for ban in self._bans_of(place, bans))))
         limits = dict.fromkeys(limit for _, limit in self._plan(place, purpose, tuple(overrides)))
         first = self._first_open_for_all(limits, unbanned, start + LOOK_AHEAD)
@@ -261,8 +278,8 @@ class RuleBook:
         return after if first == start else instant_of(first)
 
     def caps(self, place: Place, purpose: Purpose) -> tuple[Row, ...]:
-        """Return the rows that limit how often somebody at a place is called; at an unknown one, of all states."""
-        states = sorted(place.states if place.is_known else self.zones)
+        """Return the rows that limit how often somebody at a place is called; of who may be anywhere, of all states."""
+        states = sorted(place.states.union(self.zones if place.may_be_anywhere else ()))
         rows = dict.fromkeys(row for state in states for row in self._rows_of(state, purpose))
         return tuple(row for row in rows if row.attempts or row.rest)
 
@@ -296,6 +313,10 @@ class RuleBook:
         why = day.holiday or _unique(change.reason for change in day.overrides)
         return Reason(state, limit.zone, local, day.window, day.source, self.version, why)
 
+    def _abroad(self, place: Place, minute: int) -> Reason:
+        why = f"The ZIP code is abroad ({place.mail_abroad}): no calls until casedial rules place says where it is."
+        return Reason("", "", instant_of(minute), None, "", self.version, why)
+
     def _banned(self, place: Place, ban: Ban, minute: int) -> Reason:
         pairs = self._pairs(place)
         state, zone = next((pair for pair in pairs if ban.state in (FEDERAL, pair[0])), pairs[0])
@@ -303,19 +324,23 @@ class RuleBook:
         return Reason(ban.state or state, zone, local_time(zone, minute), None, source, self.version, ban.reason)
 
     def _bans_of(self, place: Place, bans: Sequence[Ban]) -> Iterable[Ban]:
-        """Return the bans that concern a place: all of them, when it is unknown."""
-        return (ban for ban in bans if ban.state == FEDERAL or not place.is_known or ban.state in place.states)
+        """Return the bans that concern a place: all of them, when it may be anywhere."""
+        return (ban for ban in bans if ban.state == FEDERAL or place.may_be_anywhere or ban.state in place.states)
 
     def _find_rows(self, state: str, purpose: Purpose) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.state in (FEDERAL, state) and purpose in row.purposes)
 
     def _find_holidays(self, state: str, year: int) -> dict[date, str]:
-        return holidays_in(year, self.holidays[state].days)
+        return holidays_in(year, self._list_of(state).days)
+
+    def _list_of(self, state: str) -> HolidayList:
+        return self.holidays.get(state) or self.holidays[FEDERAL]
 
     def _find_pairs(self, place: Place) -> tuple[tuple[str, str], ...]:
-        if place.is_known:
-            return tuple((state, zone) for state in sorted(place.states) for zone in sorted(place.zones))
-        return tuple((state, zone) for state in sorted(self.zones) for zone in self.zones[state])
+        """Return each state with each zone of a place; anywhere is each state with its own zones only."""
+        named = ((state, zone) for state in sorted(place.states) for zone in sorted(place.zones))
+        anywhere = ((state, zone) for state in sorted(self.zones) for zone in self.zones[state])
+        return tuple(dict.fromkeys((*named, *anywhere) if place.may_be_anywhere else named))
 
     def _find_plan(
         self, place: Place, purpose: Purpose, changes: tuple[Override, ...]
@@ -359,7 +384,7 @@ class RuleBook:
         for row in rows:
             holiday = self._holidays_of(row.state, day.year).get(day) if row.bans_holidays else None
             if holiday:
-                sources.append(self.holidays[row.state].source)
+                sources.append(self._list_of(row.state).source)
                 return DayVerdict(None, rows, changes, holiday, _unique(sources))
         return DayVerdict(_overlap(weeks, day.weekday()), rows, changes, "", _unique(sources))
 

@@ -6,13 +6,14 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
 from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import CasedialError
 from casedial.domain.rules import Purpose
+from casedial.places import BUILT
 from casedial.service import calling
 from casedial.storage import firms, health, schema
 from casedial.storage.engine import Database, Store, Transaction
@@ -23,6 +24,7 @@ _GRACE = timedelta(seconds=5)  # in which a server returns what ran out
 _ANSWERED_FOR = timedelta(hours=1)  # as long as a call may go on
 _HELD_FOR = timedelta(hours=24)
 _IDLE_FOR = timedelta(hours=1)
+_PLACES_AGE = timedelta(days=180)  # new area codes are opened every few months
 _FREE_BYTES = 256 * 1024 * 1024
 _WAL_BYTES = 256 * 1024 * 1024
 
@@ -47,7 +49,7 @@ class Finding:
 
 async def examine(store: Store) -> list[Finding]:
     """Look at everything; never raises for a database that is away, behind or somebody else's."""
-    findings = list(_files(store.path)) if store.path else []
+    findings = [_places(datetime.now(UTC).date()), *(_files(store.path) if store.path else ())]
     try:
         async with store.read() as tx:
             findings += await _database(tx)
@@ -60,6 +62,16 @@ async def examine(store: Store) -> list[Finding]:
         cause = str(error.__cause__ or error.detail).splitlines()[0]
         findings.append(Finding("database", Level.FAILURE, cause, "See that it runs and that the URL is right."))
     return findings
+
+
+def _places(today: date) -> Finding:
+    """Tell how old the table is by which a ZIP code and an area code are found."""
+    age = today - BUILT
+    found = f"The table of ZIP codes and area codes is of {BUILT}: {age.days} days old."
+    if age <= _PLACES_AGE:
+        return Finding("places", Level.OK, found)
+    advice = "Install a newer casedial: people with area codes that were opened since may be called at few hours only."
+    return Finding("places", Level.WARNING, found, advice)
 
 
 def _files(path: Path) -> list[Finding]:

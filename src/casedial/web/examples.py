@@ -50,7 +50,7 @@ EXPLAINED: Schema = {
     "Callable": False,
     "NextCallableAt": "2026-11-24T14:00:00.000Z",
     "Purpose": "client",
-    "Rules": "2026-11-23",
+    "Rules": "2026-11-28",
     "Checks": [{"Name": "dialer status", "Passed": True, "Found": "To Dial"}],
     "Phones": [],
 }
