@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from casedial.domain.cases import Phone
+from casedial.rules import load
 from tests.cli.test_commands import Casedial
 from tests.conftest import Office
 
@@ -67,6 +69,7 @@ def test_a_ban(casedial: Casedial, office: Office) -> None:
     assert "No ban" in casedial.json("rules", "lift", made["id"], status=1)["error"]["message"]
     for state, when, reason, says in (
         ("XX", until, "r", "no state"),
+        ("LA", "2026-02-30", "r", "Give a day"),
         (" ", until, "r", "Name a state"),
         ("LA", "2020-01-01", "r", "has passed"),
         ("LA", "soon", "r", "--until"),
@@ -74,6 +77,79 @@ def test_a_ban(casedial: Casedial, office: Office) -> None:
     ):
         refused = casedial.json("rules", "ban", state, "--until", when, "--reason", reason, status=1)
         assert says in refused["error"]["message"]
+
+
+def test_a_ban_until_a_day(casedial: Casedial, office: Office) -> None:
+    made = casedial.json("rules", "ban", "la", "--until", "2078-12-01", "--reason", "emergency")
+    assert made["until"].startswith("2078-12-02T06:00:00")  # midnight there
+    made = casedial.json("rules", "ban", "all", "--until", "2078-12-01", "--reason", "emergency")
+    assert made["until"].startswith("2078-12-02T11:00:00")  # midnight in American Samoa
+    today = datetime.now(ZoneInfo("America/Chicago")).date()
+    assert casedial.json("rules", "ban", "la", "--until", today, "--reason", "emergency")["state"] == "LA"
+    yesterday = today - timedelta(days=1)
+    refused = casedial.json("rules", "ban", "la", "--until", yesterday, "--reason", "emergency", status=1)
+    assert "has passed" in refused["error"]["message"]
+
+
+def test_the_list_shows_limits_rest_and_notes(casedial: Casedial, office: Office) -> None:
+    rows = {(row["state"], *row["purposes"]): row for row in casedial.json("rules", "list")["rows"]}
+    assert rows["federal", "debt"]["attempts"] == {"count": 7, "hours": 168, "per": "debt"}
+    assert rows["federal", "debt"]["rest_hours"] == 168
+    assert rows["WA", "debt"]["attempts"] == {"count": 3, "hours": 168, "per": "subject"}
+    assert "recorded messages" in rows["ME", "solicitation"]["note"]
+    assert "emergency" in rows["NY", "solicitation"]["note"]
+    shown = casedial.run("rules", "list").stdout
+    assert "7 in 7 days per debt; none within 7 days" in shown
+    assert "mon-fri 09:00-18:00, sat 10:00-17:00, sun none" in shown
+    assert "NY solicitation: No hours of its own." in shown
+
+
+def test_overrides_and_places(casedial: Casedial, office: Office) -> None:
+    reason = ("--reason", "our counsel")
+    hours = ("--hours", "mon-fri 09:00-17:00", "--no-holidays", "--calls", "2/24h", "--rest", "7d")
+    made = casedial.json("rules", "override", "la", "--purpose", "solicitation", *hours, *reason)
+    assert made == {"id": made["id"], "state": "LA", "purpose": "solicitation", "reason": "our counsel"}
+    place = ("rules", "place", "9001", "--state", "NE", "--zone", "Europe/Berlin", *reason)
+    placed = casedial.json(*place)
+    assert (placed["zip"], placed["states"], placed["zones"]) == ("09001", ["NE"], ["Europe/Berlin"])
+    listed = casedial.json("rules", "list")
+    assert listed["version"].endswith(f"overrides {made['id']}")
+    assert (listed["overrides"], listed["places"]) == ([made], [placed])
+    [row] = [row for row in listed["rows"] if row["state"] == "LA"]
+    assert row["hours"].startswith("mon 09:00-17:00")
+    assert row["hours"].endswith("sat none, sun none")
+    assert (row["holidays"], row["rest_hours"]) == (False, 168)
+    assert row["attempts"] == {"count": 2, "hours": 24, "per": "subject"}
+    assert row["source"].startswith(f"override {made['id']} by the operator (our counsel) of published tables")
+    shown = casedial.run("rules", "list").stdout
+    assert "09001" in shown
+    assert "our counsel" in shown
+    assert (
+        "casedial rules list"
+        in casedial.run("rules", "override", "NY", "--purpose", "debt", "--holidays", *reason).stdout
+    )
+    assert "ZIP code 09001 is in NE" in casedial.run(*place).stdout
+    assert casedial.json("rules", "restore", made["id"])["restored"] is True
+    assert "is over" in casedial.run("rules", "restore", made["id"] + 2).stdout
+    assert "No override" in casedial.json("rules", "restore", made["id"], status=1)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("XX", "--purpose", "client", "--holidays"), "no state"),
+        (("LA", "--purpose", "none", "--holidays"), "no row to override"),
+        (("LA", "--purpose", "client"), "Say what is overridden"),
+        (("LA", "--purpose", "client", "--hours", "always"), "are no hours"),
+        (("LA", "--purpose", "client", "--calls", "5/30m"), "whole hours"),
+        (("LA", "--purpose", "client", "--calls", "0/24h"), "at least one call"),
+        (("LA", "--purpose", "client", "--calls", "1/60d"), "31 days"),
+        (("LA", "--purpose", "client", "--rest", "60d"), "31 days"),
+    ],
+)
+def test_what_cannot_be_overridden(arguments: tuple[str, ...], says: str, casedial: Casedial, office: Office) -> None:
+    refused = casedial.json("rules", "override", *arguments, "--reason", "why", status=1)
+    assert says in refused["error"]["message"]
 
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -93,13 +169,14 @@ async def test_explain_and_preflight(casedial: Casedial, office: Office) -> None
         *("phones", "do not call", "in use", "how often", "hours"),
     ]
     [phone] = document["Phones"]
-    assert (phone["States"], phone["Zones"]) == (["NY"], ["America/New_York"])
+    assert (phone["Place"], phone["States"], phone["Zones"]) == ("NY", ["NY"], ["America/New_York"])
     assert "the storm" in phone["Because"][0]
     assert document["NextCallableAt"] >= until
     said = (await asyncio.to_thread(casedial.run, "explain", 1, *FIRM)).stdout
     assert "may not be called now" in said
     assert "the storm" in said
     assert "Next callable at" in said
+    assert f"Rules of {load().version}, purpose client." in said
     unknown = await asyncio.to_thread(casedial.json, "explain", 2, *FIRM, status=1)
     assert unknown["error"]["code"] == "CaseNotFound"
     counted = await asyncio.to_thread(casedial.json, "preflight", *FIRM, "--campaign", "Intake follow-up")

@@ -15,7 +15,7 @@ from casedial.domain.cases import Caller, Case, Phone, Role, StatusType
 from casedial.domain.claims import Claim
 from casedial.domain.dialing import CaseUpdate, DialQuery
 from casedial.domain.rules import Ban, Override, Purpose
-from casedial.rules import week
+from casedial.rules import load, week
 from casedial.service import calling, dialing
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
@@ -185,7 +185,7 @@ async def test_the_evidence_of_a_claim_is_kept_and_forgotten_with_the_case(offic
         kept = (await tx.execute(sa.select(claims_table.c.evidence))).scalar_one()
     [phone] = kept["1"]
     assert (phone["phone"], phone["place"]) == ("Cell", "NY|America/New_York")
-    assert phone["rules"] == "2026-11-23"
+    assert phone["rules"] == load().version
     assert "08:30 in 08:00-21:00 (47 CFR 64.1200" in phone["hours"]
     firm = await office.firm()
     async with office.store.write() as tx:
@@ -194,8 +194,8 @@ async def test_the_evidence_of_a_claim_is_kept_and_forgotten_with_the_case(offic
         assert set((await tx.execute(sa.select(claims_table.c.evidence))).scalar_one()) == {"2"}
 
 
-ZIPS = ("10001", "90012", "68046", "86001", "96813", "35004", "00901", "", "not a ZIP")
-AREAS = ("212", "213", "402", "928", "808", "205", "787", "800", "416")
+ZIPS = ("10001", "90012", "68046", "86001", "96813", "35004", "00901", "86515", "09001", "", "not a ZIP")
+AREAS = ("212", "213", "402", "928", "808", "205", "787", "671", "800", "416")
 
 
 async def test_a_claim_and_an_explanation_never_disagree(office: Office) -> None:

@@ -5,7 +5,8 @@ serve.py      serve, demo, migrate, backup
 doctor.py     doctor
 retention.py  purge
 firms.py keys.py statuses.py campaigns.py cases.py    the commands of each subject
-rules.py      rules, explain, preflight
+rules.py      rules list, ban, lift; explain, preflight
+overrides.py  rules override, place, restore
 do_not_call.py    dnc
 sample.py     the sample firm of the demo
 """

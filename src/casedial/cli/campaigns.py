@@ -25,7 +25,7 @@ from casedial.domain.campaigns import Retry
 from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import Week
-from casedial.domain.limits import Limit, own_limit, show_span
+from casedial.domain.limits import own_limit, show_span
 from casedial.domain.rules import Override, Purpose
 from casedial.rules import DAYS, week
 from casedial.service import calling
@@ -76,7 +76,7 @@ def _timeout(text: str) -> int:
         raise typer.BadParameter(f"seconds (0: never), or {_FIRMS_WORD!r} for the firm's own") from None
 
 
-def _week(text: str) -> Week:
+def read_week(text: str) -> Week:
     """Read hours such as ``mon-fri 09:00-18:00, sat 10:00-14:00``; days that are not named have none."""
     hours: dict[str, str | None] = {}
     for part in text.lower().split(","):
@@ -92,7 +92,7 @@ def _week(text: str) -> Week:
 
 
 def _own_hours(text: str, wider: bool, reason: str) -> list[Override]:
-    return [] if text.strip().lower() == _RULES_WORD else [Override(_week(text), wider, reason.strip())]
+    return [] if text.strip().lower() == _RULES_WORD else [Override(read_week(text), wider, reason.strip())]
 
 
 def _row(firm: Firm, campaign: Status) -> Row:
@@ -115,12 +115,12 @@ def _row(firm: Firm, campaign: Status) -> Row:
     }
 
 
-def _limit(text: str) -> Limit:
-    """Read a limit such as ``3/24h``."""
+def read_calls(text: str) -> tuple[int, timedelta]:
+    """Read a number of calls in a time, such as ``3/24h``."""
     found = _CALLS.fullmatch(text.strip())
     if found is None:
         raise typer.BadParameter(f"{text!r} is no limit: write calls and a time, such as 3/24h")
-    return own_limit(int(found[1]), span(found[2]))
+    return int(found[1]), span(found[2])
 
 
 def show_week(windows: Week) -> str:
@@ -213,7 +213,7 @@ def limit(
     """Say how often somebody may be called, besides what the rules say. Counts where the campaign has a purpose."""
     if off == (bool(calls) or rest is not None):
         fail(InvalidSetting("Give --calls, --rest or both; or --off."), as_json)
-    limits = [] if off else [_limit(text) for text in calls] if calls else None
+    limits = [] if off else [own_limit(*read_calls(text)) for text in calls] if calls else None
     change = CampaignChange(limits=limits, rest=timedelta(0) if off else rest)
     changed, campaign = _change(name, firm, change, database_url, as_json)
     row = _row(changed, campaign)

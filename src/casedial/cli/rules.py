@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from casedial.cli.campaigns import show_week
-from casedial.cli.common import AsJson, DatabaseUrl, FirmName, count, fail, run, show_json, show_moment, show_table
+from casedial.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    FirmName,
+    count,
+    run,
+    show_json,
+    show_moment,
+    show_table,
+)
+from casedial.cli.overrides import FEDERAL_WORD, Id, Reason, Source, override_row, place_row
+from casedial.cli.overrides import register as register_overrides
 from casedial.domain.calling import PhoneVerdict, Verdict, words
 from casedial.domain.cases import Case, Firm, StatusType
 from casedial.domain.errors import CaseNotFound, InvalidSetting
-from casedial.domain.places import TERRITORIES
-from casedial.domain.rules import FEDERAL, Ban
-from casedial.rules import load
+from casedial.domain.hours import Week
+from casedial.domain.limits import show_span
+from casedial.domain.rules import Ban, Row, RuleBook
+from casedial.rules import DAYS, overridden
 from casedial.service import calling
+from casedial.service import rules as service
 from casedial.service.calling import Preflight
 from casedial.service.firms import open_firm
-from casedial.storage import cases, firms
-from casedial.storage import rules as stored
+from casedial.service.rules import ALL_STATES
+from casedial.storage import cases
 from casedial.storage.engine import Store
+from casedial.storage.rules import InForce
 from casedial.wire.calling import explain_reply, preflight_reply
 from casedial.wire.values import MAX_CASE_ID, local_time, show_instant
 
-app = typer.Typer(help="Calling rules, and bans of states.", no_args_is_help=True)
+app = typer.Typer(help="Calling rules: bans of states, overrides of rows, where ZIP codes are.", no_args_is_help=True)
+register_overrides(app)
 
-_ALL_STATES = "all"
+_HOURS = ("state", "purposes", "hours", "clock", "no calls on holidays")
+_COLUMNS = (*_HOURS, "how often", "source", "checked", "confidence")
 
 
 def register(root: typer.Typer) -> None:
@@ -38,38 +55,85 @@ def register(root: typer.Typer) -> None:
 
 @app.command("list")
 def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """List the rules that casedial ships, and the bans in force."""
-
-    async def work(store: Store) -> list[tuple[int, Ban]]:
-        async with store.read() as tx:
-            return await stored.numbered_bans(tx, datetime.now(UTC))
-
-    book, bans = load(), run(work, database_url, as_json)
-    rows = [
-        {
-            "state": row.state or "federal",
-            "purposes": sorted(row.purposes),
-            "hours": show_week(row.windows) if row.windows else None,
-            "zone": row.zone,
-            "holidays": row.bans_holidays,
-            "source": row.source,
-            "checked": str(row.checked),
-            "confidence": row.confidence,
-        }
-        for row in book.rows
-    ]
+    """List the rules as they count now: those that casedial ships, and what was decided by an operator."""
+    found: InForce = run(lambda store: service.in_force(store, datetime.now(UTC)), database_url, as_json)
+    book = overridden(found.overrides)
+    bans = [_ban_row(ban_id, ban) for ban_id, ban in found.bans.items()]
+    places = [place_row(placed) for placed in found.placed]
     if as_json:
-        show_json({"version": book.version, "rows": rows, "bans": [_ban_row(*ban) for ban in bans]})
+        overrides = [override_row(change) for change in found.overrides]
+        rows = [_row(row) for row in book.rows]
+        show_json({"version": book.version, "rows": rows, "bans": bans, "overrides": overrides, "places": places})
         return
-    shown = [[", ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in rows]
-    columns = ("state", "purposes", "hours", "clock", "no calls on holidays", "source", "checked", "confidence")
-    show_table(columns, shown, f"Rules of {book.version}")
+    show_table(_COLUMNS, [_cells(row) for row in book.rows], f"Rules of {book.version}")
+    _show_notes(book)
     if bans:
-        show_table(("ban", "state", "until", "reason", "source"), [list(_ban_row(*ban).values()) for ban in bans])
+        show_table(("ban", "state", "until", "reason", "source"), [list(row.values()) for row in bans])
+    if places:
+        cells = [[", ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in places]
+        show_table(("override", "ZIP code", "states", "zones", "reason"), cells)
+
+
+def _show_notes(book: RuleBook) -> None:
+    typer.echo("")
+    for row in book.rows:
+        if row.note:
+            typer.echo(f"{row.state or FEDERAL_WORD} {', '.join(sorted(row.purposes))}: {row.note}")
+    typer.echo("")
+
+
+def _row(row: Row) -> dict[str, Any]:
+    per = row.attempts
+    return {
+        "state": row.state or FEDERAL_WORD,
+        "purposes": sorted(row.purposes),
+        "hours": show_week(row.windows) if row.windows else None,
+        "zone": row.zone,
+        "holidays": row.bans_holidays,
+        "attempts": {"count": per.count, "hours": per.hours, "per": per.per} if per else None,
+        "rest_hours": row.rest,
+        "source": row.source,
+        "checked": str(row.checked),
+        "confidence": row.confidence,
+        "note": row.note,
+    }
+
+
+def _cells(row: Row) -> list[object]:
+    return [
+        row.state or FEDERAL_WORD,
+        ", ".join(sorted(row.purposes)),
+        _brief_week(row.windows) if row.windows else "",
+        row.zone,
+        row.bans_holidays,
+        _how_often(row),
+        row.source,
+        row.checked,
+        row.confidence,
+    ]
+
+
+def _brief_week(windows: Week) -> str:
+    """Show hours, days that have the same together: mon-sat 08:00-20:00, sun none."""
+    parts = []
+    for hours, days in groupby(zip(windows, DAYS, strict=True), key=lambda day: day[0]):
+        named = [day for _, day in days]
+        parts.append(f"{'-'.join(dict.fromkeys((named[0], named[-1])))} {hours or 'none'}")
+    return ", ".join(parts)
+
+
+def _how_often(row: Row) -> str:
+    limits = []
+    if row.attempts:
+        span = show_span(timedelta(hours=row.attempts.hours))
+        limits.append(f"{row.attempts.count} in {span} per {row.attempts.per}")
+    if row.rest:
+        limits.append(f"none within {show_span(timedelta(hours=row.rest))} after a conversation")
+    return "; ".join(limits)
 
 
 def _ban_row(ban_id: int, ban: Ban) -> dict[str, object]:
-    state = ban.state or _ALL_STATES
+    state = ban.state or ALL_STATES
     return {
         "id": ban_id,
         "state": state,
@@ -82,66 +146,40 @@ def _ban_row(ban_id: int, ban: Ban) -> dict[str, object]:
 @app.command()
 def ban(
     state: Annotated[str, typer.Argument(help="Two letters, or all.", show_default=False)],
-    until: Annotated[str, typer.Option(help="A date or time in UTC, such as 2026-12-01.", show_default=False)],
-    reason: Annotated[str, typer.Option(help="Why; explanations show it.", show_default=False)],
-    source: Annotated[str, typer.Option(help="Where it is written.", show_default=False)] = "",
+    until: Annotated[
+        str,
+        typer.Option(help="The last day, such as 2026-12-01, to its end there; or a time in UTC.", show_default=False),
+    ],
+    reason: Reason,
+    source: Source = "",
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Let nobody call a state until a time, on every server at once. Campaigns without a purpose have no rules."""
-    now = datetime.now(UTC)
-    try:
-        wanted = _read_ban(state, until, reason, source, now)
-    except InvalidSetting as error:
-        fail(error, as_json)
 
-    async def work(store: Store) -> int:
-        async with store.write() as tx:
-            return await stored.add_ban(tx, wanted, now)
+    async def work(store: Store) -> tuple[int, Ban]:
+        return await service.ban(store, state, _read_until(until), reason, source, datetime.now(UTC))
 
-    ban_id = run(work, database_url, as_json)
+    ban_id, made = run(work, database_url, as_json)
     if as_json:
-        show_json(_ban_row(ban_id, wanted))
+        show_json(_ban_row(ban_id, made))
     else:
-        typer.echo(f"Ban {ban_id}: no calls to {wanted.state or 'any state'} until {show_instant(wanted.until)}.")
+        typer.echo(f"Ban {ban_id}: no calls to {made.state or 'any state'} until {show_instant(made.until)}.")
 
 
-def _read_ban(state: str, until: str, reason: str, source: str, now: datetime) -> Ban:
-    named = FEDERAL if state.strip().lower() == _ALL_STATES else state.strip().upper()
-    if not state.strip():
-        raise InvalidSetting("Name a state by its two letters, or all.")
-    if named and named not in load().zones.keys() | TERRITORIES:
-        raise InvalidSetting(f"There is no state {state!r}: give two letters, such as LA, or all.")
+def _read_until(text: str) -> date | datetime:
     try:
-        instant = local_time(f"{until}T00:00:00" if len(until) == len("2026-12-01") else until, ZoneInfo("UTC"))
+        if len(text) == len("2026-12-01"):
+            return date.fromisoformat(text)
+        return local_time(text, ZoneInfo("UTC"))
     except ValueError as error:
-        raise InvalidSetting(f"--until {error}, or a date.") from None
-    if instant <= now:
-        raise InvalidSetting("This time has passed: a ban is until a time to come.")
-    if not reason.strip():
-        raise InvalidSetting("A ban needs a reason.")
-    return Ban(named, instant, reason.strip(), source.strip())
+        raise InvalidSetting(f"--until: {error}. Give a day such as 2026-12-01, or a time in UTC.") from None
 
 
 @app.command()
-def lift(
-    ban_id: Annotated[
-        int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="From rules list.", show_default=False)
-    ],
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
+def lift(ban_id: Id, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """End a ban before its time."""
-
-    async def work(store: Store) -> bool:
-        async with store.write() as tx:
-            ended = await stored.lift_ban(tx, ban_id, datetime.now(UTC))
-            await firms.change_all(tx)  # whoever holds back by the ban notices
-        await calling.look_again(store)  # also when an earlier lift was cut off here
-        return ended
-
-    if not run(work, database_url, as_json):
-        fail(InvalidSetting(f"No ban {ban_id} is in force; casedial rules list shows those that are."), as_json)
+    run(lambda store: service.lift(store, ban_id, datetime.now(UTC)), database_url, as_json)
     if as_json:
         show_json({"id": ban_id, "lifted": True})
     else:
@@ -175,6 +213,8 @@ def explain(
     show_table(
         ("check", "", "found"), [(c.name, "passed" if c.passed else "not passed", c.found) for c in verdict.checks]
     )
+    if verdict.rules_apply:
+        typer.echo(f"Rules of {verdict.version}, purpose {verdict.purpose}.")
     for phone in verdict.phones:
         _explain_phone(phone)
     if not verdict.callable:
@@ -193,8 +233,7 @@ def _explain_phone(found: PhoneVerdict) -> None:
     elif found.deferred:
         typer.echo(f"{name}: {'; '.join(map(str, found.deferred))}")
     elif found.hours:
-        places = f"{', '.join(sorted(found.place.states)) or 'unknown place'}"
-        typer.echo(f"{name} ({places}): {'; '.join(words(found.hours))}")
+        typer.echo(f"{name} ({found.place}): {'; '.join(words(found.hours))}")
 
 
 def preflight(

@@ -9,12 +9,14 @@ import calendar
 import json
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import EasterDay, FixedDay, Holiday, NthDay, Week, Window
+from casedial.domain.overrides import RowOverride
+from casedial.domain.overrides import overridden as override
 from casedial.domain.rules import Attempts, HolidayList, Purpose, Row, RuleBook
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -27,6 +29,12 @@ def load() -> RuleBook:
     files = [file for file in resources.files(__name__).iterdir() if file.name.startswith("rules-")]
     newest = max(files, key=lambda file: file.name)
     return read(json.loads(newest.read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=4)  # a server knows the last few: each book has caches of its own
+def overridden(overrides: tuple[RowOverride, ...]) -> RuleBook:
+    """Return these rules as an operator overrode them."""
+    return override(load(), overrides) if overrides else load()
 
 
 def read(document: Mapping[str, Any]) -> RuleBook:

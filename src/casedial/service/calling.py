@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from casedial.domain.phones import key_of
 from casedial.domain.places import Place
 from casedial.domain.rules import Purpose
 from casedial.places import of_phone
-from casedial.rules import load
+from casedial.rules import overridden
 from casedial.service import do_not_call
 from casedial.storage import calls, campaigns, cases, claims, firms, queues
 from casedial.storage import do_not_call as lists
@@ -38,13 +38,14 @@ _ANOTHER = 0  # stands for a case that another claim is about to hand out
 Judged = tuple[Case, Verdict]
 
 
-def _place_of(zip_code: str, number: str) -> Place:
-    return of_phone(zip_code, key_of(number) or "")
+def _place_of(placed: Mapping[int, Place], zip_code: str, number: str) -> Place:
+    return of_phone(zip_code, key_of(number) or "", placed)
 
 
 async def rules_now(tx: Transaction, now: datetime) -> Rules:
-    """Return the rules and the bans that are in force; a new ban counts from its commit on."""
-    return Rules(load(), _place_of, await stored.bans_now(tx, now))
+    """Return the rules as operators decided; a new ban or override counts from its commit on."""
+    found = await stored.in_force(tx, now)
+    return Rules(overridden(found.overrides), partial(_place_of, found.places), tuple(found.bans.values()))
 
 
 async def _rules_for(

@@ -1,18 +1,24 @@
-"""Bans of states, and the cases that calling rules hold back."""
+"""What operators decided about the rules (bans, overrides, places), and the cases that calling rules hold back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
+from sqlalchemy import Integer, Text
 
 from casedial.domain.cases import Case, Firm, Role
-from casedial.domain.rules import Ban
+from casedial.domain.hours import Window
+from casedial.domain.overrides import RowOverride
+from casedial.domain.places import Place, Placed
+from casedial.domain.rules import Attempts, Ban, Purpose
 from casedial.storage.cases import WHOLE, case_from
 from casedial.storage.engine import Transaction
-from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, bans, cases
+from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, bans, cases, overrides
 
 _AT_ONCE = 5000  # that one statement is about: SQLite takes 32,766 parameters
 
@@ -91,19 +97,52 @@ async def waiting(
     return [case_from(row, firm.statuses) for row in rows]
 
 
-def _ban_from(row: Any) -> Ban:
-    return Ban(row.state, row.until, row.reason, row.source)
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What operators decided and counts now: bans by id, overrides of rows, and where they say ZIP codes are."""
+
+    bans: Mapping[int, Ban]
+    overrides: tuple[RowOverride, ...]
+    placed: tuple[Placed, ...]
+
+    @property
+    def places(self) -> dict[int, Place]:
+        """Return where ZIP codes are, by their numbers."""
+        return {int(placed.zip_code): placed.place for placed in self.placed}
 
 
-async def bans_now(tx: Transaction, now: datetime) -> list[Ban]:
-    """Return the bans that are in force."""
-    return [ban for _, ban in await numbered_bans(tx, now)]
+_ZIP = "ZIP "
 
 
-async def numbered_bans(tx: Transaction, now: datetime) -> list[tuple[int, Ban]]:
-    """Return the bans that are in force, each with its id."""
-    in_force = bans.select().where(bans.c.until > now, bans.c.lifted_at.is_(None))
-    return [(row.id, _ban_from(row)) for row in await tx.execute(in_force.order_by(bans.c.until, bans.c.id))]
+def _select_in_force() -> sa.CompoundSelect[Any]:
+    b, o = bans.c, overrides.c
+    columns = (
+        (sa.literal_column("1", Integer), b.id, b.state, b.until, b.reason, b.source, sa.literal_column("''", Text)),
+        (sa.literal_column("2", Integer), o.id, o.subject, o.created_at, o.reason, o.source, o.content),
+    )
+    names = ("kind", "id", "subject", "at", "reason", "source", "content")
+    ours, others = (sa.select(*(c.label(name) for c, name in zip(each, names, strict=True))) for each in columns)
+    now = sa.bindparam("now", type_=b.until.type)
+    both = ours.where(b.until > now, b.lifted_at.is_(None)).union_all(others.where(o.lifted_at.is_(None)))
+    return both.order_by("kind", "at", "id")
+
+
+_IN_FORCE = _select_in_force()  # made once: every claim asks it
+
+
+async def in_force(tx: Transaction, now: datetime) -> InForce:
+    """Return what counts now, in one query."""
+    found: dict[int, Ban] = {}
+    changes: list[RowOverride] = []
+    placed: list[Placed] = []
+    for row in await tx.execute(_IN_FORCE, {"now": now}):
+        if row.kind == 1:
+            found[row.id] = Ban(row.subject, row.at, row.reason, row.source)
+        elif row.subject.startswith(_ZIP):
+            placed.append(_placed_from(row))
+        else:
+            changes.append(_override_from(row))
+    return InForce(found, tuple(changes), tuple(placed))
 
 
 async def add_ban(tx: Transaction, ban: Ban, now: datetime) -> int:
@@ -116,3 +155,64 @@ async def lift_ban(tx: Transaction, ban_id: int, now: datetime) -> bool:
     """End a ban before its time; return whether there was one in force."""
     this = sa.and_(bans.c.id == ban_id, bans.c.until > now, bans.c.lifted_at.is_(None))
     return bool((await tx.execute(bans.update().where(this).values(lifted_at=now))).rowcount)
+
+
+async def override(tx: Transaction, change: RowOverride, source: str, now: datetime) -> int:
+    """Let an override count from now on, in place of an earlier one of the same row; return its id."""
+    content = {
+        "state": change.state,
+        "purpose": change.purpose.value,
+        "hours": [[day.opens, day.closes] if day else None for day in change.windows] if change.windows else None,
+        "holidays": change.bans_holidays,
+        "calls": [change.attempts.count, change.attempts.hours, change.attempts.per] if change.attempts else None,
+        "rest": change.rest,
+    }
+    return await _decide(tx, f"{change.state or 'federal'} {change.purpose}", content, change.reason, source, now)
+
+
+async def place(tx: Transaction, placed: Placed, source: str, now: datetime) -> int:
+    """Say where a ZIP code is, in place of what was said before; return the id of the override."""
+    content = {"states": sorted(placed.place.states), "zones": sorted(placed.place.zones)}
+    return await _decide(tx, f"{_ZIP}{placed.zip_code}", content, placed.place.placed, source, now)
+
+
+async def lift_override(tx: Transaction, override_id: int, now: datetime) -> bool:
+    """End an override; return whether it was in force."""
+    this = sa.and_(overrides.c.id == override_id, overrides.c.lifted_at.is_(None))
+    return bool((await tx.execute(overrides.update().where(this).values(lifted_at=now))).rowcount)
+
+
+async def _decide(
+    tx: Transaction, subject: str, content: Mapping[str, object], reason: str, source: str, now: datetime
+) -> int:
+    before = sa.and_(overrides.c.subject == subject, overrides.c.lifted_at.is_(None))
+    await tx.execute(overrides.update().where(before).values(lifted_at=now))
+    values = {
+        "subject": subject,
+        "content": msgspec.json.encode(content).decode(),
+        "reason": reason,
+        "source": source,
+        "created_at": now,
+    }
+    return int((await tx.execute(overrides.insert().values(values).returning(overrides.c.id))).scalar_one())
+
+
+def _override_from(row: Any) -> RowOverride:
+    found = msgspec.json.decode(row.content)
+    return RowOverride(
+        found["state"],
+        Purpose(found["purpose"]),
+        row.reason,
+        row.at.date(),
+        tuple(Window(*day) if day else None for day in found["hours"]) if found["hours"] else None,
+        found["holidays"],
+        Attempts(*found["calls"]) if found["calls"] else None,
+        found["rest"],
+        row.id,
+    )
+
+
+def _placed_from(row: Any) -> Placed:
+    found = msgspec.json.decode(row.content)
+    place = Place(frozenset(found["states"]), frozenset(found["zones"]), placed=row.reason)
+    return Placed(row.subject.removeprefix(_ZIP), place, row.id)

@@ -167,6 +167,20 @@ bans = sa.Table(
     Column("lifted_at", Instant),
 )
 
+# What an operator decided in place of a row of the rules, or of where the table of places says a ZIP code is. One is in
+# force for each subject; those that are over stay, as the record of what was decided.
+overrides = sa.Table(
+    "overrides",
+    metadata,
+    Column("id", RowID, primary_key=True),
+    Column("subject", Text, nullable=False),  # "LA solicitation", "federal debt", "ZIP 09001"
+    Column("content", Text, nullable=False),  # JSON as text: it is read beside the bans, in one query
+    Column("reason", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("lifted_at", Instant),
+)
+
 cases = sa.Table(
     "cases",
     metadata,

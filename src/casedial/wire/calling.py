@@ -33,6 +33,7 @@ def _phone(found: PhoneVerdict, zip_code: str) -> dict[str, Any]:
         "PhoneName": found.phone.name,
         "Callable": found.callable,
         "ZipCode": zip_code,
+        "Place": str(found.place) if found.hours else "",
         "States": sorted(found.place.states),
         "Zones": sorted(found.place.zones),
         "Because": _because(found),

@@ -1,0 +1,88 @@
+"""What an operator decides in place of rows of the calling rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+from casedial.domain.errors import InvalidSetting
+from casedial.domain.hours import Week
+from casedial.domain.rules import Attempts, Purpose, Row, RuleBook, check_week
+
+_LOOK_BACK = 31 * 24  # hours
+
+
+@dataclass(frozen=True, slots=True)
+class RowOverride:
+    """What an operator decided in place of one row's hours, holidays or limits; None leaves what the row says.
+
+    A state that has no row for the purpose gets one, beside the federal. Raises InvalidSetting without a reason.
+    """
+
+    state: str
+    purpose: Purpose
+    reason: str
+    decided: date
+    windows: Week | None = None
+    bans_holidays: bool | None = None
+    attempts: Attempts | None = None
+    rest: int | None = None  # hours; 0: none
+    id: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.reason.strip():
+            raise InvalidSetting("An override needs a reason, which is recorded and shown.")
+        if self.purpose is Purpose.NONE:
+            raise InvalidSetting("Campaigns without a purpose have no rules, so there is no row to override.")
+        if self.windows is not None:
+            check_week(self.windows)
+        if (self.windows, self.bans_holidays, self.attempts, self.rest) == (None, None, None, None):
+            raise InvalidSetting("Say what is overridden: hours, holidays, calls or rest.")
+        if self.attempts and self.attempts.count and not 1 <= self.attempts.hours <= _LOOK_BACK:
+            raise InvalidSetting("A limit of calls is for one hour to 31 days: calls are kept as long.")
+        if self.rest and not 1 <= self.rest <= _LOOK_BACK:
+            raise InvalidSetting("A rest after a conversation is one hour to 31 days: calls are kept as long.")
+
+    def row(self, of: Row | None) -> Row:
+        """Return the row that counts in place of one, or of none."""
+        purposes = frozenset({self.purpose})
+        row = of or Row(self.state, purposes, "", self.decided, "H")
+        attempts = self.attempts or row.attempts
+        if self.attempts and row.attempts:
+            attempts = replace(self.attempts, per=row.attempts.per)
+        source = f"override {self.id} by the operator ({self.reason})" + (f" of {row.source}" if row.source else "")
+        return replace(
+            row,
+            purposes=purposes,
+            source=source,
+            checked=self.decided,
+            windows=row.windows if self.windows is None else self.windows,
+            bans_holidays=row.bans_holidays if self.bans_holidays is None else self.bans_holidays,
+            attempts=attempts if attempts and attempts.count else None,
+            rest=(row.rest if self.rest is None else self.rest) or None,
+        )
+
+
+def overridden(book: RuleBook, overrides: Iterable[RowOverride]) -> RuleBook:
+    """Return the rules as an operator overrode them; their version names the overrides."""
+    rows, ids = iter(book.rows), []
+    for change in overrides:
+        rows = _overridden(rows, change)
+        ids.append(str(change.id))
+    return RuleBook(f"{book.version}, overrides {', '.join(ids)}", tuple(rows), book.holidays, book.zones)
+
+
+def _overridden(rows: Iterable[Row], change: RowOverride) -> Iterator[Row]:
+    """Yield rows with one overridden; one that is for further purposes stays as it is for those."""
+    found = False
+    for row in rows:
+        if row.state != change.state or change.purpose not in row.purposes:
+            yield row
+            continue
+        found = True
+        if others := row.purposes - {change.purpose}:
+            yield replace(row, purposes=others)
+        yield change.row(row)
+    if not found:
+        yield change.row(None)
