@@ -12,7 +12,7 @@ from casedial.storage.cases import numbers_of
 from casedial.storage.schema import columns_of, end_step
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
