@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from casedial.domain.calling import Verdict, evidence, words
+from casedial.domain.cases import Phone
 from casedial.domain.dialing import CaseUpdate
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.overrides import RowOverride
@@ -155,3 +156,17 @@ async def test_what_operators_decided_is_one_query(office: Office) -> None:
     assert [ban.state for ban in found.bans.values()] == ["LA"]
     assert found.overrides == (replace(change, id=found.overrides[0].id),)
     assert found.places[9001].placed == "why"
+
+
+async def test_a_foreign_number_of_a_zip_code_abroad_waits_for_the_operator_too(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT, abroad=True)
+    noon, store = MORNING + timedelta(hours=4), office.store
+    phones = (Phone("Cell", "+49 30 1234567", True),)
+    await office.add(1, zip_code="09001", phones=phones)
+    await office.add(2, zip_code="", phones=phones[:1])
+    assert not (await explained(office, 1, noon)).callable
+    assert (await explained(office, 2, noon)).callable
+    placed = rules.read_place("09001", ["NE"], ["Europe/Berlin"], "the base is in Germany")
+    await rules.place(store, placed, "", noon)
+    assert (await explained(office, 1, noon)).callable  # 18:30 in Berlin
+    assert not (await explained(office, 1, noon + timedelta(hours=3))).callable
