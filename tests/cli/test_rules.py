@@ -106,9 +106,20 @@ def test_the_list_shows_limits_rest_and_notes(casedial: Casedial, office: Office
 
 def test_overrides_and_places(casedial: Casedial, office: Office) -> None:
     reason = ("--reason", "our counsel")
-    hours = ("--hours", "mon-fri 09:00-17:00", "--no-holidays", "--calls", "2/24h", "--rest", "7d")
+    hours = (
+        "--hours",
+        "mon-fri 09:00-17:00",
+        "--no-holidays",
+        "--calls",
+        "2/24h",
+        "--rest",
+        "7d",
+        "--source",
+        "a letter",
+    )
     made = casedial.json("rules", "override", "la", "--purpose", "solicitation", *hours, *reason)
-    assert made == {"id": made["id"], "state": "LA", "purpose": "solicitation", "reason": "our counsel"}
+    said = {"reason": "our counsel", "source": "a letter"}
+    assert made == {"id": made["id"], "state": "LA", "purpose": "solicitation", **said}
     place = ("rules", "place", "9001", "--state", "NE", "--zone", "Europe/Berlin", *reason)
     placed = casedial.json(*place)
     assert (placed["zip"], placed["states"], placed["zones"]) == ("09001", ["NE"], ["Europe/Berlin"])
@@ -120,7 +131,9 @@ def test_overrides_and_places(casedial: Casedial, office: Office) -> None:
     assert row["hours"].endswith("sat none, sun none")
     assert (row["holidays"], row["rest_hours"]) == (False, 168)
     assert row["attempts"] == {"count": 2, "hours": 24, "per": "subject"}
-    assert row["source"].startswith(f"override {made['id']} by the operator (our counsel) of published tables")
+    assert row["source"].startswith(
+        f"override {made['id']} by the operator (our counsel; a letter) of published tables"
+    )
     shown = casedial.run("rules", "list").stdout
     assert "09001" in shown
     assert "our counsel" in shown

@@ -136,7 +136,8 @@ def restore(override_id: Id, database_url: DatabaseUrl = None, as_json: AsJson =
 def override_row(change: RowOverride) -> dict[str, object]:
     """Return an override of a row as --json shows it."""
     state = change.state or FEDERAL_WORD
-    return {"id": change.id, "state": state, "purpose": change.purpose.value, "reason": change.reason}
+    said = {"reason": change.reason, "source": change.source}
+    return {"id": change.id, "state": state, "purpose": change.purpose.value, **said}
 
 
 def place_row(placed: Placed) -> dict[str, object]:
@@ -148,4 +149,5 @@ def place_row(placed: Placed) -> dict[str, object]:
         "states": sorted(where.states),
         "zones": sorted(where.zones),
         "reason": where.placed,
+        "source": placed.source,
     }

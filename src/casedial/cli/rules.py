@@ -71,7 +71,7 @@ def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
         show_table(("ban", "state", "until", "reason", "source"), [list(row.values()) for row in bans])
     if places:
         cells = [[", ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in places]
-        show_table(("override", "ZIP code", "states", "zones", "reason"), cells)
+        show_table(("override", "ZIP code", "states", "zones", "reason", "source"), cells)
 
 
 def _show_notes(book: RuleBook) -> None:

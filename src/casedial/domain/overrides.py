@@ -28,6 +28,7 @@ class RowOverride:
     bans_holidays: bool | None = None
     attempts: Attempts | None = None
     rest: int | None = None  # hours; 0: none
+    source: str = ""  # where it is written
     id: int = 0
 
     def __post_init__(self) -> None:
@@ -51,7 +52,8 @@ class RowOverride:
         attempts = self.attempts or row.attempts
         if self.attempts and row.attempts:
             attempts = replace(self.attempts, per=row.attempts.per)
-        source = f"override {self.id} by the operator ({self.reason})" + (f" of {row.source}" if row.source else "")
+        why = "; ".join(text for text in (self.reason, self.source) if text)
+        source = f"override {self.id} by the operator ({why})" + (f" of {row.source}" if row.source else "")
         return replace(
             row,
             purposes=purposes,

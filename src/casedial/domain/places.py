@@ -73,6 +73,7 @@ class Placed:
 
     zip_code: str  # five digits
     place: Place
+    source: str = ""
     id: int = 0
 
 

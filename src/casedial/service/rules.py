@@ -62,8 +62,8 @@ async def lift(store: Store, ban_id: int, now: datetime) -> None:
 
 async def override(store: Store, change: RowOverride, source: str, now: datetime) -> RowOverride:
     """Let an override of a row count, on every server at once; return it with its id."""
-    override_id = await _decide(store, lambda tx: stored.override(tx, change, source.strip(), now))
-    return replace(change, id=override_id)
+    change = replace(change, source=source.strip())
+    return replace(change, id=await _decide(store, lambda tx: stored.override(tx, change, now)))
 
 
 def read_place(zip_code: str, states: Collection[str], zones: Collection[str], reason: str) -> Placed:
@@ -81,7 +81,8 @@ def read_place(zip_code: str, states: Collection[str], zones: Collection[str], r
 
 async def place(store: Store, placed: Placed, source: str, now: datetime) -> Placed:
     """Say where a ZIP code is, in place of the table, on every server at once; return it with its id."""
-    return replace(placed, id=await _decide(store, lambda tx: stored.place(tx, placed, source.strip(), now)))
+    placed = replace(placed, source=source.strip())
+    return replace(placed, id=await _decide(store, lambda tx: stored.place(tx, placed, now)))
 
 
 async def restore(store: Store, override_id: int, now: datetime) -> None:

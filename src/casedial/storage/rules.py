@@ -157,7 +157,7 @@ async def lift_ban(tx: Transaction, ban_id: int, now: datetime) -> bool:
     return bool((await tx.execute(bans.update().where(this).values(lifted_at=now))).rowcount)
 
 
-async def override(tx: Transaction, change: RowOverride, source: str, now: datetime) -> int:
+async def override(tx: Transaction, change: RowOverride, now: datetime) -> int:
     """Let an override count from now on, in place of an earlier one of the same row; return its id."""
     content = {
         "state": change.state,
@@ -167,13 +167,15 @@ async def override(tx: Transaction, change: RowOverride, source: str, now: datet
         "calls": [change.attempts.count, change.attempts.hours, change.attempts.per] if change.attempts else None,
         "rest": change.rest,
     }
-    return await _decide(tx, f"{change.state or 'federal'} {change.purpose}", content, change.reason, source, now)
+    return await _decide(
+        tx, f"{change.state or 'federal'} {change.purpose}", content, change.reason, change.source, now
+    )
 
 
-async def place(tx: Transaction, placed: Placed, source: str, now: datetime) -> int:
+async def place(tx: Transaction, placed: Placed, now: datetime) -> int:
     """Say where a ZIP code is, in place of what was said before; return the id of the override."""
     content = {"states": sorted(placed.place.states), "zones": sorted(placed.place.zones)}
-    return await _decide(tx, f"{_ZIP}{placed.zip_code}", content, placed.place.placed, source, now)
+    return await _decide(tx, f"{_ZIP}{placed.zip_code}", content, placed.place.placed, placed.source, now)
 
 
 async def lift_override(tx: Transaction, override_id: int, now: datetime) -> bool:
@@ -208,6 +210,7 @@ def _override_from(row: Any) -> RowOverride:
         found["holidays"],
         Attempts(*found["calls"]) if found["calls"] else None,
         found["rest"],
+        row.source,
         row.id,
     )
 
@@ -215,4 +218,4 @@ def _override_from(row: Any) -> RowOverride:
 def _placed_from(row: Any) -> Placed:
     found = msgspec.json.decode(row.content)
     place = Place(frozenset(found["states"]), frozenset(found["zones"]), placed=row.reason)
-    return Placed(row.subject.removeprefix(_ZIP), place, row.id)
+    return Placed(row.subject.removeprefix(_ZIP), place, row.source, row.id)
