@@ -116,7 +116,7 @@ _ZIP = "ZIP "
 
 def _select_in_force() -> sa.CompoundSelect[Any]:
     b, o = bans.c, overrides.c
-    columns = (
+    columns: tuple[tuple[sa.ColumnElement[Any], ...], ...] = (
         (sa.literal_column("1", Integer), b.id, b.state, b.until, b.reason, b.source, sa.literal_column("''", Text)),
         (sa.literal_column("2", Integer), o.id, o.subject, o.created_at, o.reason, o.source, o.content),
     )
@@ -167,9 +167,8 @@ async def override(tx: Transaction, change: RowOverride, now: datetime) -> int:
         "calls": [change.attempts.count, change.attempts.hours, change.attempts.per] if change.attempts else None,
         "rest": change.rest,
     }
-    return await _decide(
-        tx, f"{change.state or 'federal'} {change.purpose}", content, change.reason, change.source, now
-    )
+    subject = f"{change.state or 'federal'} {change.purpose}"
+    return await _decide(tx, subject, content, change.reason, change.source, now)
 
 
 async def place(tx: Transaction, placed: Placed, now: datetime) -> int:
