@@ -170,22 +170,67 @@ async def test_attempts(api: Api, office: Office, subtests: pytest.Subtests) -> 
         with subtests.test(sent=sent):
             succeeded(await update(api, CaseID=7, Attempts=sent), 7)
             assert (await api.get("GetCaseInfo", CaseID=7)).json()["Attempts"] == shown
-    recorded = await office.history(7)
-    for sent in (21, "21", 1000, "1000"):
-        with subtests.test(sent=sent):
-            assert_problem(await update(api, CaseID=7, Attempts=sent), 400, "UnknownStatus", "#/Cases/0/Attempts")
-    for sent in (10**18, 2**63, 10**300, "9" * 19, "9" * 5000):
-        with subtests.test(sent=str(sent)[:30]):  # no status of the firm, and no count either: both codes would do
+    for sent in (21, "21", 1000, "1000", 10**18, 2**63, "9" * 19):
+        with subtests.test(sent=sent):  # a report that is refused would let the phone ring again
             reply = await update(api, CaseID=7, Attempts=sent)
-            code = "UnknownStatus" if "UnknownStatus" in reply.text else "InvalidParameter"
-            assert_problem(reply, 400, code, "#/Cases/0/Attempts")
-    wrong: list[Any] = [-1, "-1", "+1", " 1", "1.5", 1.5, "one", "١", True, False, [], [1], {}]
+            succeeded(reply, 7)
+            assert reply.headers["X-Attempts-Limit"] == "20"
+            assert (await held(office, 7))[2] == "20"
+    recorded = await office.history(7)
+    wrong: list[Any] = [10**300, "9" * 5000, -1, "-1", "+1", " 1", "1.5", 1.5, "one", "١", True, False, [], [1], {}]
     for sent in wrong:
-        with subtests.test(sent=sent):
+        with subtests.test(sent=str(sent)[:30]):
             assert_problem(await update(api, CaseID=7, Attempts=sent), 400, "InvalidParameter", "#/Cases/0/Attempts")
     assert await office.history(7) == recorded
     await add_statuses_to(office, (StatusType.ATTEMPTS, "21"))
-    succeeded(await update(api, CaseID=7, Attempts="21"), 7)
+    reply = await update(api, CaseID=7, Attempts="21")
+    succeeded(reply, 7)
+    assert "X-Attempts-Limit" not in reply.headers
+
+
+async def test_a_count_above_the_highest_is_taken_as_the_highest_that_may_be_set(
+    api: Api, office: Office, subtests: pytest.Subtests
+) -> None:
+    await office.add(7, dialer="In the Dialer", attempts="2")
+
+    async def retire(*counts: str, retired: bool = True) -> None:
+        async with office.store.write() as tx:
+            firm = await open_firm(tx, office.name, lock=True)
+            for count in counts:
+                firm = await retire_status(tx, firm, StatusType.ATTEMPTS, count, retired)
+
+    await retire("20", "19", "7")
+    with subtests.test("the highest is retired"):
+        reply = await api.post(METHOD, json=[{"CaseID": 7, "Attempts": 20}, {"CaseID": 7, "Attempts": "Busy"}])
+        assert [result["Success"] for result in reply.json()["Results"]] == [True, False]
+        assert reply.headers["X-Attempts-Limit"] == "18"
+        assert (await held(office, 7))[2] == "18"
+    with subtests.test("one below it is retired"):
+        assert_problem(await update(api, CaseID=7, Attempts=7), 400, "RetiredStatus", "#/Cases/0/Attempts")
+    with subtests.test("the same again by the same claim is a success, and no second change"):
+        again = {"CaseID": 7, "Status": "To Dial", "NextCall": "2026-05-06T09:00:00", "Attempts": 21}
+        claim = (await office.case(7)).hold
+        assert claim
+        for _ in range(2):
+            reply = await api.post(METHOD, json=again, headers={"X-Claim-Id": str(claim.claim_id)})
+            succeeded(reply, 7)
+            assert reply.headers["X-Attempts-Limit"] == "18"
+        assert (await office.history(7)).count((DIALER, "To Dial", ACME)) == 1
+    with subtests.test("there is no count: as before"):
+        await retire(*map(str, range(21)))
+        body = assert_problem(await update(api, CaseID=7, Attempts=21), 400, "UnknownStatus", "#/Cases/0/Attempts")
+        assert body["detail"] == "'21' is not one of the firm's Attempts Status names, which has none."
+
+
+async def test_an_unknown_name_is_told_those_there_are(api: Api, office: Office) -> None:
+    await office.add(7)
+    body = assert_problem(await update(api, CaseID=7, Disposition="Busy tone"), 400, "UnknownStatus")
+    names = "Never Dialed, Busy, No Answer, Answering Machine, Successful"
+    assert body["detail"] == f"'Busy tone' is not one of the firm's Last Dialer Disposition names: {names}."
+    await add_statuses_to(office, *((StatusType.DISPOSITION, f"Disposition number {n}") for n in range(300)))
+    body = assert_problem(await update(api, CaseID=7, Disposition="Busy tone"), 400, "UnknownStatus")
+    assert body["detail"].endswith(" more.")
+    assert len(body["detail"]) < 320
 
 
 async def test_names_are_those_of_the_firm(api: Api, office: Office, subtests: pytest.Subtests) -> None:
@@ -197,7 +242,7 @@ async def test_names_are_those_of_the_firm(api: Api, office: Office, subtests: p
         for kind, name in [
             (StatusType.DISPOSITION, "Busy"),
             (StatusType.DIALER, "Gone"),
-            (StatusType.ATTEMPTS, "20"),
+            (StatusType.ATTEMPTS, "5"),
         ]:
             firm = await retire_status(tx, firm, kind, name, True)
         firm = await rename_status(tx, firm, StatusType.DIALER, "Do not Dial", "Nicht anrufen")
@@ -215,8 +260,8 @@ async def test_names_are_those_of_the_firm(api: Api, office: Office, subtests: p
         ("Disposition", "No Answer", "UnknownStatus"),
         ("Disposition", "To Dial", "UnknownStatus"),
         ("Disposition", "BUSY", "RetiredStatus"),
-        ("Attempts", "20", "RetiredStatus"),
-        ("Attempts", 20, "RetiredStatus"),
+        ("Attempts", "5", "RetiredStatus"),
+        ("Attempts", 5, "RetiredStatus"),
     ]
     for field, name, code in refused:
         with subtests.test(field=field, name=name):
@@ -244,7 +289,6 @@ async def test_one_bad_field_spoils_the_whole_item(api: Api, office: Office, sub
         ("Status", "No such", "UnknownStatus"),
         ("Status", 1, "InvalidParameter"),
         ("NextCall", "tomorrow", "InvalidParameter"),
-        ("Attempts", 99, "UnknownStatus"),
         ("Attempts", "many", "InvalidParameter"),
         ("Disposition", "No such", "UnknownStatus"),
         ("Disposition", ["Busy"], "InvalidParameter"),
@@ -339,7 +383,7 @@ async def test_a_case_twice_in_a_batch(api: Api, office: Office) -> None:
         {"CaseID": 7, "NextCall": "2026-01-01T00:00:00"},  # not yet To Dial
         {"CaseID": "7", "Status": "To Dial", "Attempts": 1},
         {"CaseID": 7, "NextCall": "2026-05-06T09:00:00", "Attempts": 2},
-        {"CaseID": 7, "Attempts": 99, "Disposition": "Busy"},
+        {"CaseID": 7, "Attempts": "many", "Disposition": "Busy"},
         {"CaseID": 7, "Disposition": "No Answer"},
     ]
     reply = await api.post(METHOD, json=items)

@@ -7,6 +7,7 @@ retention.py  purge
 firms.py keys.py statuses.py campaigns.py cases.py    the commands of each subject
 rules.py      rules list, ban, lift; explain, preflight
 overrides.py  rules override, place, restore
+reports.py    reports
 do_not_call.py    dnc
 sample.py     the sample firm of the demo
 """
@@ -18,7 +19,7 @@ import sys
 import typer
 
 from casedial import __version__
-from casedial.cli import campaigns, cases, do_not_call, firms, keys, retention, rules, serve, statuses
+from casedial.cli import campaigns, cases, do_not_call, firms, keys, reports, retention, rules, serve, statuses
 from casedial.cli.common import show_json
 from casedial.cli.doctor import doctor
 
@@ -38,6 +39,7 @@ app.add_typer(campaigns.app, name="campaign")
 app.add_typer(cases.app, name="cases")
 app.add_typer(rules.app, name="rules")
 app.add_typer(do_not_call.app, name="dnc")
+app.add_typer(reports.app, name="reports")
 serve.register(app)
 app.command()(doctor)
 retention.register(app)

@@ -16,6 +16,7 @@ from casedial.service.firms import open_firm
 from casedial.service.retention import Purge, purge_replies
 from casedial.storage import firms
 from casedial.storage.engine import Store
+from casedial.storage.retention import Kind
 from casedial.wire.values import show_instant
 
 _AGE = re.compile(r"([0-9]{1,7})\s*([dwh]?)", re.IGNORECASE)
@@ -51,7 +52,7 @@ def purge(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove notes, claims and history that are over, older than a firm keeps them."""
+    """Remove notes, claims, history and refused reports that are over, older than a firm keeps them."""
     total = run(lambda store: _purge(store, firm, older_than, yes), database_url, as_json)
     if as_json:
         shown = [{**row, "before": show_instant(row["before"])} for row in total.firms]
@@ -71,7 +72,7 @@ class _Total:
     def show(self, done: bool) -> None:
         """Say it."""
         if self.firms:
-            columns = ("firm", "before (UTC)", "claims", "history rows", "notes")
+            columns = ("firm", "before (UTC)", "claims", "history rows", "notes", "refused reports")
             rows = [
                 [f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else cell for cell in row.values()]
                 for row in self.firms
@@ -79,7 +80,7 @@ class _Total:
             show_table(columns, rows)
         if self.kept_for_ever:
             typer.echo(f"Kept for ever, so left alone: {', '.join(self.kept_for_ever)}.")
-        everything = sum(row[kind] for row in self.firms for kind in ("claims", "history", "notes"))
+        everything = sum(row[kind] for row in self.firms for kind in Kind)
         what = f"{count(everything, 'row')} and {show_replies(self.replies)}"
         if done:
             typer.echo(f"Removed {what}.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -117,6 +118,7 @@ class StatusesStale(Exception):
 
 
 _HELD = 10_000  # sets of statuses that are remembered
+_LISTED = 200  # characters of names that an error lists: a batch may have a thousand such items
 
 
 class Statuses:
@@ -189,12 +191,26 @@ class Statuses:
         """
         status = self.find(status_type, name)
         if status is None:
-            detail = f"{name[:80]!r} is not one of the firm's {status_type.label} names."
-            raise UnknownStatus(detail, [FieldError(pointer, detail)])
+            detail = f"{name[:80]!r} is not one of the firm's {status_type.label} names{self._listed(status_type)}."
+            raise UnknownStatus(detail, [FieldError(pointer, detail, name)])
         if status.retired:
             detail = f"The {status_type.label} {status.name!r} is retired; it can no longer be set."
-            raise RetiredStatus(detail, [FieldError(pointer, detail)])
+            raise RetiredStatus(detail, [FieldError(pointer, detail, name)])
         return status
+
+    def _listed(self, status_type: StatusType) -> str:
+        """Return the names that may be set, as the end of a sentence; of a long list only the first."""
+        names = [status.name for status in self.of(status_type) if not status.retired]
+        room = accumulate(len(name) + 2 for name in names)
+        shown = [name for name, length in zip(names, room, strict=True) if length <= _LISTED]
+        more = [f"{len(names) - len(shown)} more"] if len(shown) < len(names) else []
+        return f": {', '.join(shown + more)}" if names else ", which has none"
+
+    @cached_property
+    def highest_count(self) -> Status | None:
+        """Return the Attempts status of the highest count that may be set, None where no name is a count."""
+        counts = (status for status in self.of(StatusType.ATTEMPTS) if not status.retired and is_count(status.name))
+        return max(counts, key=lambda status: int(status.name), default=None)
 
 
 CASEDIAL = "casedial"  # who made a change that nobody asked for

@@ -124,8 +124,17 @@ def update(
         return change(case, statuses, case.dial_at, by, now, hold)
     if case.role != Role.TO_DIAL:
         detail = "NextCall without Status moves the date of a case that is To Dial; this case is not."
-        raise NotToDial(detail, [FieldError(f"{item.pointer}/NextCall", detail)])
+        sent = item.next_call.astimezone(firm.zone).replace(tzinfo=None).isoformat(timespec="seconds")
+        raise NotToDial(detail, [FieldError(f"{item.pointer}/NextCall", detail, sent)])
     return change(case, statuses, item.next_call, by, now)
+
+
+def with_known_attempts(firm: Firm, item: CaseUpdate) -> CaseUpdate:
+    """Return an item whose count is above all of the firm's with the highest of them: a refusal would dial again."""
+    highest = firm.statuses.highest_count
+    if item.attempts and highest and int(item.attempts) > int(highest.name):
+        return replace(item, attempts=highest.name)
+    return item
 
 
 def did_already(firm: Firm, item: CaseUpdate, history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:

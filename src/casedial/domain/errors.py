@@ -61,10 +61,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One bad field: a JSON pointer to it (``#/Records``) and what is wrong with it."""
+    """One bad field: a JSON pointer to it (``#/Records``), what is wrong with it, and what was sent in it."""
 
     pointer: str
     detail: str
+    sent: object = None
 
 
 class CasedialError(Exception):

@@ -14,7 +14,7 @@ from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import CasedialError
 from casedial.domain.rules import Purpose
 from casedial.places import BUILT
-from casedial.service import calling
+from casedial.service import calling, refused
 from casedial.storage import firms, health, schema
 from casedial.storage.engine import Database, Store, Transaction
 
@@ -58,6 +58,7 @@ async def examine(store: Store) -> list[Finding]:
             if not state.at_head:
                 return findings
             findings += [await _clock(tx), *await _claims(tx), *await _campaigns(tx), *await _snapshots(tx)]
+            findings += await _refused(tx)
     except CasedialError as error:
         cause = str(error.__cause__ or error.detail).splitlines()[0]
         findings.append(Finding("database", Level.FAILURE, cause, "See that it runs and that the URL is right."))
@@ -213,6 +214,19 @@ async def _neglect(tx: Transaction, firm: Firm, campaign: Status, now: datetime)
         return []
     found = f"{firm.name}: {campaign.name} has cases that may be called since an hour, and nobody claims any."
     return [Finding("campaigns", Level.WARNING, found, "See that the dialer runs, and with which campaign it asks.")]
+
+
+async def _refused(tx: Transaction) -> list[Finding]:
+    """Look for reports that dialers send in vain: what they tell of may be dialed once more."""
+    findings, now = [], datetime.now(UTC)
+    for listed, _ in await firms.every(tx):
+        advice = (
+            f"casedial reports refused --firm {listed.name!r} shows them. Ask the vendor to mend it, or add the name."
+        )
+        for vendor in await refused.lately(tx, listed, now):
+            level = Level.OK if vendor.is_usual else Level.WARNING
+            findings.append(Finding("refused reports", level, f"{listed.name}: {vendor.found}", advice))
+    return findings or [Finding("refused reports", Level.OK, "none")]
 
 
 async def _snapshots(tx: Transaction) -> Sequence[Finding]:

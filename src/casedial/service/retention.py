@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from casedial.domain.retention import HistoryRow, HistoryWalk
-from casedial.storage import idempotency, retention
+from casedial.storage import idempotency, refused, retention
 from casedial.storage.engine import Store
 from casedial.storage.retention import Kind, OldNote
 
@@ -19,9 +19,9 @@ _REPLIES_AT_ONCE = 500  # each as large as a reply may be
 
 @dataclass(slots=True)
 class Purge:
-    """The removal of one firm's claims, history and notes that were over at ``cutoff``; without ``do`` they count only.
+    """The removal of one firm's claims, history, notes and refused reports that were over at ``cutoff``.
 
-    It may end anywhere: the next one goes on with what is left.
+    Without ``do`` they are only counted. It may end anywhere: the next one goes on with what is left.
     """
 
     store: Store
@@ -35,6 +35,9 @@ class Purge:
         held = await self._claims()
         await self._history(held)
         await self._notes()
+        async with self.store.read() as tx:
+            refused_ids = await refused.ids_until(tx, self.firm_id, self.cutoff)
+        await self._remove(Kind.REFUSED, refused_ids)
 
     async def _claims(self) -> set[UUID]:
         """Remove claims that hold no case any more, nor did lately; return the other old ones."""

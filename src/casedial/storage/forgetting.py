@@ -21,6 +21,7 @@ from casedial.storage.tables import (
     keys,
     notes,
     phone_numbers,
+    refused_reports,
     status_history,
 )
 
@@ -52,7 +53,7 @@ async def delete(tx: Transaction, firm_id: int, case_id: int) -> dict[str, int]:
     }
     if (await tx.execute(do_not_call.delete().where(_of(do_not_call, firm_id, case_id)))).rowcount:
         await firms.change(tx, firm_id)  # it may have no list any more
-    for table in (phone_numbers, calls, cases):
+    for table in (phone_numbers, calls, refused_reports, cases):
         await tx.execute(table.delete().where(_of(table, firm_id, case_id)))
     return removed
 
@@ -115,7 +116,7 @@ async def wipe(store: Store) -> bool:
         async with store.session() as tx:
             await tx.connection.execution_options(isolation_level="AUTOCOMMIT")
             began = await tx.clock()
-            for table in (*_ROWS.values(), phone_numbers, calls, claims, idempotency, cases):
+            for table in (*_ROWS.values(), phone_numbers, calls, refused_reports, claims, idempotency, cases):
                 await tx.execute(sa.text(f"VACUUM (ANALYZE) {table.name}"))  # statistics hold samples of the values
             # What a transaction from before may still see stays.
             return not await health.old_snapshots(tx, await tx.clock() - began)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from casedial.domain.cases import Role
 from casedial.domain.retention import HistoryRow
 from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import cases, claims, notes, status_history
+from casedial.storage.tables import cases, claims, notes, refused_reports, status_history
 
 PAGE = 2000
 
@@ -24,9 +24,10 @@ class Kind(StrEnum):
     CLAIMS = "claims"
     HISTORY = "history"
     NOTES = "notes"
+    REFUSED = "refused"
 
 
-_TABLES = {Kind.CLAIMS: claims, Kind.HISTORY: status_history, Kind.NOTES: notes}
+_TABLES = {Kind.CLAIMS: claims, Kind.HISTORY: status_history, Kind.NOTES: notes, Kind.REFUSED: refused_reports}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from functools import partial
 
 from litestar.types import HTTPScope, Receive, Send
 
-from casedial.domain.cases import Caller, Case
+from casedial.domain.cases import Caller, Case, Firm
 from casedial.domain.claims import Claim
+from casedial.domain.dialing import CaseUpdate, with_known_attempts
 from casedial.domain.errors import (
     BodyTooLarge,
     BodyTooSlow,
@@ -33,6 +34,7 @@ from casedial.web.exchange import Call, Reply, sent
 from casedial.web.joint import SLOW_SECONDS, ClaimCall, JointClaims, check_fresh
 from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
 from casedial.web.problems import problem, refusal, send_reply
+from casedial.web.refused import RefusedReports, refused_items, refused_whole
 from casedial.web.replay import Replays
 from casedial.wire import requests, values
 from casedial.wire.documents import read_document
@@ -106,14 +108,26 @@ def _get_case_info(call: Call) -> Job:
 def _update_case_status(call: Call) -> Job:
     fence = call.claim_id
     batch = requests.case_updates(call.document, call.caller.firm.zone)
+    items, limit = _within_attempts(call.caller.firm, batch.items)
 
     async def work(tx: Transaction) -> Reply:
-        outcomes, opened = await dialing.update_case_status(tx, call.caller, batch.items, call.now, fence)
-        headers = _claim_headers(opened[0]) if len(opened) == 1 else {}
-        reply = _results(call, batch.echoes, outcomes, headers)
-        return replace(reply, claimed_in=frozenset().union(*(claim.campaign_ids for claim in opened)))
+        outcomes, opened = await dialing.update_case_status(tx, call.caller, items, call.now, fence)
+        reply = _results(call, batch.echoes, outcomes, _claim_headers(opened[0]) if len(opened) == 1 else {})
+        campaigns = frozenset().union(*(claim.campaign_ids for claim in opened))
+        refused = refused_items(batch, outcomes)
+        return replace(reply, headers=reply.headers | limit, claimed_in=campaigns, refused=refused)
 
     return Job(max(1, len(batch.items)), work)
+
+
+def _within_attempts(
+    firm: Firm, items: Sequence[CaseUpdate | CasedialError]
+) -> tuple[list[CaseUpdate | CasedialError], dict[str, str]]:
+    """Return the items with no count above the firm's highest, and the header that says where there was one."""
+    known = [with_known_attempts(firm, item) if isinstance(item, CaseUpdate) else item for item in items]
+    cut = any(now is not sent for now, sent in zip(known, items, strict=True))
+    highest = firm.statuses.highest_count
+    return known, {"X-Attempts-Limit": highest.name} if cut and highest else {}
 
 
 def _add_case_note(call: Call) -> Job:
@@ -200,10 +214,12 @@ class Api:
         self._authenticator = authenticator
         self._replays = Replays(store)
         self._claims = JointClaims(store)
+        self._refused = RefusedReports(store)
 
     async def close(self) -> None:
         """Finish what goes on behind requests, and close the database."""
         await self._authenticator.close()
+        await self._refused.close()
         await self._store.close()
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
@@ -215,7 +231,8 @@ class Api:
         try:
             reply = await self._perform(scope, receive, record)
         except Exception as error:
-            reply = refusal(record, error)
+            reply = replace(refusal(record, error), refused=refused_whole(record, error))
+        self._refused.note(record, reply.refused)
         await send_reply(send, record, reply)
 
     async def _perform(self, scope: HTTPScope, receive: Receive, record: RequestRecord) -> Reply:

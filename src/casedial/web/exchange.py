@@ -10,6 +10,7 @@ from uuid import UUID
 from litestar.types import HTTPScope
 
 from casedial.domain.cases import Caller
+from casedial.domain.refused import Refusal
 from casedial.web.observe import SUCCESS
 from casedial.wire import requests, values
 from casedial.wire.documents import Document
@@ -52,3 +53,4 @@ class Reply:
     cases: int = 0
     claimed: int = 0
     claimed_in: frozenset[int | None] = frozenset()  # campaigns; None is that of cases that are in none
+    refused: tuple[Refusal, ...] = ()  # reports, where it answers an update

@@ -43,6 +43,8 @@ _STARTED = time.time()
 _RETURNED = Counter("casedial_cases_returned", "Cases returned to To Dial because their claim ran out unanswered.")
 _ADOPTED = Counter("casedial_cases_adopted", "Cases found In the Dialer without a claim, and given one.")
 
+_REFUSED = Counter("casedial_reports_refused", "Reports that were refused, item by item.", ["key", "code"])
+
 # The outcome of a request is the code of its error, or one of these.
 SUCCESS = "Success"
 PARTIAL = "PartialSuccess"  # some items of a write failed
@@ -102,6 +104,12 @@ def note_request(record: RequestRecord, verb: str, status: int, seconds: float) 
         key=record.key,
         cases=record.cases,
     )
+
+
+def note_refused(key_id: int, by_code: Mapping[str, int]) -> None:
+    """Count reports that were refused."""
+    for code, reports in by_code.items():
+        _REFUSED.labels(str(key_id), code).inc(reports)
 
 
 def note_returned(cases: int) -> None:

@@ -71,7 +71,8 @@ _ITEM: dict[str, Schema] = {
         "description": "Date/time of the next call. Absent with a Status: now.",
     },
     "Attempts": {
-        "description": "Attempts count, one of the firm's Attempts statuses.",
+        "description": "Attempts count, one of the firm's Attempts statuses. Above the highest of them: the highest, "
+        "and `X-Attempts-Limit` says so.",
         "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]*$"}],
     },
     "Disposition": {"type": "string", "description": "New Last Dialer Disposition."},
@@ -276,7 +277,7 @@ def _update(base: str) -> Schema:
             "Updates status for one or more cases",
             _ITEM,
             _body({"anyOf": [_batch(item), several, item]}, UPDATE, item),
-            _responses(_WRITE, updated, (*own, *statuses, *_REPEATED), _CLAIM),
+            _responses(_WRITE, updated, (*own, *statuses, *_REPEATED), ("X-Attempts-Limit", *_CLAIM)),
             ("X-Claim-Id",),
         )
     }
@@ -351,6 +352,7 @@ def _components() -> Schema:
             "X-Request-Id": _header("Names this request in the server's log.", always=True),
             "X-Ignored-Parameters": _header("Parameters that nothing asked for, percent-encoded."),
             "X-Records-Limit": _header("The maximum to which Records was cut."),
+            "X-Attempts-Limit": _header("The firm's highest Attempts status, as which a higher count was taken."),
             "X-Claim-Id": _header("The claim that holds the cases of this reply."),
             "X-Claim-Expires": _header("When it runs out, unless extended; absent when it does not."),
             "Allow": _header("The HTTP methods this path takes.", always=True),

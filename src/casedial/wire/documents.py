@@ -246,13 +246,15 @@ class Parameters:
 
     def optional(self, name: str, read: Callable[[object], T | None]) -> T | None:
         """Return the parameter as ``read`` makes it, or None when absent or wrong."""
+        sent = self.every(name)
+        pointer, value = f"{self.pointer}/{name}", sent[0] if sent else None
         try:
-            values = [read(value) for value in self.every(name)]
+            values = [read(value) for value in sent]
         except CasedialError as error:
-            self.refuse(type(error)(error.detail, [FieldError(f"{self.pointer}/{name}", error.detail)]))
+            self.refuse(type(error)(error.detail, [FieldError(pointer, error.detail, value)]))
             return None
         except ValueError as error:
-            self.refuse(InvalidParameter(f"{name} {error}.", [FieldError(f"{self.pointer}/{name}", str(error))]))
+            self.refuse(InvalidParameter(f"{name} {error}.", [FieldError(pointer, str(error), value)]))
             return None
         if any(value != values[0] for value in values[1:]):
             self.refuse(conflict(name, self.pointer))
