@@ -32,7 +32,7 @@ from casedial.service import calling
 from casedial.service import campaigns as service
 from casedial.service.campaigns import FIRMS_OWN, CampaignChange
 from casedial.service.firms import open_firm
-from casedial.storage.engine import Store
+from casedial.storage.engine import Store, Transaction
 
 app = typer.Typer(help="What a firm decided for one campaign.", no_args_is_help=True)
 
@@ -131,9 +131,11 @@ def show_week(windows: Week) -> str:
 def _change(
     name: str, firm: str, change: CampaignChange, database_url: str | None, as_json: bool
 ) -> tuple[Firm, Status]:
+    async def on_firm(tx: Transaction) -> tuple[Firm, Status]:
+        return await service.set_campaign(tx, await open_firm(tx, firm, lock=True), name, change)
+
     async def work(store: Store) -> tuple[Firm, Status]:
-        async with store.write() as tx:
-            changed = await service.set_campaign(tx, await open_firm(tx, firm, lock=True), name, change)
+        changed = await store.transact(on_firm)
         if change.lets_through:
             await calling.look_again(store, changed[0].id, changed[1].id)
         return changed

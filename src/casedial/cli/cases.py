@@ -25,6 +25,7 @@ from casedial.cli.common import (
     show_replies,
     show_table,
 )
+from casedial.domain.authors import operator
 from casedial.domain.cases import PRIORITIES, Firm, Hold, Phone, StatusType
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange, StatusPeriod, concerns
 from casedial.domain.errors import InvalidSetting
@@ -291,7 +292,7 @@ async def _change(store: Store, name: str, which: CaseFilter, order: _Order, do:
                 found.in_the_dialer += 1
     found.unknown = sorted(set(which.case_ids or ()) - known)
     found.cases = len(case_ids) if not do else 0
-    by = f"{getpass.getuser()} (command line)"
+    by = operator(getpass.getuser())
     for start in range(0, len(case_ids) if do else 0, PAGE):
         page = case_ids[start : start + PAGE]
         work = partial(change_cases, firm=firm, case_ids=page, wanted=change, by=by, now=datetime.now(UTC))

@@ -19,7 +19,7 @@ from casedial.domain.cases import StatusType, fold
 from casedial.domain.errors import CasedialError, InvalidSetting, StorageUnavailable
 from casedial.settings import settings_from
 from casedial.storage import schema
-from casedial.storage.engine import Store
+from casedial.storage.engine import Store, Transaction
 from casedial.wire.values import show_time
 
 T = TypeVar("T")
@@ -59,6 +59,11 @@ def run(
         raise
     except OSError as error:
         fail(InvalidSetting(f"A file cannot be read or written: {error.strerror or error}."), as_json)
+
+
+def change(work: Callable[[Transaction], Awaitable[T]], database_url: str | None, as_json: bool = False) -> T:
+    """Do what ``run`` does in one transaction, begun anew where PostgreSQL ended it to break a deadlock."""
+    return run(lambda store: store.transact(work), database_url, as_json)
 
 
 def fail(error: CasedialError, as_json: bool = False) -> NoReturn:

@@ -18,7 +18,7 @@ from casedial.service import calling
 from casedial.service import do_not_call as service
 from casedial.service.firms import open_firm
 from casedial.storage import do_not_call as stored
-from casedial.storage.engine import Store
+from casedial.storage.engine import Store, Transaction
 from casedial.wire.values import MAX_CASE_ID
 
 app = typer.Typer(
@@ -46,8 +46,10 @@ def _read(numbers: Sequence[str] | None, cases: Sequence[int] | None, as_json: b
 
 
 async def _add(store: Store, firm: str, listings: Sequence[Listing]) -> int:
-    async with store.write() as tx:
+    async def on_firm(tx: Transaction) -> int:
         return await service.add(tx, await open_firm(tx, firm, lock=True), listings)
+
+    return await store.transact(on_firm)
 
 
 @app.command()
@@ -85,11 +87,13 @@ def remove(
     """Take numbers or cases off the list: they may be called again."""
     named, case_ids = _read(numbers, case, as_json)
 
+    async def on_firm(tx: Transaction) -> tuple[int, int]:
+        opened = await open_firm(tx, firm, lock=True)
+        return opened.id, await service.remove(tx, opened, named, case_ids)
+
     async def work(store: Store) -> int:
-        async with store.write() as tx:
-            opened = await open_firm(tx, firm, lock=True)
-            removed = await service.remove(tx, opened, named, case_ids)
-        await calling.look_again(store, opened.id)
+        firm_id, removed = await store.transact(on_firm)
+        await calling.look_again(store, firm_id)
         return removed
 
     removed = run(work, database_url, as_json)

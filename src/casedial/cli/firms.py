@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, Row, count, run, show_json, show_table, show_timeout
+from casedial.cli.common import AsJson, DatabaseUrl, Row, change, count, run, show_json, show_table, show_timeout
 from casedial.domain.cases import Firm
 from casedial.service import calling
 from casedial.service import firms as service
 from casedial.storage import firms
-from casedial.storage.engine import Store
+from casedial.storage.engine import Store, Transaction
 
 app = typer.Typer(help="Law firms.", no_args_is_help=True)
 
@@ -47,12 +47,10 @@ def add(
 ) -> None:
     """Add a firm, with the specification's typical statuses."""
 
-    async def work(store: Store) -> Firm:
-        return await store.transact(
-            lambda tx: service.add_firm(tx, name, time_zone, datetime.now(UTC), default_records)
-        )
+    async def work(tx: Transaction) -> Firm:
+        return await service.add_firm(tx, name, time_zone, datetime.now(UTC), default_records)
 
-    firm = run(work, database_url, as_json)
+    firm = change(work, database_url, as_json)
     if as_json:
         show_json(_row(firm))
     else:
@@ -87,10 +85,12 @@ def set_(
     A new claim timeout counts for claims made from then on.
     """
 
+    async def on_firm(tx: Transaction) -> Firm:
+        firm = await service.open_firm(tx, name, lock=True)
+        return await service.set_firm(tx, firm, time_zone, default_records, claim_timeout, retention_days, min_gap)
+
     async def work(store: Store) -> Firm:
-        async with store.write() as tx:
-            firm = await service.open_firm(tx, name, lock=True)
-            firm = await service.set_firm(tx, firm, time_zone, default_records, claim_timeout, retention_days, min_gap)
+        firm = await store.transact(on_firm)
         if min_gap is not None:
             await calling.look_again(store, firm.id)
         return firm

@@ -10,14 +10,26 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, count, run, show_json, show_moment, show_table, span
+from casedial.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    FirmName,
+    Row,
+    change,
+    count,
+    run,
+    show_json,
+    show_moment,
+    show_table,
+    span,
+)
 from casedial.domain.cases import Firm, StatusType
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.keys import ALL_SCOPES, KeyLimits, Scope
 from casedial.service import firms as firm_service
 from casedial.service import keys as service
 from casedial.storage import firms, keys
-from casedial.storage.engine import Store
+from casedial.storage.engine import Store, Transaction
 from casedial.wire.values import local_time
 
 T = TypeVar("T")
@@ -116,12 +128,11 @@ def _limited_to(firm: Firm, limits: KeyLimits) -> str:
 def _add(
     firm: str, vendor: str, key: str | None, wanted: _Wanted, database_url: str | None, as_json: bool
 ) -> tuple[Firm, service.NewKey]:
-    async def work(store: Store) -> tuple[Firm, service.NewKey]:
-        async with store.write() as tx:
-            opened = await firm_service.open_firm(tx, firm)
-            return opened, await service.add_key(tx, opened, vendor, datetime.now(UTC), key, wanted.meant(opened))
+    async def work(tx: Transaction) -> tuple[Firm, service.NewKey]:
+        opened = await firm_service.open_firm(tx, firm)
+        return opened, await service.add_key(tx, opened, vendor, datetime.now(UTC), key, wanted.meant(opened))
 
-    return run(work, database_url, as_json)
+    return change(work, database_url, as_json)
 
 
 @app.command()
@@ -196,12 +207,11 @@ def set_(
     _refuse_both("rate-limit", rate_limit, "no-rate-limit", no_rate_limit)
     _refuse_both("expires", expires, "no-expiry", no_expiry)
 
-    async def work(store: Store) -> tuple[Firm, keys.KeyRecord, KeyLimits]:
-        async with store.write() as tx:
-            key, firm = await service.open_key(tx, key_id)
-            return firm, key, await service.limit_key(tx, key, firm, wanted.meant(firm), datetime.now(UTC))
+    async def work(tx: Transaction) -> tuple[Firm, keys.KeyRecord, KeyLimits]:
+        key, firm = await service.open_key(tx, key_id)
+        return firm, key, await service.limit_key(tx, key, firm, wanted.meant(firm), datetime.now(UTC))
 
-    firm, key, limits = run(work, database_url, as_json)
+    firm, key, limits = change(work, database_url, as_json)
     if as_json:
         show_json({"id": key_id, **_limits_row(firm, limits)})
     else:
@@ -240,13 +250,12 @@ def roll(
     _refuse_both("expires", expires, "no-expiry", no_expiry)
     wanted = _Wanted(None, None, None, expires, None, no_expiry)
 
-    async def work(store: Store) -> tuple[Firm, service.NewKey, datetime]:
-        async with store.write() as tx:
-            key, firm = await service.open_key(tx, key_id)
-            new, ends = await service.roll_key(tx, key, firm, overlap, datetime.now(UTC), wanted.meant(firm))
-            return firm, new, ends
+    async def work(tx: Transaction) -> tuple[Firm, service.NewKey, datetime]:
+        key, firm = await service.open_key(tx, key_id)
+        new, ends = await service.roll_key(tx, key, firm, overlap, datetime.now(UTC), wanted.meant(firm))
+        return firm, new, ends
 
-    firm, new, ends = run(work, database_url, as_json)
+    firm, new, ends = change(work, database_url, as_json)
     if as_json:
         row = {"key": new.key, "id": new.id, **_limits_row(firm, new.limits)}
         show_json({**row, "old_id": key_id, "old_expires_at": _shown(ends)})
@@ -298,11 +307,7 @@ def _row(key: keys.KeyRecord, firm: Firm) -> Row:
 @app.command()
 def revoke(key_id: KeyID, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Refuse a key from now on; every server does so at once."""
-
-    async def work(store: Store) -> None:
-        await store.transact(lambda tx: service.revoke_key(tx, key_id, datetime.now(UTC)))
-
-    run(work, database_url, as_json)
+    change(lambda tx: service.revoke_key(tx, key_id, datetime.now(UTC)), database_url, as_json)
     if as_json:
         show_json({"id": key_id, "revoked": True})
     else:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, StatusTypeOption, run, show_json, show_table
+from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, StatusTypeOption, change, show_json, show_table
 from casedial.domain.cases import Firm, Flag, StatusType
 from casedial.service import firms as firm_service
 from casedial.service import statuses as service
-from casedial.storage.engine import Store, Transaction
+from casedial.storage.engine import Transaction
 
 app = typer.Typer(help="A firm's statuses, of each of the four types.", no_args_is_help=True)
 
@@ -36,9 +36,8 @@ def _show(
 ) -> None:
     """Do the work on the firm, held against other operators, and show the list as it is then."""
 
-    async def change(store: Store) -> Firm:
-        async with store.write() as tx:
-            return await work(tx, await firm_service.open_firm(tx, firm, lock=True))
+    async def on_firm(tx: Transaction) -> Firm:
+        return await work(tx, await firm_service.open_firm(tx, firm, lock=True))
 
     rows: list[Row] = [
         {
@@ -48,7 +47,7 @@ def _show(
             "retired": status.retired,
             **({"flags": sorted(status.flags)} if kind is StatusType.DISPOSITION else {}),
         }
-        for status in run(change, database_url, as_json).statuses.of(kind)
+        for status in change(on_firm, database_url, as_json).statuses.of(kind)
     ]
     if as_json:
         show_json(rows)

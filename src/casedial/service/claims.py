@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from casedial.domain.authors import is_own
 from casedial.domain.cases import CASEDIAL, Caller, Case, Firm, Role, StatusChange, StatusType
 from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker, answer, enter, has_run_out, renew
 from casedial.domain.claims import opened as claim_opened
@@ -48,9 +49,16 @@ def lost() -> ClaimLost:
 
 
 async def claims_of(tx: Transaction, caller: Caller, claim_ids: Iterable[UUID]) -> dict[UUID, Claim]:
-    """Return those of these claims that are of the caller's vendor, whichever of its keys made them."""
+    """Return those of these claims that are of the caller's vendor, whichever of its keys made them.
+
+    What casedial opened itself is nobody's, though there may be a key of a vendor with such a name from before.
+    """
     found = await leases.find(tx, caller.firm, claim_ids)
-    return {claim_id: claim for claim_id, claim in found.items() if claim.vendor == caller.vendor}
+    return {
+        claim_id: claim
+        for claim_id, claim in found.items()
+        if claim.vendor == caller.vendor and not (claim.key_id is None and is_own(claim.vendor))
+    }
 
 
 async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -> ClaimOutcome:

@@ -10,12 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
+from casedial.domain.authors import is_own
 from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import CasedialError
 from casedial.domain.rules import Purpose
 from casedial.places import BUILT
 from casedial.service import calling, refused
-from casedial.storage import firms, health, schema
+from casedial.storage import firms, health, keys, schema
 from casedial.storage.engine import Database, Store, Transaction
 
 _SKEW_WARNS, _SKEW_FAILS = timedelta(seconds=2), timedelta(seconds=30)
@@ -58,7 +59,7 @@ async def examine(store: Store) -> list[Finding]:
             if not state.at_head:
                 return findings
             findings += [await _clock(tx), *await _claims(tx), *await _campaigns(tx), *await _snapshots(tx)]
-            findings += await _refused(tx)
+            findings += [*await _refused(tx), *await _keys(tx)]
     except CasedialError as error:
         cause = str(error.__cause__ or error.detail).splitlines()[0]
         findings.append(Finding("database", Level.FAILURE, cause, "See that it runs and that the URL is right."))
@@ -227,6 +228,20 @@ async def _refused(tx: Transaction) -> list[Finding]:
             level = Level.OK if vendor.is_usual else Level.WARNING
             findings.append(Finding("refused reports", level, f"{listed.name}: {vendor.found}", advice))
     return findings or [Finding("refused reports", Level.OK, "none")]
+
+
+async def _keys(tx: Transaction) -> list[Finding]:
+    """Look for vendors with a name that casedial signs with: such keys were made by an older one."""
+    mistaken = [key for key in await keys.every(tx) if key.revoked_at is None and is_own(key.vendor)]
+    return [
+        Finding(
+            "keys",
+            Level.WARNING,
+            f"{key.firm_name}: key {key.id} is of a vendor {key.vendor!r}, a name that casedial itself signs with.",
+            "Make a key with the vendor's own name (casedial key add), and revoke this one.",
+        )
+        for key in mistaken
+    ] or [Finding("keys", Level.OK, "every vendor has a name of its own")]
 
 
 async def _snapshots(tx: Transaction) -> Sequence[Finding]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from casedial.domain.authors import is_own
 from casedial.domain.cases import Firm, StatusType, fold
 from casedial.domain.errors import (
     InvalidSetting,
@@ -133,6 +134,8 @@ async def add_key(
     Raises KeyExists, StatusNotFound, or InvalidSetting for a key, a vendor's name or a limit that cannot be used.
     """
     named = checked_name(vendor, "A vendor's name")
+    if is_own(named):
+        raise InvalidSetting(f"{named!r} is a name that casedial itself signs with; give that of the dialer company.")
     known = {fold(there.vendor): there.vendor for there in await keys.every(tx, firm.id)}
     vendor = known.get(fold(named), named)  # claims belong to a vendor: one name has one spelling
     return await _add(tx, firm, vendor, now, key, _changed(firm, UNLIMITED, change, now))
