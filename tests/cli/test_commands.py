@@ -230,7 +230,7 @@ async def test_set_says_how_many_and_does_it_with_yes(casedial: Casedial, office
     def set_(*arguments: object) -> Any:
         return casedial.json("cases", "set", *who, *arguments)
 
-    left = {"unknown": [99], "in_the_dialer": 1}  # which is 5
+    left = {"unknown": [99], "in_the_dialer": 1, "from_the_dialer": 0, "do_not_call": 0, "unchanged": 0}  # 5 is left
     to_dial = ("1", "5", "99", "--to-dial", "--at", "2030-01-01T09:00:00")
     assert await asyncio.to_thread(set_, *to_dial) == {"cases": 1, "done": False, **left}
     assert (await office.history(1)) == []

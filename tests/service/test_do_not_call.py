@@ -109,7 +109,7 @@ async def test_an_operator_and_an_import_keep_it_off(office: Office) -> None:
     await add(office, "4025550101", case_ids=(2,))
     firm = await office.firm()
     async with office.store.write() as tx:
-        assert await change_cases(tx, firm, [1], OperatorChange(Move.TO_DIAL), "me", NOW) == 1
+        assert (await change_cases(tx, firm, [1], OperatorChange(Move.TO_DIAL), "me", NOW)).do_not_call == 1
         row = CaseRow(2, statuses={StatusType.DIALER: "To Dial"}, phones=(HOME,))
         await import_rows(tx, office.name, [row], ImportOptions(), NOW)
     assert await off_by(office, 1) == OFF

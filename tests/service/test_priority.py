@@ -21,7 +21,7 @@ async def give(office: Office, priority: int, *case_ids: int) -> None:
     firm = await office.firm()
     async with office.store.write() as tx:
         wanted = OperatorChange(priority=priority)
-        assert await change_cases(tx, firm, case_ids, wanted, "somebody", NOW) == len(case_ids)
+        assert (await change_cases(tx, firm, case_ids, wanted, "somebody", NOW)).cases == len(case_ids)
 
 
 async def claim(office: Office, records: int, auto_change: bool = True, **query: Any) -> list[Case]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from casedial.cli.common import (
     FirmName,
     Row,
     count,
+    err,
     fail,
     run,
     show_json,
@@ -25,12 +25,13 @@ from casedial.cli.common import (
     show_replies,
     show_table,
 )
+from casedial.cli.output import Output, is_standard
 from casedial.domain.authors import operator
 from casedial.domain.cases import PRIORITIES, Firm, Hold, Phone, StatusType
-from casedial.domain.dialing import CaseFilter, Move, OperatorChange, StatusPeriod, concerns
+from casedial.domain.dialing import CaseFilter, Move, OperatorChange, StatusPeriod
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.phones import is_fax, read
-from casedial.service.cases import PAGE, CaseFile, change_cases, every_case, show_case
+from casedial.service.cases import BulkChange, CaseFile, Changed, show_case
 from casedial.service.firms import open_firm
 from casedial.service.forgetting import Forgetting, Forgotten, ReplyForm
 from casedial.service.imports import ImportOptions
@@ -68,16 +69,14 @@ def import_(
         show_json(total.document())
     else:
         total.show()
-    if total.rejected:
+    if total.rejected or total.error:
         raise typer.Exit(1)
 
 
 @app.command("export")
 def export(
     firm: FirmName,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write; by default standard output.")
-    ] = None,
+    output: Output = None,
     form: Annotated[
         files.Form | None, typer.Option("--format", help="By default CSV, or what the file's name says.")
     ] = None,
@@ -86,12 +85,12 @@ def export(
 ) -> None:
     """Write all cases as a file that import reads."""
     chosen = form or files.form_of(output or Path("-"))
-    if as_json and output is None:
+    if as_json and is_standard(output):
         fail(InvalidSetting("With --json the cases go to a file: name it with --output."), as_json)
     written = run(lambda store: files.export_file(store, firm, output, chosen), database_url, as_json)
     if as_json:
         show_json({"file": str(output), "cases": written})
-    elif output:
+    elif not is_standard(output):
         typer.echo(f"Wrote {count(written, 'case')} to {output}.")
 
 
@@ -215,11 +214,14 @@ def set_(
             show_default=False,
         ),
     ] = None,
+    after: Annotated[
+        int, typer.Option(min=0, help="Only cases of a higher CaseID: goes on where it ended half-way.")
+    ] = 0,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say how many.")] = False,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change many cases, by CaseID or by filter: say how many first, do it with --yes."""
+    """Change many cases, by CaseID or by filter: say how many first, do it with --yes. In CaseID order."""
     chosen = ((Move.TO_DIAL, to_dial), (Move.DO_NOT_DIAL, do_not_dial), (Move.BACK_FROM_DIALER, back_from_dialer))
     moves = [move for move, wanted in chosen if wanted]
     if len(moves) > 1 or not (moves or into_campaign or priority):
@@ -232,11 +234,18 @@ def set_(
     if (which == CaseFilter()) is not every:
         raise typer.BadParameter("say which cases: either CaseIDs or filters, or --all")
     order = _Order(moves[0] if moves else None, at, into_campaign, priority)
-    found = run(lambda store: _change(store, firm, which, order, yes), database_url, as_json)
+    by = operator(getpass.getuser())
+    found = run(
+        lambda store: _change(BulkChange(store, firm, which, order.read, by, yes, Changed(last=after))),
+        database_url,
+        as_json,
+    )
+    unknown = sorted(case_id for case_id in {*(which.case_ids or ())} - found.known if case_id > after)
     if as_json:
-        show_json({"cases": found.cases, "done": yes, "unknown": found.unknown, "in_the_dialer": found.in_the_dialer})
+        told = {name: number for name, number in asdict(found).items() if name not in ("known", "last")}
+        show_json({**told, "done": yes, "unknown": unknown})
     else:
-        found.show(yes)
+        _show_changed(found, order.move, unknown, yes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,46 +267,35 @@ class _Order:
         return OperatorChange(self.move, dial_at, into, self.priority)
 
 
-@dataclass(slots=True)
-class _Found:
-    """How many cases are to change, and which of those that were meant are not."""
-
-    cases: int = 0
-    unknown: list[int] = field(default_factory=list)
-    in_the_dialer: int = 0
-
-    def show(self, done: bool) -> None:
-        """Say it."""
-        if done:
-            typer.echo(f"Changed {count(self.cases, 'case')}.")
-        else:
-            typer.echo(f"This would change {count(self.cases, 'case')}. Nothing was changed; add --yes to do it.")
-        if self.unknown:
-            typer.echo(f"The firm does not have: {', '.join(map(str, self.unknown))}.")
-        if self.in_the_dialer:
-            typer.echo(f"Left in the dialer: {count(self.in_the_dialer, 'case')}; --back-from-dialer takes them back.")
+async def _change(bulk: BulkChange) -> Changed:
+    try:
+        await bulk.run()
+    except asyncio.CancelledError:  # by Ctrl-C
+        if bulk.do and bulk.changed.cases + bulk.changed.do_not_call:
+            err.print(bulk.halfway)
+        raise
+    return bulk.changed
 
 
-async def _change(store: Store, name: str, which: CaseFilter, order: _Order, do: bool) -> _Found:
-    found, case_ids, known = _Found(), [], set()
-    async with store.read() as tx:
-        firm = await open_firm(tx, name)
-        change = order.read(firm)
-        async for case in every_case(tx, firm, which):
-            if which.case_ids:
-                known.add(case.case_id)
-            if concerns(change, case):
-                case_ids.append(case.case_id)
-            elif change.move is Move.TO_DIAL:
-                found.in_the_dialer += 1
-    found.unknown = sorted(set(which.case_ids or ()) - known)
-    found.cases = len(case_ids) if not do else 0
-    by = operator(getpass.getuser())
-    for start in range(0, len(case_ids) if do else 0, PAGE):
-        page = case_ids[start : start + PAGE]
-        work = partial(change_cases, firm=firm, case_ids=page, wanted=change, by=by, now=datetime.now(UTC))
-        found.cases += await store.transact(work)
-    return found
+def _show_changed(found: Changed, move: Move | None, unknown: list[int], done: bool) -> None:
+    """Say what became of the cases, or would, by reason."""
+    if done:
+        typer.echo(f"Changed {count(found.cases, 'case')}.")
+    else:
+        typer.echo(f"This would change {count(found.cases, 'case')}. Nothing was changed; add --yes to do it.")
+    if found.from_the_dialer:
+        loses = "whoever dials them lost the claim" if done else "whoever dials them would lose the claim"
+        typer.echo(f"Of these {found.from_the_dialer} {'were' if done else 'are'} In the Dialer: {loses}.")
+    if found.in_the_dialer:
+        left = count(found.in_the_dialer, "case")
+        typer.echo(f"Left in the dialer: {left}; --back-from-dialer takes them back.")
+    if found.do_not_call:
+        typer.echo(f"On the do-not-call list, so Do not Dial: {count(found.do_not_call, 'case')}.")
+    if found.unchanged:
+        why = "Not in the dialer" if move is Move.BACK_FROM_DIALER else "As wanted already"
+        typer.echo(f"{why}: {count(found.unchanged, 'case')}.")
+    if unknown:
+        typer.echo(f"The firm does not have: {', '.join(map(str, unknown))}.")
 
 
 @app.command()

@@ -15,14 +15,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from casedial.domain.cases import StatusType, fold
-from casedial.domain.errors import CasedialError, InvalidSetting, StorageUnavailable
+from casedial.domain.cases import StatusesStale, StatusType, fold
+from casedial.domain.errors import CasedialError, EndedHalfway, InvalidSetting, StorageUnavailable
 from casedial.settings import settings_from
 from casedial.storage import schema
 from casedial.storage.engine import Store, Transaction
 from casedial.wire.values import show_time
 
 T = TypeVar("T")
+Row = dict[str, Any]
 
 _SPAN = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -55,6 +56,8 @@ def run(
         return asyncio.run(main())
     except CasedialError as error:
         fail(error, as_json)
+    except StatusesStale:
+        fail(StorageUnavailable("A case has a status that its firm does not have, or that was just added."), as_json)
     except BrokenPipeError:  # whoever read the output has seen enough
         raise
     except OSError as error:
@@ -67,15 +70,33 @@ def change(work: Callable[[Transaction], Awaitable[T]], database_url: str | None
 
 
 def fail(error: CasedialError, as_json: bool = False) -> NoReturn:
-    """Show an error, with what the database said where it was the database, and exit 1."""
-    detail = error.detail
-    if isinstance(error, StorageUnavailable) and error.__cause__ is not None:
-        detail = f"The database cannot be used: {str(error.__cause__).splitlines()[0]}"
+    """Show an error and exit 1."""
     if as_json:
-        show_json({"error": {"code": error.code, "message": detail}})
-    err.print(f"[red]{error.code}:[/red]", end=" ")
-    err.print(detail, markup=False, soft_wrap=True)
+        show_json({"error": error_row(error)})
+    show_error(error)
     raise typer.Exit(1)
+
+
+def error_row(error: CasedialError) -> Row:
+    """Return an error as it stands in a JSON document."""
+    return {"code": error.code, "message": _told(error)}
+
+
+def show_error(error: CasedialError) -> None:
+    """Write an error to standard error."""
+    err.print(f"[red]{error.code}:[/red]", end=" ")
+    err.print(_told(error), markup=False, soft_wrap=True)
+
+
+def _told(error: CasedialError) -> str:
+    """Return what an error says, with what the database said where it was the database."""
+    cause = error.__cause__
+    if isinstance(error, StorageUnavailable) and cause is not None:
+        return f"The database cannot be used: {str(cause).splitlines()[0]}"
+    if isinstance(error, EndedHalfway) and cause is not None:
+        first = _told(cause) if isinstance(cause, CasedialError) else f"A fault in casedial: {cause!r}."
+        return f"{first} {error.detail}"
+    return error.detail
 
 
 def show_json(document: object) -> None:
@@ -149,5 +170,3 @@ StatusTypeOption = Annotated[
         show_default=False,
     ),
 ]
-
-Row = dict[str, Any]

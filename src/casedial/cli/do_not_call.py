@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from casedial.cli.common import AsJson, DatabaseUrl, FirmName, count, fail, run, show_json
+from casedial.cli.output import Output, is_standard, opened, text_of
 from casedial.domain.calling import Listing
-from casedial.domain.errors import InvalidSetting
+from casedial.domain.errors import CasedialError, EndedHalfway, InvalidSetting
 from casedial.service import calling
 from casedial.service import do_not_call as service
 from casedial.service.firms import open_firm
@@ -152,7 +153,13 @@ def import_(
 
 async def _add_batch(store: Store, firm: str, batch: list[Listing], total: _Total) -> None:
     if batch:
-        added = await _add(store, firm, batch)
+        try:
+            added = await _add(store, firm, batch)
+        except CasedialError as error:
+            if not total.added + total.known:
+                raise
+            until = f"Until then {total.added} were added, {total.known} known before."
+            raise EndedHalfway(f"{until} Run it again: what is listed already stays as it is.") from error
         total.added, total.known = total.added + added, total.known + len(batch) - added
         batch.clear()
 
@@ -184,30 +191,27 @@ def _listings(cells: dict[str, str], source: str) -> list[Listing]:
 
 
 @app.command("export")
-def export(
-    firm: FirmName,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", show_default=False)],
-    database_url: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
+def export(firm: FirmName, output: Output = None, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Write the whole list as CSV that import reads."""
-
-    async def work(store: Store) -> int:
-        written, after = 0, 0
-        with output.open("w", encoding="utf-8", newline="") as lines:
-            rows = csv.writer(lines)
-            rows.writerow(_COLUMNS)
-            async with store.read() as tx:
-                opened = await open_firm(tx, firm)
-                while True:
-                    page, after = await stored.page(tx, opened.id, after, _AT_ONCE)
-                    if not page:
-                        return written
-                    rows.writerows((e.number or "", e.case_id or "", e.listed_on, e.source) for e in page)
-                    written += len(page)
-
-    written = run(work, database_url, as_json)
+    if as_json and is_standard(output):
+        fail(InvalidSetting("With --json the list goes to a file: name it with --output."), as_json)
+    written = run(lambda store: _export(store, firm, output), database_url, as_json)
     if as_json:
         show_json({"file": str(output), "entries": written})
-    else:
+    elif not is_standard(output):
         typer.echo(f"Wrote {written} entries to {output}.")
+
+
+async def _export(store: Store, firm: str, path: Path | None) -> int:
+    """Write the list page by page, each in a transaction of its own; return how many entries."""
+    written, after = 0, 0
+    with opened(path) as raw, text_of(raw) as lines:
+        rows = csv.writer(lines)
+        rows.writerow(_COLUMNS)
+        while True:
+            async with store.read() as tx:
+                page, after = await stored.page(tx, (await open_firm(tx, firm)).id, after, _AT_ONCE)
+            if not page:
+                return written
+            rows.writerows((e.number or "", e.case_id or "", e.listed_on, e.source) for e in page)
+            written += len(page)

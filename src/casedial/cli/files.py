@@ -7,7 +7,7 @@ import csv
 import gc
 import io
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,15 +16,16 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from casedial.cli.common import count, err
-from casedial.domain.cases import Case, Firm, StatusType
-from casedial.domain.dialing import CaseFilter
-from casedial.domain.errors import InvalidSetting
+from casedial.cli import output
+from casedial.cli.common import count, err, error_row, show_error
+from casedial.cli.rejects import Rejects
+from casedial.domain.cases import Firm, StatusType
+from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.domain.importing import BadRow, CaseRow
 from casedial.domain.phones import Kind
-from casedial.service.cases import every_case
+from casedial.service.cases import every_page
 from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, Draft, ImportOptions, draft, import_rows
 from casedial.storage import cases
@@ -52,7 +53,7 @@ def form_of(path: Path) -> Form:
 class ImportTotal:
     """What became of a whole file."""
 
-    rejects_file: Path
+    rejects_file: Path | None = None  # where the rejected rows are
     unknown_columns: list[str] = field(default_factory=list)
     added: int = 0
     updated: int = 0
@@ -64,6 +65,7 @@ class ImportTotal:
     rejects: list[tuple[int, str, str]] = field(default_factory=list)  # the first of them: line, column, reason
     phones: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
     doubtful: list[tuple[int, str, str]] = field(default_factory=list)  # likewise, of numbers that went in
+    error: CasedialError | None = None  # what ended it before its time
 
     def add(self, report: BatchReport) -> None:
         """Add what became of a batch."""
@@ -84,13 +86,14 @@ class ImportTotal:
             "unchanged": self.unchanged,
             "rejected": self.rejected,
             "rejects": _places(self.rejects),
-            "rejects_file": str(self.rejects_file) if self.rejected else None,
+            "rejects_file": str(self.rejects_file) if self.rejects_file else None,
             "statuses_kept": self.statuses_kept,
             "in_the_dialer": self.in_the_dialer,
             "statuses_added": [{"type": kind.label, "name": name} for kind, name in self.statuses_added],
             "unknown_columns": self.unknown_columns,
             "phones": {kind.lower(): number for kind, number in self.phones.items()},
             "doubtful_phones": _places(self.doubtful),
+            **({"error": error_row(self.error)} if self.error else {}),
         }
 
     def show(self) -> None:
@@ -112,9 +115,13 @@ class ImportTotal:
         self._show_phones()
         for line, column, reason in self.rejects[:_SHOWN]:
             err.print(f"line {line}: {column + ' ' if column else ''}{reason}", markup=False, soft_wrap=True)
-        if self.rejected:
+        if self.rejects_file:
             more = f", {self.rejected - _SHOWN} more than are shown," if self.rejected > _SHOWN else ""
-            err.print(f"All rejected rows{more} are in {self.rejects_file}: mend and import that file.", soft_wrap=True)
+            which = "Rejected rows until then" if self.error else "All rejected rows"
+            err.print(f"{which}{more} are in {self.rejects_file}: mend and import that file.", soft_wrap=True)
+        if self.error:
+            show_error(self.error)
+            err.print("That is what was done until then. Run it again: what went in is not added twice.")
 
     def _show_phones(self) -> None:
         """Say what the numbers are, and which are never dialed."""
@@ -133,31 +140,12 @@ def _places(found: Sequence[tuple[int, str, str]]) -> list[dict[str, Any]]:
     return [{"line": line, "column": column, "reason": reason} for line, column, reason in found]
 
 
-class _Rejects:
-    """The file of rejects: made with the first bad row; one left by an earlier run is removed."""
-
-    def __init__(self, path: Path, columns: Sequence[str], stack: ExitStack) -> None:
-        self._path, self._stack = path, stack
-        # A file of rejects imported again brings these columns itself, in front.
-        self._own = len(files.REJECT_COLUMNS) if tuple(columns[:3]) == files.REJECT_COLUMNS else 0
-        self._columns = columns[self._own :]
-        self._writer: Any = None
-        path.unlink(missing_ok=True)
-
-    def write(self, row: files.FileRow, error: BadRow) -> None:
-        """Write a row as it was, and why it did not go in."""
-        if self._writer is None:
-            stream = self._stack.enter_context(
-                self._path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-            )
-            self._writer = csv.writer(stream)
-            self._writer.writerow([*files.REJECT_COLUMNS, *self._columns])
-        self._writer.writerow([row.line, error.column, error.reason, *row.cells[self._own :]])
-
-
 async def import_file(store: Store, firm_name: str, path: Path, options: ImportOptions) -> ImportTotal:
-    """Import a file, batch by batch; each batch is a transaction of its own."""
-    total = ImportTotal(path.with_name(path.name + ".rejects.csv"))
+    """Import a file, batch by batch; each batch is a transaction of its own.
+
+    What ends it once rows may have gone in stands in the total: what was done is told in any case.
+    """
+    total = ImportTotal()
     async with store.read() as tx:
         firm = await open_firm(tx, firm_name)
     with ExitStack() as stack:
@@ -168,24 +156,58 @@ async def import_file(store: Store, firm_name: str, path: Path, options: ImportO
         stream = _text_of(raw)
         source = (files.read_json_lines if form_of(path) is Form.JSONL else files.read_csv)(stream, firm.zone)
         total.unknown_columns = source.unknown  # which grows as JSON Lines are read
-        rejects = _Rejects(total.rejects_file, source.columns, stack)
+        rejects = Rejects(path, source.columns)
         progress = stack.enter_context(_progress())
         task = progress.add_task(f"Importing {path.name}", total=path.stat().st_size)
         stack.enter_context(_without_collector())
         stack.enter_context(_quick_turns())
-        batch = await _next_batch(store, firm, source.rows)
-        while batch.entries:
-            reached = raw.tell()
-            # The next batch is read while the database is at this one, on another core where there is one to spare.
-            reading = asyncio.ensure_future(_next_batch(store, firm, source.rows))
-            try:
-                firm = await _import_batch(store, firm, batch, options, total, rejects)
-                progress.update(task, completed=reached)
-                await store.give_way()
-                batch = await reading
-            finally:
-                await asyncio.gather(reading, return_exceptions=True)  # before the file is closed under it
+        try:
+            await _import_batches(_Import(store, firm, options, total, rejects, raw, source.rows), progress, task)
+        except (CasedialError, OSError, asyncio.CancelledError) as error:
+            total.error = _ended_by(error, rejects)
+        except Exception:
+            total.show()
+            raise
+        finally:
+            rejects.close(total)
     return total
+
+
+def _ended_by(error: BaseException, rejects: Rejects) -> CasedialError:
+    """Return why an import ended before its time, as an error that can be shown."""
+    if isinstance(error, CasedialError):
+        return error
+    if isinstance(error, OSError):
+        return InvalidSetting(f"Cannot read the file, or write {rejects.path}: {error.strerror or error}.")
+    return InvalidSetting("It was interrupted.")
+
+
+@dataclass(slots=True)
+class _Import:
+    """An import that goes on."""
+
+    store: Store
+    firm: Firm
+    options: ImportOptions
+    total: ImportTotal
+    rejects: Rejects
+    raw: IO[bytes]
+    rows: Iterator[files.FileRow]
+
+
+async def _import_batches(work: _Import, progress: Progress, task: TaskID) -> None:
+    batch = await _next_batch(work.store, work.firm, work.rows)
+    while batch.entries:
+        reached = work.raw.tell()
+        # The next batch is read while the database is at this one, on another core where there is one to spare.
+        reading = asyncio.ensure_future(_next_batch(work.store, work.firm, work.rows))
+        try:
+            work.firm = await _import_batch(work.store, work.firm, batch, work.options, work.total, work.rejects)
+            progress.update(task, completed=reached)
+            await work.store.give_way()
+            batch = await reading
+        finally:
+            await asyncio.gather(reading, return_exceptions=True)  # before the file is closed under it
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +264,7 @@ def _progress() -> Progress:
 
 
 async def _import_batch(
-    store: Store, firm: Firm, batch: _Batch, options: ImportOptions, total: ImportTotal, rejects: _Rejects
+    store: Store, firm: Firm, batch: _Batch, options: ImportOptions, total: ImportTotal, rejects: Rejects
 ) -> Firm:
     """Import a batch, and write down what became of it; return the firm as it is now."""
     bad = {index: entry.row for index, entry in enumerate(batch.entries) if isinstance(entry.row, BadRow)}
@@ -262,37 +284,47 @@ async def _import_batch(
     return report.firm or firm
 
 
+class _MorePhones(Exception):
+    """A case has more phones than the header of the file has room for: they were added meanwhile."""
+
+
 async def export_file(store: Store, firm_name: str, path: Path | None, form: Form) -> int:
-    """Write all cases of a firm, as they are at one moment; return how many."""
-    with ExitStack() as stack:
-        try:
-            raw = stack.enter_context(path.open("wb")) if path else sys.stdout.buffer
-        except OSError as error:
-            raise InvalidSetting(f"Cannot write {path}: {error.strerror}.") from None
-        async with store.read() as tx:
-            firm = await open_firm(tx, firm_name)
-            found = every_case(tx, firm, CaseFilter())
-            if form is Form.JSONL:
-                return await _write_json_lines(raw, found, firm)
-            return await _write_csv(raw, found, firm, await cases.most_phones(tx, firm))
+    """Write all cases of a firm, page by page; return how many.
+
+    Each page is a transaction of its own: one for all would keep the database from cleaning up behind claims.
+    """
+    with output.opened(path) as raw:
+        if form is Form.JSONL:
+            return await _write_json_lines(raw, store, firm_name)
+        while True:
+            try:
+                return await _write_csv(raw, store, firm_name)
+            except _MorePhones:
+                if output.is_standard(path) or not raw.seekable():
+                    raise InvalidSetting("A case was given more phones meanwhile: export once more.") from None
+                raw.seek(0)
+                raw.truncate()
 
 
-async def _write_json_lines(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm) -> int:
+async def _write_json_lines(raw: IO[bytes], store: Store, firm_name: str) -> int:
     written = 0
-    async for case in found:
-        raw.write(exports.json_line(case, firm.zone) + b"\n")
-        written += 1
+    async for firm, page in every_page(store, firm_name):
+        raw.writelines(exports.json_line(case, firm.zone) + b"\n" for case in page)
+        written += len(page)
     return written
 
 
-async def _write_csv(raw: IO[bytes], found: AsyncIterator[Case], firm: Firm, phones: int) -> int:
-    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
-    writer = csv.writer(stream)
-    writer.writerow(exports.csv_header(phones))
-    written = 0
-    async for case in found:
-        writer.writerow(exports.csv_cells(case, firm.zone, phones))
-        written += 1
-    stream.flush()
-    stream.detach()
+async def _write_csv(raw: IO[bytes], store: Store, firm_name: str) -> int:
+    """Write CSV. Raises _MorePhones."""
+    async with store.read() as tx:
+        phones = await cases.most_phones(tx, await open_firm(tx, firm_name))
+    with output.text_of(raw) as stream:
+        writer = csv.writer(stream)
+        writer.writerow(exports.csv_header(phones))
+        written = 0
+        async for firm, page in every_page(store, firm_name):
+            if any(len(case.phones) > phones for case in page):
+                raise _MorePhones
+            writer.writerows(exports.csv_cells(case, firm.zone, phones) for case in page)
+            written += len(page)
     return written

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from casedial.domain.cases import Case, Firm, Hold, Role, Status, StatusChange, StatusType
+from casedial.domain.cases import Case, Firm, Hold, Role, Status, StatusChange, StatusType, fold
 from casedial.domain.claims import Taker, answer, enter, says_dialed
 from casedial.domain.errors import FieldError, NotToDial
 
@@ -56,6 +56,18 @@ class CaseFilter:
     campaign: str | None = None
     disposition: str | None = None
     case_group: str | None = None
+
+    def fits(self, firm: Firm, case: Case) -> bool:
+        """Tell whether a case of the firm is meant. Raises StatusNotFound."""
+        named = (
+            (StatusType.DIALER, self.dialer_status),
+            (StatusType.CAMPAIGN, self.campaign),
+            (StatusType.DISPOSITION, self.disposition),
+        )
+        in_group = self.case_group is None or fold(case.case_group) == fold(self.case_group)
+        return in_group and all(
+            case.statuses.get(kind) == firm.statuses.named(kind, name) for kind, name in named if name
+        )
 
 
 def change(

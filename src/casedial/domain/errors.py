@@ -47,7 +47,8 @@
      │    ├── StatusExists
      │    ├── StatusHasRole
      │    ├── SchemaNewer              the database was made by a newer casedial
-     │    └── InvalidSetting           a value that cannot be used
+     │    ├── InvalidSetting           a value that cannot be used
+     │    └── EndedHalfway             some of it is done
      ├── SchemaBehind             the database needs `casedial migrate`
      ├── StorageUnavailable       the database cannot be reached, is full or is busy
      └── InternalError            a fault of ours
@@ -266,6 +267,10 @@ class SchemaNewer(OperatorError):
 
 class InvalidSetting(OperatorError):
     title = "A value cannot be used"
+
+
+class EndedHalfway(OperatorError):
+    title = "It ended half-way"
 
 
 class SchemaBehind(CasedialError):

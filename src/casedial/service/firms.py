@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from casedial.domain.cases import NAME_LIMIT, STANDARD_STATUSES, Firm
+from casedial.domain.cases import NAME_LIMIT, STANDARD_STATUSES, Firm, StatusesStale
 from casedial.domain.dialing import MAX_RECORDS
-from casedial.domain.errors import FirmExists, FirmNotFound, InvalidSetting
+from casedial.domain.errors import FirmExists, FirmNotFound, InvalidSetting, StorageUnavailable
 from casedial.storage import firms, statuses
-from casedial.storage.engine import Transaction
+from casedial.storage.engine import Store, Transaction
+
+T = TypeVar("T")
 
 DEFAULT_RECORDS = 100
 MAX_CLAIM_TIMEOUT = 365 * 24 * 60 * 60
 MAX_GAP = 30 * 24 * 60 * 60
+_TRIES = 5  # of a transaction that met a status which was added after its firm was read
 
 
 def checked_name(name: str, what: str) -> str:
@@ -89,6 +95,17 @@ async def set_firm(
         values["min_gap"] = min_gap
     await firms.change(tx, firm.id, **values)
     return (await firms.load(tx, firm.id))[1]
+
+
+async def transact_fresh(store: Store, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    """Run work that opens its firm itself in a transaction, again where a status was added since it did.
+
+    Raises StorageUnavailable when that goes on, or a case has a status that the firm does not have at all.
+    """
+    for _ in range(_TRIES):
+        with suppress(StatusesStale):
+            return await store.transact(work)
+    raise StorageUnavailable("A case has a status that its firm does not have, or the statuses are being changed.")
 
 
 async def open_firm(tx: Transaction, name: str, lock: bool = False) -> Firm:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from casedial.domain.cases import Role
-from casedial.service.firms import open_firm
+from casedial.domain.errors import CasedialError, EndedHalfway
+from casedial.service.firms import open_firm, transact_fresh
 from casedial.storage import cases, forgetting
 from casedial.storage.engine import Store, Transaction
 
@@ -64,8 +65,18 @@ class Forgetting:
     do: bool
 
     async def run(self) -> Forgotten:
-        """Do it. Raises FirmNotFound and StorageUnavailable."""
+        """Do it. Raises FirmNotFound and StorageUnavailable, EndedHalfway where something was deleted before."""
         total = Forgotten()
+        try:
+            await self._all(total)
+        except CasedialError as error:
+            if not self.do or not total.cases:
+                raise
+            more = "Run the same once more: it goes on with what is left."
+            raise EndedHalfway(f"Until then {total.cases} cases were deleted. {more}") from error
+        return total
+
+    async def _all(self, total: Forgotten) -> None:
         gone = []
         for case_id in sorted(set(self.case_ids)):
             found = await self._case(case_id)
@@ -86,7 +97,6 @@ class Forgetting:
             total.replies += await self._replies(some)
         if self.do and gone:
             total.wiped = await forgetting.wipe(self.store)
-        return total
 
     async def _case(self, case_id: int) -> _OneCase:
         async def work(tx: Transaction) -> _OneCase:
@@ -102,7 +112,7 @@ class Forgetting:
             return _OneCase(phones, rows=await treat(tx, firm.id, case_id))
 
         if self.do:
-            return await self.store.transact(work)
+            return await transact_fresh(self.store, work)
         async with self.store.read() as tx:
             return await work(tx)
 

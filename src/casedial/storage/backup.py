@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from casedial.storage.engine import Database, Store
+from casedial.storage.files import written_whole
 
 
 async def write(store: Store, target: Path) -> int:
@@ -22,19 +23,12 @@ async def write(store: Store, target: Path) -> int:
     """
     if target.exists():
         raise InvalidSetting(f"{target} exists; a backup overwrites nothing.")
-    partial = target.with_name(target.name + ".partial")
     try:
-        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        if store.database is Database.SQLITE:
-            await _copy_sqlite(store, partial)
-        else:
-            await _dump_postgresql(store, partial)
-        _sync(partial)
-        partial.rename(target)
+        with written_whole(target) as partial:
+            copy = _copy_sqlite if store.database is Database.SQLITE else _dump_postgresql
+            await copy(store, partial)
     except OSError as error:
         raise InvalidSetting(f"Cannot write {target}: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return target.stat().st_size
 
 
@@ -77,12 +71,3 @@ def _version(program: str) -> int:
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
     number = re.search(r"\) (\d+)", said)
     return int(number[1]) if number else 0
-
-
-def _sync(path: Path) -> None:
-    for opened in (path, path.parent):
-        descriptor = os.open(opened, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
