@@ -135,7 +135,9 @@ async def test_ended_half_way_the_next_one_goes_on(
             return removed
 
         broken.setattr(retention, "remove", fail_later)
-        await purge(casedial, "--older-than", "90d", "--yes", status=1)
+        report = await purge(casedial, "--older-than", "90d", "--yes", status=1)
+        assert report["error"]["code"] == "EndedHalfway"
+        assert "Until then 30 rows went." in report["error"]["message"]
     rest = await purge(casedial, "--older-than", "90d", "--yes")
     sums = [sum(report["firms"][0][kind] for kind in ("claims", "history", "notes")) for report in (whole, rest)]
     assert 0 < sums[1] < sums[0]

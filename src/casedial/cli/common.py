@@ -57,7 +57,7 @@ def run(
     except CasedialError as error:
         fail(error, as_json)
     except StatusesStale:
-        fail(StorageUnavailable("A case has a status that its firm does not have, or that was just added."), as_json)
+        fail(stale(), as_json)
     except BrokenPipeError:  # whoever read the output has seen enough
         raise
     except OSError as error:
@@ -67,6 +67,11 @@ def run(
 def change(work: Callable[[Transaction], Awaitable[T]], database_url: str | None, as_json: bool = False) -> T:
     """Do what ``run`` does in one transaction, begun anew where PostgreSQL ended it to break a deadlock."""
     return run(lambda store: store.transact(work), database_url, as_json)
+
+
+def stale() -> StorageUnavailable:
+    """Return StatusesStale as an error that can be shown."""
+    return StorageUnavailable("A case has a status that its firm does not have, or that was just added.")
 
 
 def fail(error: CasedialError, as_json: bool = False) -> NoReturn:

@@ -19,9 +19,9 @@ from typing import IO, Any, TextIO
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from casedial.cli import output
-from casedial.cli.common import count, err, error_row, show_error
+from casedial.cli.common import count, err, error_row, show_error, stale
 from casedial.cli.rejects import Rejects
-from casedial.domain.cases import Firm, StatusType
+from casedial.domain.cases import Firm, StatusesStale, StatusType
 from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.domain.importing import BadRow, CaseRow
 from casedial.domain.phones import Kind
@@ -163,7 +163,7 @@ async def import_file(store: Store, firm_name: str, path: Path, options: ImportO
         stack.enter_context(_quick_turns())
         try:
             await _import_batches(_Import(store, firm, options, total, rejects, raw, source.rows), progress, task)
-        except (CasedialError, OSError, asyncio.CancelledError) as error:
+        except (CasedialError, StatusesStale, OSError, asyncio.CancelledError) as error:
             total.error = _ended_by(error, rejects)
         except Exception:
             total.show()
@@ -177,6 +177,8 @@ def _ended_by(error: BaseException, rejects: Rejects) -> CasedialError:
     """Return why an import ended before its time, as an error that can be shown."""
     if isinstance(error, CasedialError):
         return error
+    if isinstance(error, StatusesStale):
+        return stale()
     if isinstance(error, OSError):
         return InvalidSetting(f"Cannot read the file, or write {rejects.path}: {error.strerror or error}.")
     return InvalidSetting("It was interrupted.")

@@ -11,6 +11,7 @@ import typer
 
 from casedial.cli.common import AsJson, DatabaseUrl, Row, count, run, show_json, show_replies, show_table
 from casedial.domain.cases import Firm
+from casedial.domain.errors import CasedialError, EndedHalfway
 from casedial.domain.retention import LONGEST, SHORTEST, kept_since
 from casedial.service.firms import open_firm
 from casedial.service.retention import Purge, purge_replies
@@ -69,6 +70,10 @@ class _Total:
     kept_for_ever: list[str] = field(default_factory=list)
     replies: int = 0
 
+    def rows(self) -> int:
+        """Return how many rows of all firms that is."""
+        return sum(row[kind] for row in self.firms for kind in Kind)
+
     def show(self, done: bool) -> None:
         """Say it."""
         if self.firms:
@@ -80,8 +85,7 @@ class _Total:
             show_table(columns, rows)
         if self.kept_for_ever:
             typer.echo(f"Kept for ever, so left alone: {', '.join(self.kept_for_ever)}.")
-        everything = sum(row[kind] for row in self.firms for kind in Kind)
-        what = f"{count(everything, 'row')} and {show_replies(self.replies)}"
+        what = f"{count(self.rows(), 'row')} and {show_replies(self.replies)}"
         if done:
             typer.echo(f"Removed {what}.")
         else:
@@ -97,7 +101,14 @@ async def _purge(store: Store, name: str | None, older_than: timedelta | None, d
             total.kept_for_ever.append(firm.name)
             continue
         work = Purge(store, firm.id, cutoff, do)
-        await work.run()
+        try:
+            await work.run()
+        except (CasedialError, OSError) as error:
+            removed = total.rows() + sum(work.counts.values())
+            if not do or not removed:
+                raise
+            until = f"Until then {count(removed, 'row')} went."
+            raise EndedHalfway(f"{until} Run the same once more: it goes on with what is left.") from error
         counts = {kind.value: number for kind, number in work.counts.items()}
         total.firms.append({"name": firm.name, "before": cutoff, **counts})
     total.replies = await purge_replies(store, now, do)

@@ -219,14 +219,11 @@ async def _neglect(tx: Transaction, firm: Firm, campaign: Status, now: datetime)
 
 async def _refused(tx: Transaction) -> list[Finding]:
     """Look for reports that dialers send in vain: what they tell of may be dialed once more."""
-    findings, now = [], datetime.now(UTC)
-    for listed, _ in await firms.every(tx):
-        advice = (
-            f"casedial reports refused --firm {listed.name!r} shows them. Ask the vendor to mend it, or add the name."
-        )
-        for vendor in await refused.lately(tx, listed, now):
-            level = Level.OK if vendor.is_usual else Level.WARNING
-            findings.append(Finding("refused reports", level, f"{listed.name}: {vendor.found}", advice))
+    findings = []
+    for firm, vendor in await refused.lately(tx, datetime.now(UTC)):
+        advice = f"casedial reports refused --firm {firm!r} shows them. Ask the vendor to mend it, or add the name."
+        level = Level.OK if vendor.is_usual else Level.WARNING
+        findings.append(Finding("refused reports", level, f"{firm}: {vendor.found}", advice))
     return findings or [Finding("refused reports", Level.OK, "none")]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from casedial.domain.cases import Firm, StatusType
 from casedial.domain.errors import CaseNotFound, ClaimLost, NotToDial, RetiredStatus, UnknownStatus, every_error
 from casedial.domain.refused import KeptRefusal, Refusal
-from casedial.storage import refused
+from casedial.storage import firms, refused
 from casedial.storage.engine import Transaction
 
 # What a dialer is told when all is well with it: the case is gone, or another has it now.
@@ -31,8 +31,16 @@ class RefusedVendor:
     is_usual: bool
 
 
-async def lately(tx: Transaction, firm: Firm, now: datetime) -> list[RefusedVendor]:
-    """Return whose reports were refused today, or yesterday where there were none today, and why."""
+async def lately(tx: Transaction, now: datetime) -> list[tuple[str, RefusedVendor]]:
+    """Return, firm by firm, whose reports were refused today, or yesterday where there were none today, and why."""
+    found = []
+    for firm_id in await refused.firms_since(tx, now.date() - timedelta(days=2)):  # whatever day it is at the firm's
+        firm = (await firms.load(tx, firm_id))[1]
+        found += [(firm.name, vendor) for vendor in await _lately_of(tx, firm, now)]
+    return found
+
+
+async def _lately_of(tx: Transaction, firm: Firm, now: datetime) -> list[RefusedVendor]:
     today = now.astimezone(firm.zone).date()
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for row in await refused.days(tx, firm.id, today - timedelta(days=1)):

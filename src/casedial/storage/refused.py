@@ -78,6 +78,12 @@ async def last(tx: Transaction, firm_id: int) -> list[KeptRefusal]:
     ]
 
 
+async def firms_since(tx: Transaction, since: date) -> list[int]:
+    """Return the ids of the firms of which reports were refused since a day."""
+    query = sa.select(refused_days.c.firm_id).where(refused_days.c.day >= since).distinct()
+    return sorted((await tx.execute(query)).scalars())
+
+
 async def days(tx: Transaction, firm_id: int, since: date) -> list[RefusedOnDay]:
     """Return how many reports of a firm were refused by key, code and day, the latest day first."""
     query = (
