@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
-from casedial.storage import backup, cases, schema
+from casedial.storage import backup, cases, postgresql, schema
 from casedial.storage.engine import Database, Store
 from casedial.storage.tables import cases as cases_table
 from tests.conftest import NOW, Office
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, free_port
 
 BACKUPS = 20  # CI's share; all are restored
 
@@ -109,3 +109,30 @@ async def test_a_damaged_file_is_said(tmp_path: Path) -> None:
         await backup.write(store, tmp_path / "copy")
     await store.close()
     assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_a_url_of_several_hosts(
+    store: Store, office: Office, postgres: PostgresServer, database_url: str, tmp_path: Path
+) -> None:
+    """The first of them is away."""
+    await office.add(1)
+    there = f"127.0.0.1:{postgres.port}"
+    several = Store(database_url.replace("postgres@" + there, f"postgres:a%20b@127.0.0.1:{free_port()},{there}"))
+    await backup.write(several, tmp_path / "copy")
+    assert await case_ids(await restore(store, tmp_path / "copy", postgres)) == [1]
+    assert await case_ids(several) == [1]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "password"),
+    [
+        ("postgresql://u:p%40w@h1:5,h2:6/d?sslmode=require", "postgresql://u@h1:5,h2:6/d?sslmode=require", "p@w"),
+        ("postgres://h/d", "postgresql://h/d", None),
+        ("postgresql+asyncpg://u@[::1]:5/d", "postgresql://u@[::1]:5/d", None),
+        ("postgresql:///d?host=/tmp&password=a%26b&user=u", "postgresql:///d?host=%2Ftmp&user=u", "a&b"),
+        ("postgresql://h?user=u", "postgresql://h?user=u", None),
+    ],
+)
+def test_no_password_is_on_a_command_line(url: str, shown: str, password: str | None) -> None:
+    assert postgresql.without_password(url) == (shown, password)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -286,3 +287,84 @@ async def test_a_session_that_cannot_take_back_is_not_used_again(store: Store, m
     async with asyncio.timeout(5):
         await add_and(store, lambda tx: tx.execute(ALL))
     assert await ids(store) == [1]
+
+
+class Maker:
+    """Makes sessions as the store does, until it is told that none can be made."""
+
+    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._make = store._sessions._make
+        self.works = True
+        monkeypatch.setattr(store._sessions, "_make", self.make)
+        monkeypatch.setattr(store._sessions, "_size", 3)
+
+    async def make(self) -> Any:
+        if not self.works:
+            raise OSError("no more of them")
+        return await self._make()
+
+
+async def test_who_finds_no_session_free_gets_the_first_that_there_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = Maker(store, monkeypatch)
+    async with store.read():
+        maker.works = False
+        waiting = [asyncio.create_task(ids(store)) for _ in range(5)]
+        await asyncio.sleep(0.2)
+        assert not any(task.done() for task in waiting)
+    assert await asyncio.gather(*waiting) == [[]] * 5
+    async with store.read():
+        waiting = [asyncio.create_task(ids(store))]
+        await asyncio.sleep(0.2)
+        maker.works = True
+        async with asyncio.timeout(5):
+            assert await waiting[0] == []  # by a new one, which is tried for behind the requests
+
+
+async def test_all_are_told_when_there_is_no_session_and_none_can_be_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = Maker(store, monkeypatch)
+    maker.works = False
+    with suppress(StorageUnavailable):  # in PostgreSQL that is the end of the transaction, too
+        async with store.read() as tx:
+            assert tx.session
+            waiting = [asyncio.create_task(ids(store)) for _ in range(3)]
+            await asyncio.sleep(0.1)
+            tx.session.end()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) for one in found] == [StorageUnavailable] * 3
+    assert "no more of them" in str(found[0].__cause__)
+    maker.works = True
+    assert await ids(store) == []
+
+
+async def test_a_session_that_comes_too_late_is_not_lost(store: Store) -> None:
+    """Whoever waited was cancelled in the very moment in which it got the only session."""
+    for _ in range(20):
+        async with store.read():
+            task = asyncio.create_task(ids(store))
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with asyncio.timeout(5):
+        assert await ids(store) == []
+
+
+async def test_a_doubted_session_is_tried_before_it_is_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = PostgresqlSession if store.database is Database.POSTGRESQL else SqliteSession
+    async with store.read() as tx:
+        first = tx.session
+    store._sessions.doubt()
+    async with store.read() as tx:
+        assert tx.session is first
+
+    async def is_not_well(session: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(kind, "is_well", is_not_well)
+    store._sessions.doubt()
+    async with store.read() as tx:
+        assert tx.session is not first

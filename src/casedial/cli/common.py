@@ -95,9 +95,9 @@ def show_error(error: CasedialError) -> None:
 
 def _told(error: CasedialError) -> str:
     """Return what an error says, with what the database said where it was the database."""
+    if isinstance(error, StorageUnavailable) and error.cause != error.detail:
+        return f"The database cannot be used: {error.cause}"
     cause = error.__cause__
-    if isinstance(error, StorageUnavailable) and cause is not None:
-        return f"The database cannot be used: {str(cause).splitlines()[0]}"
     if isinstance(error, EndedHalfway) and cause is not None:
         first = _told(cause) if isinstance(cause, CasedialError) else f"A fault in casedial: {cause!r}."
         return f"{first} {error.detail}"

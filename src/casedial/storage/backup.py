@@ -9,9 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
+from casedial.storage import postgresql
 from casedial.storage.engine import Database, Store
 from casedial.storage.files import written_whole
 
@@ -41,9 +40,8 @@ async def _copy_sqlite(store: Store, target: Path) -> None:
 
 async def _dump_postgresql(store: Store, target: Path) -> None:
     program = _pg_dump()
-    url = sa.make_url(store.url)
-    environment = {**os.environ, "PGPASSWORD": url.password} if url.password else dict(os.environ)
-    shown = url.set(password=None, drivername="postgresql").render_as_string(hide_password=False)
+    shown, password = postgresql.without_password(store.url)
+    environment = {**os.environ, "PGPASSWORD": password} if password else dict(os.environ)
     process = await asyncio.create_subprocess_exec(
         program,
         "--format=custom",

@@ -6,8 +6,8 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,16 +17,17 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 import aiosqlite
-import asyncpg
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
-from casedial.storage import joining, postgresql, sqlite
+from casedial.storage import failures, joining, postgresql, sqlite
+from casedial.storage.failures import TransactionEnded
 from casedial.storage.heads import Heads
 from casedial.storage.joining import Batch, Joined
+from casedial.storage.postgresql import PostgresqlSession
 from casedial.storage.sessions import Result, Session
 from casedial.storage.sqlite import SqliteSession
 
@@ -37,10 +38,6 @@ Work = Callable[["Transaction"], Awaitable[Any]]
 # clients who claim one case each get six times as many.
 _TOGETHER, _TOGETHER_SECONDS = 200, 0.02
 _RETRIES = 5  # of a transaction that PostgreSQL ended to break a deadlock
-
-# SQLSTATE classes of a server that is away, starting, stopping, full, out of connections, or closed to us.
-_UNAVAILABLE = ("08", "25006", "28", "3D", "3F", "42501", "53", "57", "58")
-_RETRYABLE = ("40001", "40P01")
 
 # Of the engines of both databases.
 _OPTIONS: dict[str, Any] = {
@@ -100,10 +97,6 @@ def among(database: Database, column: sa.ColumnElement[Any], name: str) -> sa.Co
     return column == sa.any_(sa.bindparam(name, type_=ARRAY(column.type)))
 
 
-class TransactionEnded(Exception):
-    """PostgreSQL ended a transaction that may simply be run again."""
-
-
 class Store:
     """A database. ``read`` and ``write`` open one transaction; ``transact`` runs one again when it must."""
 
@@ -120,14 +113,16 @@ class Store:
             self.database = Database.SQLITE
             self._kind: Any = sqlite
             self.path: Path | None = sqlite.file_of(url)
+            self.where = str(self.path)
             self.engine = sqlite.make_engine(self.path, self._threads, **_OPTIONS)
-            self._sessions = sqlite.make_pool(self.engine, pool_size)
+            self._sessions = sqlite.make_pool(self.engine, pool_size, self.path)
         elif scheme in ("postgresql", "postgres"):
             self.database = Database.POSTGRESQL
             self._kind = postgresql
             self.path = None
+            self.where = postgresql.hosts_of(url)
             self.engine = postgresql.make_engine(url, patience, **_OPTIONS)
-            self._sessions = postgresql.make_pool(self.engine, pool_size)
+            self._sessions = postgresql.make_pool(self.engine, pool_size, url)
         else:
             raise InvalidSetting("The database URL must start with sqlite:/// or postgresql://.")
         # Writers of one process queue here in order, not in SQLite's unfair busy loop.
@@ -166,7 +161,7 @@ class Store:
                 await connection.execution_options(isolation_level="READ COMMITTED")
             yield Transaction(connection, self.database)
         except sa.exc.DBAPIError as error:
-            raise _our_own(error) from error
+            raise failures.meaning(error, self.where) from error
         finally:
             await connection.close()
 
@@ -178,7 +173,7 @@ class Store:
             raw: Any = (await connection.get_raw_connection()).driver_connection
             yield raw
         except sqlite.Error as error:
-            raise _unavailable() from error
+            raise failures.unconnected(error, self.where) from error
         finally:
             await connection.invalidate()  # whatever was set on it is not for others
             await connection.close()
@@ -211,9 +206,9 @@ class Store:
                 await session.run("SAVEPOINT part")
                 try:
                     answers.append(await batch.taken[-1].what(tx))
-                except sa.exc.OperationalError:  # SQLite has taken everything back, perhaps
-                    raise
                 except Exception as error:
+                    if failures.is_away(error):  # SQLite has taken everything back, perhaps
+                        raise
                     await session.run("ROLLBACK TO part")
                     answers.append(error)
                 await session.run("RELEASE part")
@@ -229,15 +224,19 @@ class Store:
             self._gave_way_at = time.monotonic()
 
     async def _connect(self) -> AsyncConnection:
-        return await _available(self.engine.connect())
+        try:
+            return await self.engine.connect()
+        except Exception as error:
+            raise failures.unconnected(error, self.where) from error
 
     @asynccontextmanager
     async def _transaction(self, begin: str | None) -> AsyncIterator[Transaction]:
-        session = await _available(self._sessions.take(joining.QUEUE_SECONDS))
+        session = await self._sessions.take(joining.QUEUE_SECONDS)
         writes, committing = begin == self._kind.WRITE, False
         try:
-            with self._cut_in_time(session):
+            with self._watched(session):
                 try:
+                    session.check()
                     if begin:
                         await session.begin(begin)
                     yield Transaction(session.connection, self.database, session, self.heads)
@@ -246,28 +245,52 @@ class Store:
                         await session.commit()
                 finally:
                     await session.leave()
-            if writes and self.path and not await sqlite.settle(self.path):
-                raise _in_doubt()
+            if writes:
+                await self._see_it_kept(session)
         except sa.exc.DBAPIError as error:
             if committing:
-                await _make_sure_it_failed(session, error)
-            if self.path and "readonly" in str(error.orig):
-                session.end()  # SQLite opens a file for reading where it must, and leaves it so
-            raise _our_own(error) from error
+                await self._make_sure_it_failed(session, error)
+            if not failures.spares_session(error):
+                session.end()
+            if session.is_over:
+                self._sessions.doubt()
+            raise failures.meaning(error, self.where) from error
         finally:
             await self._sessions.give_back(session)
 
-    @contextmanager
-    def _cut_in_time(self, session: Session) -> Iterator[None]:
-        """Cut the connection to a PostgreSQL that does not answer: whatever waits for it then fails."""
-        if self._patience is None or self.database is Database.SQLITE:
-            yield
-            return
-        end = asyncio.get_running_loop().call_later(self._patience, session.end)
+    async def _see_it_kept(self, session: Session) -> None:
+        """Raise StorageUnavailable where what was committed is in a file that is gone, or may not be on the disk."""
         try:
-            yield
-        finally:
-            end.cancel()
+            session.check()
+        except StorageUnavailable as error:
+            raise failures.in_doubt(error, error.cause) from error
+        if self.path and not await sqlite.settle(self.path):
+            raise failures.in_doubt(OSError("The folder cannot be synced"), self.where)
+
+    async def _make_sure_it_failed(self, session: Session, error: sa.exc.DBAPIError) -> None:
+        """Return when nothing is left of a write whose COMMIT failed. Raises StorageUnavailable where it may be.
+
+        PostgreSQL may have got the COMMIT before the connection was lost. SQLite has the whole write in its log, a
+        COMMIT included, when the last step failed, the sync: nobody sees it, but after a crash SQLite would find it and
+        take it for committed. Any other write goes over it.
+        """
+        if isinstance(session, SqliteSession) and sqlite.WAL:
+            try:
+                await session.begin(sqlite.WRITE)
+                await session.run(sqlite.REWRITE)
+                await session.commit()
+            except sa.exc.DBAPIError:
+                raise failures.in_doubt(error, self.where) from error
+            finally:
+                await session.leave()
+        elif error.connection_invalidated:
+            raise failures.in_doubt(error, self.where) from error
+
+    def _watched(self, session: Session) -> AbstractContextManager[None]:
+        """Give a session up where it is lost or takes too long: whatever waits for it then fails."""
+        if self._patience is None or not isinstance(session, PostgresqlSession):
+            return nullcontext()
+        return postgresql.watched(session, self._sessions, self._patience)
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[Transaction]:
@@ -288,6 +311,16 @@ class Store:
         """Say what an administrator should know before this database is served, or None."""
         return sqlite.CAUTION if self.database is Database.SQLITE and not sqlite.WAL else None
 
+    async def refuse_pooler(self) -> None:
+        """Raise InvalidSetting where PostgreSQL's sessions are not our own; StorageUnavailable."""
+        if self.database is Database.POSTGRESQL:
+            try:
+                await postgresql.refuse_pooler(self.url)
+            except InvalidSetting:
+                raise
+            except Exception as error:
+                raise failures.unconnected(error, self.where) from error
+
     def make_file(self) -> None:
         """Make an empty SQLite file, for its owner's eyes only, where there is none. Raises InvalidSetting.
 
@@ -304,55 +337,3 @@ class Store:
         await self._joined.finish()
         await self._sessions.close()
         await sqlite.wait_for(self._threads)
-
-
-def _unavailable() -> StorageUnavailable:
-    return StorageUnavailable("The database cannot answer now; try again in a moment.")
-
-
-def _in_doubt() -> StorageUnavailable:
-    return StorageUnavailable(
-        "The database failed while it kept the changes: they may be there or not. Repeat with the same Idempotency-Key."
-    )
-
-
-async def _available(connecting: Awaitable[T]) -> T:
-    """Wait for a connection. Raises StorageUnavailable."""
-    try:
-        return await connecting
-    except (sa.exc.SQLAlchemyError, asyncpg.PostgresError, sqlite.Error, OSError, ValueError) as error:
-        raise _unavailable() from error
-
-
-async def _make_sure_it_failed(session: Session, error: sa.exc.DBAPIError) -> None:
-    """Return when nothing is left of a write whose COMMIT failed. Raises StorageUnavailable where it may be.
-
-    PostgreSQL may have got the COMMIT before the connection was lost. SQLite has the whole write in its log, a COMMIT
-    included, when the last step failed, the sync: nobody sees it, but after a crash SQLite would find it and take it
-    for committed. Any other write goes over it.
-    """
-    if isinstance(session, SqliteSession) and sqlite.WAL:
-        try:
-            await session.begin(sqlite.WRITE)
-            await session.run("PRAGMA user_version = 0")  # as it was, but written
-            await session.commit()
-        except sa.exc.DBAPIError:
-            raise _in_doubt() from error
-        finally:
-            await session.leave()
-    elif error.connection_invalidated:
-        raise _in_doubt() from error
-
-
-def _our_own(error: sa.exc.DBAPIError) -> Exception:
-    """Turn a driver's error into StorageUnavailable or TransactionEnded; a fault of ours stays as it is."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    if state in _RETRYABLE:
-        return TransactionEnded()
-    away = (
-        error.connection_invalidated
-        or state.startswith(_UNAVAILABLE)
-        or isinstance(error, sa.exc.InterfaceError)
-        or isinstance(error.orig, sqlite.OperationalError)
-    )
-    return _unavailable() if away else error

@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from casedial.domain.errors import InvalidSetting, SchemaBehind, SchemaNewer, StorageUnavailable
+from casedial.storage import sqlite
 from casedial.storage.engine import Database, Store, Transaction
 
 _MIGRATION_LOCK = 0x6361736564  # "cased", of PostgreSQL's advisory locks
@@ -25,6 +26,7 @@ _POLL_SECONDS = 0.2
 _TABLE_LOCK = "1s"
 _PAUSE_SECONDS = 1.0
 _TRIES = 60
+_LOCK = sa.text("SELECT version_num FROM alembic_version FOR UPDATE SKIP LOCKED")
 _TRY_AGAIN = ("55P03", "40P01")  # no lock in time; ended to break a deadlock
 
 
@@ -79,6 +81,21 @@ async def state(tx: Transaction) -> SchemaState:
     return SchemaState(await tx.run_sync(current), _head())
 
 
+async def ready(store: Store) -> SchemaState:
+    """Return where the database stands, having seen that a write would be kept. Raises StorageUnavailable.
+
+    No row is changed: one is locked, for which PostgreSQL writes to its log all the same.
+    """
+    async with store.write() as tx:
+        found = await state(tx)
+        if store.path:
+            sqlite.see_room(store.path)
+            await tx.execute(sa.text(sqlite.REWRITE))
+        elif found.current is not None:
+            await tx.execute(_LOCK)
+    return found
+
+
 async def migrate(store: Store) -> SchemaState:
     """Bring the database to head; return where it stood before.
 
@@ -90,6 +107,7 @@ async def migrate(store: Store) -> SchemaState:
     stays held for minutes.
     """
     store.make_file()
+    await store.refuse_pooler()
     async with _alone(store) as tx:
         before = await state(tx)
         _refuse_newer(before)
@@ -222,6 +240,7 @@ async def prepare(store: Store) -> None:
     Raises SchemaBehind for PostgreSQL behind head, SchemaNewer and InvalidSetting.
     """
     store.make_file()
+    await store.refuse_pooler()
     async with store.read() as tx:
         found = await state(tx)
     if found.at_head:

@@ -7,8 +7,10 @@ through its execution: see decision 25.
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -17,7 +19,12 @@ from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from casedial.storage import failures
+from casedial.storage.joining import too_busy
+
 _KNOWN = 1000  # statements whose text is kept: more than there are, unless somebody makes them up
+TRY_SECONDS = 2.0  # in which a session that is doubted has to show that it is well
+_AGAIN_SECONDS = 0.5  # after a session could not be made, while there are others
 
 
 class Result(IteratorResult[Any]):
@@ -119,6 +126,7 @@ class Session(ABC):
         self.driver = driver
         self._statements = statements
         self._is_open = False
+        self.trusted_at = time.monotonic()  # when it was made, or tried for the last time
 
     async def execute(self, statement: sa.Executable, rows: Any = None) -> Result:
         """Run a statement, once or for a list of parameter sets, of which all have the same names."""
@@ -179,6 +187,14 @@ class Session(ABC):
     def is_over(self) -> bool:
         """Tell whether the session was ended, by whomever."""
 
+    @abstractmethod
+    def check(self) -> None:
+        """Raise StorageUnavailable where nothing that is written here would last."""
+
+    async def is_well(self) -> bool:
+        """Ask the database whether the session is as good as a new one."""
+        return not self.is_over
+
     @contextmanager
     @abstractmethod
     def failing_alike(self) -> Iterator[None]:
@@ -187,46 +203,141 @@ class Session(ABC):
 
 
 class Pool:
-    """The sessions of a store, at most ``size`` at work; one that was used last is used next.
+    """The sessions of a store, at most ``size``; one that was used last is used next.
 
-    SQLAlchemy's own takes 40 µs to lend a connection, a seventh of what a small claim takes.
+    Who finds none idle gets the one that is first there: given back, made anew, or tried. Where none can be made those
+    that there are serve everybody. SQLAlchemy's own pool takes 40 µs to lend a connection, a seventh of what a small
+    claim takes.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[Session]], size: int) -> None:
-        self._make = make
-        self._room = asyncio.Semaphore(size)
+    def __init__(self, make: Callable[[], Awaitable[Session]], size: int, where: str) -> None:
+        """``where`` is the database, as the log calls it."""
+        self._make, self._size, self._where = make, size, where
         self._idle: list[Session] = []
-        self._closed = False
+        self._waiting: deque[asyncio.Future[Session]] = deque()
+        self._there = self._making = 0  # sessions: idle, at work or being tried; and those that are being made
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._doubted_at = 0.0
+        self._closed = self._rests = False  # ``_rests``: none could be made a moment ago
 
     async def take(self, patience: float) -> Session:
-        """Return a session that nobody else has. Raises TimeoutError, and what the making of a connection raises."""
-        if self._room.locked():
-            async with asyncio.timeout(patience):
-                await self._room.acquire()
-        else:
-            await self._room.acquire()
+        """Return a session that nobody else has. Raises StorageUnavailable."""
+        while self._idle:
+            session = self._idle.pop()
+            if not session.is_over:  # by a server that was started anew, perhaps
+                return session
+            await self._drop(session)
+        waiting: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        self._grow()
         try:
-            while self._idle:
-                session = self._idle.pop()
-                if not session.is_over:  # by a server that was started anew, perhaps
-                    return session
-                await session.connection.close()
-            return await self._make()
-        except BaseException:
-            self._room.release()
+            async with asyncio.timeout(patience):
+                return await waiting
+        except BaseException as error:
+            if waiting.done() and not waiting.cancelled() and not waiting.exception():
+                self._offer(waiting.result())  # which came at the same moment
+            if isinstance(error, TimeoutError):
+                raise too_busy() from None
             raise
 
     async def give_back(self, session: Session) -> None:
         """Take back a session that has left its transaction."""
-        self._room.release()
         if self._closed or session.is_over:
-            await session.connection.close()
+            await self._drop(session)
+        elif session.trusted_at < self._doubted_at:
+            self.start(self._try(session))
         else:
-            self._idle.append(session)
+            self._offer(session)
+
+    def doubt(self) -> None:
+        """Have all sessions tried before they are used again, after one was found lost, or of the wrong server."""
+        self._doubted_at = time.monotonic()
+        doubted, self._idle = self._idle, []
+        for session in doubted:
+            self.start(self._try(session))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done about the sessions behind those who use them."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Close the sessions that nobody has, and each of the others when it is given back."""
         self._closed = True
+        if self._tasks:  # one that is cut off while it connects leaves a connection behind
+            await asyncio.wait(self._tasks, timeout=TRY_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         while self._idle:
-            with suppress(Exception):  # of one that is broken, say
-                await self._idle.pop().connection.close()
+            await self._drop(self._idle.pop())
+
+    def _offer(self, session: Session) -> None:
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(session)
+                return
+        self._idle.append(session)
+
+    async def _drop(self, session: Session) -> None:
+        self._there -= 1
+        self._grow()
+        with suppress(Exception):  # of one that is broken, say
+            await session.connection.close()
+
+    def _grow(self) -> None:
+        """Make sessions for those who wait, while there is room."""
+        if self._there and self._rests:
+            return
+        while self._waiting and self._waiting[0].done():
+            self._waiting.popleft()
+        while self._making < len(self._waiting) and self._there + self._making < self._size:
+            self._making += 1
+            self.start(self._add())
+
+    async def _add(self) -> None:
+        try:
+            session = await self._make()
+        except Exception as error:
+            self._making -= 1
+            self._rests = True
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._go_on)
+            if not self._there and not self._making:
+                self._refuse(error)
+            return
+        except BaseException:
+            self._making -= 1
+            raise
+        self._making -= 1
+        self._there += 1
+        if self._waiting:
+            self._offer(session)
+        else:
+            await self.give_back(session)
+
+    def _go_on(self) -> None:
+        self._rests = False
+        self._grow()
+
+    def _refuse(self, error: Exception) -> None:
+        """Answer all who wait: there is no session, and none can be made."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_exception(failures.unconnected(error, self._where))
+
+    async def _try(self, session: Session) -> None:
+        """Offer a session again if it is as good as new."""
+        session.trusted_at = time.monotonic()
+        try:
+            async with asyncio.timeout(TRY_SECONDS):
+                if not await session.is_well():
+                    session.end()
+        except BaseException as error:
+            session.end()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            await self.give_back(session)

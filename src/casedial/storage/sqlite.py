@@ -19,9 +19,9 @@ import aiosqlite
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_dbapi
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from casedial.domain.errors import InvalidSetting
+from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from casedial.storage.sessions import Pool, Prepared, Processor, Result, Session, Statements
 from casedial.storage.tables import Instant
 
@@ -33,8 +33,10 @@ except ImportError:  # no wheel for this platform
 Error, OperationalError = dbapi.Error, dbapi.OperationalError
 READ = "BEGIN"
 WRITE = "BEGIN IMMEDIATE"  # takes the lock at once: a read that turns into a write fails when another got in between
+REWRITE = "PRAGMA user_version = 0"  # what it was, but written
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's write
 CLOSE_SECONDS = 2.0
+_ROOM = 4 * 1024 * 1024  # bytes, for a claim of a thousand cases
 HOLD_SECONDS = 0.5  # for which many large writes may keep others from writing
 TURN_SECONDS = 0.12  # that are left to others between two large writes: who waits looks at least every 100 ms
 # Of a connection that writes much: pages of indexes stay in memory (16 MB), and fewer checkpoints copy each of them
@@ -128,22 +130,83 @@ def _read_instant(value: str | None) -> datetime | None:
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if value else None
 
 
-def make_pool(engine: AsyncEngine, size: int) -> Pool:
-    """Make the sessions of a store."""
+def make_pool(engine: AsyncEngine, size: int, path: Path) -> Pool:
+    """Make the sessions of a store, all of the file that the first of them opened."""
     dialect = engine.dialect
     statements = Statements(engine, partial(encoder, dialect=dialect), partial(_decoder, dialect=dialect))
+    first: list[Number] = []
 
     async def make() -> SqliteSession:
+        number = _number_of(path)
+        if first and number not in first:
+            raise _replaced(str(path))
         connection = await engine.connect()
-        return SqliteSession(connection, (await connection.get_raw_connection()).driver_connection, statements)
+        driver = (await connection.get_raw_connection()).driver_connection
+        session = SqliteSession(connection, driver, statements, Files(path, number))
+        if not first:
+            first.append(number)
+        return session
 
-    return Pool(make, size)
+    return Pool(make, size, str(path))
+
+
+Number = tuple[int, int] | None  # of a file: its device and inode; None where there is none
+
+
+def _number_of(path: str | Path) -> Number:
+    try:
+        found = os.stat(path)  # noqa: PTH116  # twice as fast, and every transaction asks
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _replaced(name: str) -> StorageUnavailable:
+    return StorageUnavailable(
+        "The database file was removed or replaced under the server, and nothing can be kept: its administrator has to "
+        "put it back, or to restart the server.",
+        f"{name}: not the file that the server has open",
+    )
+
+
+def see_room(path: Path) -> None:
+    """Raise StorageUnavailable where the disk is full: a small write may still fit where a large one does not."""
+    disk = os.statvfs(path.parent)
+    if disk.f_bavail * disk.f_frsize < _ROOM:
+        raise StorageUnavailable("The disk of the database file is full.", f"{path}: less than {_ROOM} bytes are free")
+
+
+class Files:
+    """The files that a session has open: their names may come to stand for others, or for none.
+
+    The log and its index stay the same for as long as anybody has the database open.
+    """
+
+    def __init__(self, path: Path, number: Number) -> None:
+        """Look for what is beside a database; ``number`` is its own, from before it was opened."""
+        real = os.path.realpath(path)
+        beside = ((name, _number_of(name)) for name in (f"{real}-wal", f"{real}-shm"))
+        self._open = [(str(path), number), *((name, found) for name, found in beside if found)]
+
+    def check(self) -> None:
+        """Raise StorageUnavailable where one was removed or replaced."""
+        for name, number in self._open:
+            if _number_of(name) != number:
+                raise _replaced(name)
 
 
 class SqliteSession(Session):
     """A connection of SQLite, which works in a thread of its own."""
 
     _is_over = False
+
+    def __init__(self, connection: AsyncConnection, driver: Any, statements: Statements, files: Files) -> None:
+        super().__init__(connection, driver, statements)
+        self._files = files
+
+    def check(self) -> None:
+        """Raise StorageUnavailable where the file was removed or replaced."""
+        self._files.check()
 
     async def _send(self, prepared: Prepared, text: str, several: Sequence[Sequence[Any]]) -> Result:
         if len(several) > 1 and (prepared.counts or prepared.is_text):
@@ -203,10 +266,22 @@ def _connect(path: Path) -> sqlite3.Connection:
         # Overwrites what is deleted: a stolen file is not to tell what its firm has purged.
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+    except OperationalError as error:
+        connection.close()
+        if getattr(error, "sqlite_errorname", "") in ("SQLITE_CANTOPEN", "SQLITE_READONLY"):
+            raise _as(error, f"{error} ({path} and its folder have to be writable for who runs casedial)") from error
+        raise
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _as(error: Any, text: str) -> Any:
+    """Return an error of the same code that says more."""
+    made: Any = OperationalError(text)
+    made.sqlite_errorname = error.sqlite_errorname
+    return made
 
 
 def _choose_journal(connection: sqlite3.Connection, path: Path) -> None:
@@ -219,9 +294,10 @@ def _choose_journal(connection: sqlite3.Connection, path: Path) -> None:
     except OperationalError as error:
         if connection.execute("PRAGMA journal_mode").fetchall() != [("wal",)]:
             raise
-        raise OperationalError(
+        raise _as(
+            error,
             f"{_WHY_NO_WAL}; {path} is in WAL mode, and cannot be brought out of it while another program has it open. "
-            "Stop that program, or take a newer SQLite."
+            "Stop that program, or take a newer SQLite.",
         ) from error
 
 

@@ -68,6 +68,7 @@ class RequestRecord:
     claimed: int = 0
     claimed_in: frozenset[int | None] = frozenset()
     ignored: list[str] = field(default_factory=list)  # parameters that nothing asked for
+    cause: str | None = None  # why the database cannot answer
 
 
 def configure_logging(level: str) -> None:
@@ -92,7 +93,8 @@ def note_request(record: RequestRecord, verb: str, status: int, seconds: float) 
         _CLAIMED.labels(record.method, record.outcome).inc(record.claimed)
     for campaign_id in record.claimed_in:
         _LAST_CLAIM.labels(*_list_labels(record.firm, campaign_id)).set_to_current_time()
-    log.info(
+    because = {"cause": record.cause} if record.cause else {}
+    (log.warning if because else log.info)(
         "request",
         request_id=record.request_id,
         verb=verb,
@@ -103,6 +105,7 @@ def note_request(record: RequestRecord, verb: str, status: int, seconds: float) 
         firm=record.firm,
         key=record.key,
         cases=record.cases,
+        **because,
     )
 
 

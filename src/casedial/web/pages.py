@@ -111,10 +111,10 @@ def _health(store: Store) -> list[HTTPRouteHandler]:
     @get("/readyz")
     async def readyz() -> dict[str, str]:
         try:
-            async with asyncio.timeout(READY_SECONDS), store.read() as tx:
-                found = await schema.state(tx)
+            async with asyncio.timeout(READY_SECONDS):
+                found = await schema.ready(store)
         except TimeoutError:
-            raise StorageUnavailable(f"The database did not answer within {READY_SECONDS:.0f} s.") from None
+            raise StorageUnavailable(f"The database kept no write within {READY_SECONDS:.0f} s.") from None
         ready = {"status": "ready", "database": store.database, "revision": str(found.current)}
         if found.is_newer:  # not a reason to refuse: every server of before would fall out in the middle of an upgrade
             return {**ready, "detail": "A newer casedial migrated the database. This server goes on; replace it soon."}

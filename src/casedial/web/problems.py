@@ -97,6 +97,8 @@ def refusal(record: RequestRecord, error: Exception) -> Reply:
         isinstance(error, HTTPException) and error.status_code >= 500
     ):
         note_fault(record, error)
+    if isinstance(error, errors.StorageUnavailable):
+        record.cause = error.cause
     return problem(_our_own(error, record), record.request_id, record.verbs)
 
 
