@@ -20,6 +20,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_listening(port: int) -> bool:
+    """Tell whether somebody takes connections at a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _installed() -> Path | None:
     """The newest installed server, or None."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
@@ -55,15 +61,15 @@ class PostgresServer:
         self.room.chmod(0o755)
         self.port = free_port()
         # PostgreSQL refuses to run as root.
-        self._user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+        self.as_user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
         if os.geteuid() != 0:
-            self._user = {}
+            self.as_user = {}
         self.bin = (None if os.environ.get("CASEDIAL_TEST_WHEEL_POSTGRES") else _installed()) or _from_wheel(self.room)
         self._data = self.room / "data"
         if not self._data.exists():
             self._data.mkdir(mode=0o700)
-            if self._user:
-                shutil.chown(self._data, "nobody", self._user["group"])
+            if self.as_user:
+                shutil.chown(self._data, "nobody", self.as_user["group"])
             self._run(self.bin / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
         self._options = {
             "port": self.port,
@@ -89,7 +95,7 @@ class PostgresServer:
                 cwd="/",
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                **self._user,
+                **self.as_user,
             )
         self._wait()
 
@@ -119,7 +125,7 @@ class PostgresServer:
         return [int(pid) for pid in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()]
 
     def _run(self, *command: object) -> None:
-        subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd="/", **self._user)
+        subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd="/", **self.as_user)
 
     def _wait(self) -> None:
         for _ in range(600):

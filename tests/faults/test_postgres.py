@@ -7,124 +7,16 @@ import contextlib
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import asyncpg
 import httpx
 import pytest
 
-from casedial.domain.cases import Case, Role, StatusType
-from casedial.storage import cases, schema
-from casedial.storage.engine import Store
-from tests.conftest import NOW, make_office
 from tests.faults.impatient import PATIENCE
-from tests.faults.traffic import Traffic, is_allowed
-from tests.postgres import PostgresServer
+from tests.faults.service import BOUND, DATABASE, Service
+from tests.faults.traffic import is_allowed
 from tests.servers import Server
-
-CASES = 4000
-CONNECTIONS = 24
-BOUND = 10.0  # for what takes 2 s at most, and less than one, on a machine that has nothing else to do
-DATABASE = "ill_treated"
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[PostgresServer]:
-    """A PostgreSQL to be ill-treated."""
-    server = PostgresServer(max_connections=CONNECTIONS, superuser_reserved_connections=3)
-    server.execute("CREATE ROLE casedial LOGIN")
-    yield server
-    server.stop()
-
-
-@dataclass
-class Service:
-    """A casedial on that PostgreSQL: one process, through everything that happens here."""
-
-    postgres: PostgresServer
-    key: str
-    server: Server
-
-    def claim(self) -> httpx.Response:
-        return self._post("GetCasesToDial", {"Records": 1, "Auto-change": True})
-
-    def note(self) -> httpx.Response:
-        return self._post("AddCaseNote", {"CaseID": 1, "Note": "A note."})
-
-    def read(self) -> httpx.Response:
-        return self._post("GetCaseInfo", {"CaseID": 1})
-
-    def _post(self, method: str, body: object) -> httpx.Response:
-        return httpx.post(f"{self.server.base}/{method}", json=body, headers={"X-ApiKey": self.key}, timeout=30)
-
-    @contextlib.asynccontextmanager
-    async def traffic(self) -> AsyncIterator[Traffic]:
-        """Let dialers work, and judge at the end whether they were told the truth."""
-        before = await self._ask("SELECT case_id, 1 FROM cases WHERE dialer_role = 2")
-        with Traffic(self.server.base, self.key) as traffic:
-            yield traffic
-        notes = await self._ask("SELECT text, count(*) FROM notes GROUP BY text")
-        claimed = await self._ask("SELECT case_id, 1 FROM cases WHERE dialer_role = 2")
-        traffic.judge(Counter(notes), claimed.keys() - before.keys())
-
-    async def _ask(self, query: str) -> dict[Any, Any]:
-        connection = await asyncpg.connect(self.postgres.url(DATABASE))
-        try:
-            return dict(await connection.fetch(query))
-        finally:
-            await connection.close()
-
-    def resume(self) -> float:
-        """Wait until a write succeeds, and see that all do from then on; return how long it took."""
-        started = time.monotonic()
-        while self.note().status_code != 200:
-            assert time.monotonic() - started < BOUND
-            time.sleep(0.05)
-        taken = time.monotonic() - started
-        assert {self.note().status_code for _ in range(12)} == {200}
-        return taken
-
-    def end_connections(self) -> None:
-        self.postgres.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            f"WHERE datname = '{DATABASE}' AND pid <> pg_backend_pid()"
-        )
-
-
-async def fill(url: str) -> str:
-    """Make the database ready, with a firm and many due cases; return the firm's key."""
-    store = Store(url)
-    await schema.migrate(store)
-    office = await make_office(store)
-    firm = await office.firm()
-    to_dial = {StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}
-    due = NOW - timedelta(days=400)
-    async with store.write() as tx:
-        await cases.add(tx, firm, [Case(case_id=n, statuses=to_dial, dial_at=due) for n in range(1, CASES + 1)])
-    await store.close()
-    return office.key
-
-
-@pytest.fixture(scope="module")
-def ground(own: PostgresServer) -> Iterator[Service]:
-    own.execute(f"CREATE DATABASE {DATABASE} OWNER casedial")
-    url = f"postgresql://casedial@127.0.0.1:{own.port}/{DATABASE}"
-    key = asyncio.run(fill(url))
-    with Server(url) as running:
-        yield Service(own, key, running)
-
-
-@pytest.fixture
-def service(ground: Service) -> Iterator[Service]:
-    """The service, which is well before each test and still runs after it."""
-    assert ground.note().status_code == 200
-    yield ground
-    assert ground.server.process.poll() is None
-    assert "Traceback" not in ground.server.output()
 
 
 @pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT], ids=["immediate", "fast"])
@@ -192,17 +84,20 @@ async def take_all(url: str) -> list[asyncpg.Connection]:
     raise AssertionError("casedial always gets in")
 
 
-async def test_a_read_only_server(service: Service) -> None:
+async def test_a_server_that_was_read_only_for_a_while(service: Service) -> None:
+    """A session takes the setting when it begins: those that began meanwhile are not kept."""
     service.postgres.execute(f"ALTER DATABASE {DATABASE} SET default_transaction_read_only = on")
-    service.end_connections()  # a session takes the setting when it begins
+    service.end_connections()
     for ask in (service.claim, service.note):
         reply = ask()
         assert reply.status_code == 503
         assert is_allowed(reply)
-    assert service.read().status_code == 200
+    assert not service.is_ready()
+    with ThreadPoolExecutor(8) as many:
+        assert {reply.status_code for reply in many.map(lambda _: service.read(), range(24))} == {200}
     service.postgres.execute(f"ALTER DATABASE {DATABASE} RESET default_transaction_read_only")
-    service.end_connections()
     service.resume()
+    assert service.is_ready()
 
 
 async def test_a_server_that_does_not_answer(service: Service) -> None:

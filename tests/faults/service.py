@@ -1,0 +1,99 @@
+"""A casedial on a PostgreSQL that is ill-treated, and what the test knows of the database by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+
+from casedial.domain.cases import Case, Role, StatusType
+from casedial.storage import cases, schema
+from casedial.storage.engine import Store
+from tests.conftest import NOW, make_office
+from tests.faults.traffic import Traffic
+from tests.postgres import PostgresServer
+from tests.servers import Server
+
+CASES = 4000
+CONNECTIONS = 24
+BOUND = 10.0  # for what takes 2 s at most, and less than one, on a machine that has nothing else to do
+DATABASE = "ill_treated"
+
+
+@dataclass
+class Service:
+    """A casedial on that PostgreSQL: one process, through everything that happens here."""
+
+    postgres: PostgresServer
+    key: str
+    server: Server
+
+    def claim(self) -> httpx.Response:
+        return self._post("GetCasesToDial", {"Records": 1, "Auto-change": True})
+
+    def note(self) -> httpx.Response:
+        return self._post("AddCaseNote", {"CaseID": 1, "Note": "A note."})
+
+    def read(self) -> httpx.Response:
+        return self._post("GetCaseInfo", {"CaseID": 1})
+
+    def is_ready(self) -> bool:
+        """Ask as a load balancer does."""
+        return httpx.get(f"{self.server.url}/readyz", timeout=30).status_code == 200
+
+    def _post(self, method: str, body: object) -> httpx.Response:
+        return httpx.post(f"{self.server.base}/{method}", json=body, headers={"X-ApiKey": self.key}, timeout=30)
+
+    @contextlib.asynccontextmanager
+    async def traffic(self) -> AsyncIterator[Traffic]:
+        """Let dialers work, and judge at the end whether they were told the truth."""
+        before = await self._ask("SELECT case_id, 1 FROM cases WHERE dialer_role = 2")
+        with Traffic(self.server.base, self.key) as traffic:
+            yield traffic
+        notes = await self._ask("SELECT text, count(*) FROM notes GROUP BY text")
+        claimed = await self._ask("SELECT case_id, 1 FROM cases WHERE dialer_role = 2")
+        traffic.judge(Counter(notes), claimed.keys() - before.keys())
+
+    async def _ask(self, query: str) -> dict[Any, Any]:
+        connection = await asyncpg.connect(self.postgres.url(DATABASE))
+        try:
+            return dict(await connection.fetch(query))
+        finally:
+            await connection.close()
+
+    def resume(self) -> float:
+        """Wait until a write succeeds, and see that all do from then on; return how long it took."""
+        started = time.monotonic()
+        while self.note().status_code != 200:
+            assert time.monotonic() - started < BOUND
+            time.sleep(0.05)
+        taken = time.monotonic() - started
+        assert {self.note().status_code for _ in range(12)} == {200}
+        return taken
+
+    def end_connections(self) -> None:
+        self.postgres.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{DATABASE}' AND pid <> pg_backend_pid()"
+        )
+
+
+async def fill(url: str) -> str:
+    """Make the database ready, with a firm and many due cases; return the firm's key."""
+    store = Store(url)
+    await schema.migrate(store)
+    office = await make_office(store)
+    firm = await office.firm()
+    to_dial = {StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}
+    due = NOW - timedelta(days=400)
+    async with store.write() as tx:
+        await cases.add(tx, firm, [Case(case_id=n, statuses=to_dial, dial_at=due) for n in range(1, CASES + 1)])
+    await store.close()
+    return office.key
