@@ -21,6 +21,7 @@ from casedial.service import doctor
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
 from casedial.storage.engine import Database, Store, Transaction
+from casedial.storage.health import Snapshot
 from casedial.storage.tables import cases
 from tests.conftest import Api, Office
 
@@ -157,6 +158,12 @@ async def test_an_old_snapshot_held_open(private: str, store: Store, monkeypatch
         await tx.execute(sa.text("SELECT count(*) FROM cases"))
         await asyncio.sleep(0.5)
         assert "has a transaction open" in (await examine(private, 1))["snapshots"][0]["found"]
+
+
+def test_a_snapshot_of_which_only_the_transactions_are_known() -> None:
+    said = doctor._held(Snapshot("process 7 of pg_dump", None, 12_345))
+    assert "12,345 transactions have passed" in said
+    assert "pg_read_all_stats" in said
 
 
 async def test_files(private: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from casedial.service import claims
 from casedial.service.claims import adopt, return_lapsed
 from casedial.storage import cases as stored_cases
 from casedial.storage import claims as stored_claims
+from casedial.storage import health
 from casedial.storage.claims import Claimant
 from casedial.storage.engine import Store
 from casedial.storage.queues import DueFilter
@@ -24,6 +26,7 @@ from casedial.storage.tables import claims as claims_table
 from casedial.web import upkeep
 from casedial.web.upkeep import Upkeep
 from tests.conftest import NOW, Api, Office
+from tests.postgres import PostgresServer
 
 
 async def claim_each(office: Office, case_ids: Iterable[int], records: int = 1) -> None:
@@ -155,16 +158,38 @@ async def test_what_cannot_be_adopted_keeps_nobody_busy(office: Office) -> None:
         assert await stored_cases.fetch(tx, await office.firm(), 1)
 
 
+@pytest.fixture
+async def plain(database_url: str, postgres: PostgresServer) -> AsyncIterator[Store]:
+    """The same database, opened by a role that may look into nobody else's session."""
+    postgres.execute("DROP ROLE IF EXISTS plain")
+    postgres.execute("CREATE ROLE plain LOGIN")
+    opened = Store(database_url.replace("//postgres@", "//plain@"))
+    yield opened
+    await opened.close()
+    postgres.execute("DROP ROLE plain")
+
+
 @pytest.mark.parametrize("database", ["postgresql"])
-async def test_a_server_knows_of_an_old_snapshot(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "_SNAPSHOT_AGE", timedelta(seconds=0.3))
-    store = office.store
-    async with store.read() as tx:
-        await tx.clock()
-        await upkeep._look_for_snapshots(store, NOW)
-        assert not store.heads.needed
-        await asyncio.sleep(0.5)
-        await upkeep._look_for_snapshots(store, NOW)
-        assert store.heads.needed
-    await upkeep._look_for_snapshots(store, NOW)
-    assert not store.heads.needed
+@pytest.mark.parametrize("kind", ["REPEATABLE READ", "a write"])
+async def test_a_server_knows_of_an_old_snapshot_of_whomever(office: Office, plain: Store, kind: str) -> None:
+    """Of a superuser's session, as a backup has it, another role sees neither what it does nor since when."""
+
+    async def look() -> bool:
+        await office.add(next(case_ids))  # somebody goes on writing
+        await upkeep._look_for_snapshots(plain, NOW)
+        return plain.heads.needed
+
+    case_ids = itertools.count(1)
+    assert [await look() for _ in range(3)] == [False, False, False]
+    asked = "SELECT count(*) FROM firms" if kind == "REPEATABLE READ" else "SELECT txid_current()"
+    async with office.store.read() if kind == "REPEATABLE READ" else office.store.write() as held:
+        await held.execute(sa.text(asked))
+        async with plain.look() as tx:
+            [snapshot] = await health.old_snapshots(tx, timedelta(0), transactions=-1)
+        assert snapshot.age is None
+        await look()
+        await look()
+        assert await look()
+        assert await look()
+    await look()
+    assert not await look()

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from casedial.domain.cases import Phone, Role, StatusType
+from casedial.domain.errors import InvalidSetting
 from casedial.service.firms import open_firm
-from casedial.service.keys import add_key, mint, revoke_key
+from casedial.service.keys import MAX_CAMPAIGNS, LimitChange, add_key, mint, revoke_key
 from casedial.service.statuses import add_statuses, rename_status, retire_status
 from casedial.settings import Settings
 from casedial.storage import keys
@@ -483,3 +484,21 @@ async def test_a_look_up_that_hangs_holds_up_nobody_else(
     assert not hanging.done()
     hang.set()
     assert (await hanging).status_code == 200
+
+
+async def test_a_key_is_for_so_many_campaigns(office: Office, http: httpx.AsyncClient) -> None:
+    names = [f"Campaign {number}" for number in range(MAX_CAMPAIGNS + 1)]
+    async with office.store.write() as tx:
+        firm = await open_firm(tx, office.name, lock=True)
+        await add_statuses(tx, firm, [(StatusType.CAMPAIGN, name) for name in names])
+    firm = await office.firm()
+    async with office.store.write() as tx:
+        with pytest.raises(InvalidSetting, match="at most 64 campaigns, not 65"):
+            await add_key(tx, firm, "Bell", NOW, None, LimitChange(campaigns=names))
+        key = await add_key(tx, firm, "Bell", NOW, None, LimitChange(campaigns=names[1:]))
+    for number, name in enumerate(names):
+        await office.add(number + 1, campaign=name)
+    limited = Api(http, key.key)
+    shown = (await limited.get("GetCasesToDial")).json()
+    claimed = (await limited.post("GetCasesToDial", {"Auto-change": True})).json()
+    assert [case["CaseID"] for case in shown] == [case["CaseID"] for case in claimed] == list(range(2, len(names) + 1))

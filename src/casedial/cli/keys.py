@@ -47,7 +47,7 @@ Scopes = Annotated[
 ]
 Campaigns = Annotated[
     list[str] | None,
-    typer.Option("--campaign", help="Limit it to this campaign; may repeat.", show_default=False),
+    typer.Option("--campaign", help="Limit it to this campaign; may repeat, up to 64 times.", show_default=False),
 ]
 Addresses = Annotated[
     list[str] | None,

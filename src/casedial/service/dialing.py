@@ -64,7 +64,7 @@ def table_of(firm: Firm, claimant: Claimant) -> Shape | DueFilter:
     the same shape that have no case in common.
     """
     queue = claimant.wanted.queue
-    one_queue = calling.are_applied(firm, queue) or queue.shape.campaigns == 2
+    one_queue = calling.are_applied(firm, queue) or queue.shape.is_merged
     return queue if one_queue else queue.shape
 
 

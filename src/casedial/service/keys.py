@@ -35,6 +35,7 @@ _CHECKSUM_LENGTH = 6
 _MINTED_LENGTH = len(_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 _FOREIGN = re.compile(r"[\x21-\x7e]{16,256}")
 MAX_RATE_LIMIT = 1_000_000  # requests a minute
+MAX_CAMPAIGNS = 64  # of one key: a claim has a look for each
 MAX_OVERLAP = timedelta(days=365)
 UNLIMITED = KeyLimits()
 
@@ -105,6 +106,11 @@ def _changed(firm: Firm, limits: KeyLimits, change: LimitChange, now: datetime) 
         limits = replace(limits, scopes=frozenset(change.scopes) or ALL_SCOPES)
     if change.campaigns is not None:
         named = frozenset(firm.statuses.named(StatusType.CAMPAIGN, name).id for name in change.campaigns)
+        if len(named) > MAX_CAMPAIGNS:
+            raise InvalidSetting(
+                f"A key is limited to at most {MAX_CAMPAIGNS} campaigns, not {len(named)}: leave the limit out, "
+                "or give the vendor several keys."
+            )
         limits = replace(limits, campaigns=named or None)
     if change.addresses is not None:
         limits = replace(limits, addresses=tuple(map(_network, change.addresses)) or None)

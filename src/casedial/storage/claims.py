@@ -21,7 +21,7 @@ from casedial.storage.cases import WAITING, record, waiting_from
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.heads import Head
 from casedial.storage.postgresql import unnested
-from casedial.storage.queues import FIRM, NOW, DueFilter, Shape, due, due_query
+from casedial.storage.queues import FIRM, GROUP, NOW, DueFilter, Shape, due, due_query, head_of, merged, waits
 from casedial.storage.tables import campaigns, cases, claims, status_history
 
 _STATUS_ID: sa.BindParameter[int] = sa.bindparam("the_status", type_=sa.BigInteger)
@@ -174,19 +174,20 @@ _CLAIMANTS = unnested(
 
 async def _claim_at_once(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
     """Claim for all of them by one statement: 64 clients who claim one case each get four times as many."""
-    queues = _queues(claimants)
-    heads = {queue: tx.heads.of((firm.id, queue)) for queue in queues}
+    queues, [priority] = _queues(claimants), firm.priorities
+    names = {queue: head_of(firm, queue, priority) for queue in queues}
+    heads = {queue: tx.heads.of(name) for queue, name in names.items()}
     began = time.monotonic()
     given = await _run(tx, firm, claimants, queues, heads, now)
     seconds = time.monotonic() - began
     without: list[int] = []  # who got nothing behind a head: there may be something before it
     for queue, places in queues.items():
         head, first = heads[queue], given[places[0]][0][:1]
-        if first and first[0].dial_at:
-            tx.heads.found((firm.id, queue), first[0].dial_at, first[0].case_id, seconds, head)
+        if first:
+            tx.heads.found(names[queue], first[0], seconds, head)
         missing = [place for place in places if not given[place][0]]
         if head and missing:
-            tx.heads.forget((firm.id, queue))
+            tx.heads.forget(names[queue])
             without += missing
     if without:
         again = await _claim_at_once(tx, firm, [claimants[place] for place in without], now)
@@ -206,8 +207,9 @@ async def _run(
     [priority] = firm.priorities
     [shape] = {queue.shape for queue in queues}
     claim_ids = [uuid4() for _ in claimants]
+    any_queue = next(iter(queues))
     parameters = {
-        **next(iter(queues)).parameters(firm, now, priority),
+        **replace(any_queue, after=heads[any_queue]).parameters(firm, now, priority),
         **_joint(claimants, queues),
         "claimants_new_claim": claim_ids,
         "claimants_vendor": [claimant.vendor for claimant in claimants],
@@ -269,7 +271,8 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
     """
     queues = _QUEUES[shape.goes_on]
     of = queues.c
-    due = _lock(due_query(shape, of.campaign_id, of.case_group, of.records, _behind(of))).lateral("due")
+    query = _each(shape, of) if shape.is_merged else _lock(due_query(shape, of.campaign_id, of.case_group, _behind(of)))
+    due = query.limit(of.records).lateral("due")
     some = sa.select(of.queue, due).select_from(queues.join(due, sa.true()))
     picked = some.limit(sa.literal_column(str(MAX_RECORDS))).cte("picked").prefix_with("MATERIALIZED")
     place = sa.func.row_number().over(partition_by=picked.c.queue, order_by=(picked.c.dial_at, picked.c.case_id))
@@ -293,6 +296,19 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
     found = (leased.c[column.name] for column in WAITING)
     given = sa.select(*found, leased.c.new_claim, leased.c.lease_end).order_by(leased.c.queue, leased.c.place)
     return given.add_cte(moved, recorded, opened)
+
+
+def _each(shape: Shape, of: Any) -> sa.Select[tuple[object, ...]]:
+    """Build the query that locks cases of several campaigns, one after the other as the looks for them are merged.
+
+    What is merged cannot be locked as it is, and what was locked before it is merged has no order. Cases that other
+    claims hold are passed over, so no look has an end that is known beforehand: a limit of NULL is none.
+    """
+    named, no_end = (cases.c.dial_at, cases.c.case_id, cases.c.campaign_id), sa.func.nullif(of.records, of.records)
+    first = merged(Database.POSTGRESQL, shape, no_end, named).lateral("first")
+    this_case = cases.c.case_id == first.c.case_id
+    each = _lock(sa.select(*WAITING).where(*waits(shape, first.c.campaign_id, GROUP), this_case)).lateral("each")
+    return sa.select(each).join_from(first, each, sa.true()).order_by(first.c.dial_at, first.c.case_id)
 
 
 def _behind(of: Any) -> tuple[Any, Any]:

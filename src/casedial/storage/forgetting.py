@@ -115,11 +115,12 @@ async def wipe(store: Store) -> bool:
     if store.database is Database.POSTGRESQL:
         async with store.session() as tx:
             await tx.connection.execution_options(isolation_level="AUTOCOMMIT")
-            began = await tx.clock()
+            _, reached = await health.is_snapshot_held(tx, None)
             for table in (*_ROWS.values(), phone_numbers, calls, refused_reports, claims, idempotency, cases):
                 await tx.execute(sa.text(f"VACUUM (ANALYZE) {table.name}"))  # statistics hold samples of the values
             # What a transaction from before may still see stays.
-            return not await health.old_snapshots(tx, await tx.clock() - began)
+            is_held, _ = await health.is_snapshot_held(tx, reached)
+            return not is_held
     try:
         async with store.outside() as connection:
             # Overwriting what is deleted (``secure_delete``) is not enough: where SQLite moves rows from page to

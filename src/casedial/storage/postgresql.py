@@ -69,7 +69,8 @@ def make_engine(url: str, patience: float | None, **options: Any) -> AsyncEngine
         wanted |= dict.fromkeys(_TIMEOUTS, f"{patience * 1000:.0f}ms") | {"plan_cache_mode": KEPT_PLANS}
 
     async def connect() -> Any:
-        connection = await connect_to(url)
+        # Whatever its length: a statement that the driver forgets is planned anew each time.
+        connection = await connect_to(url, max_cacheable_statement_size=0)
         try:
             await connection.execute(_SESSION, list(wanted), list(wanted.values()), timeout=CONNECT_SECONDS)
         except BaseException:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import sqlalchemy as sa
 
 from casedial.domain.cases import Case, Firm, Role, fold
 from casedial.storage.cases import WAITING, waiting_from
-from casedial.storage.engine import Transaction
+from casedial.storage.engine import Database, Transaction
+from casedial.storage.heads import Head
 from casedial.storage.tables import cases
 
 # A constant, for the partial indexes hold the to-dial role only.
 _IS_TO_DIAL = cases.c.dialer_role == sa.literal_column(str(int(Role.TO_DIAL)))
 FIRM: sa.BindParameter[int] = sa.bindparam("the_firm", type_=sa.BigInteger)
 NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=cases.c.dial_at.type)
+Columns = Sequence[sa.Column[Any]]
 _PRIORITY: sa.BindParameter[int] = sa.bindparam("the_priority", type_=sa.SmallInteger)
+GROUP: sa.BindParameter[str] = sa.bindparam("the_group", type_=sa.Text)
+_BEHIND = sa.bindparam("after_time", type_=cases.c.dial_at.type), sa.bindparam("after_case", type_=sa.BigInteger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +36,13 @@ class DueFilter:
     case_group: str | None
     records: int
 
-    after: Case | None = None  # only what comes behind this one
+    after: Case | Head | None = None  # only what comes behind this one
 
     @property
     def shape(self) -> Shape:
         """Return what decides the text of the query."""
         return Shape(
-            None if self.campaign_ids is None else min(len(self.campaign_ids), 2),
+            None if self.campaign_ids is None else _looks_for(len(self.campaign_ids)),
             self.case_group is not None,
             self.after is not None,
         )
@@ -43,7 +50,9 @@ class DueFilter:
     @property
     def queue(self) -> DueFilter:
         """Return what those have in common who claim from the same head."""
-        return replace(self, records=0, case_group=None if self.case_group is None else fold(self.case_group))
+        return replace(
+            self, records=0, after=None, case_group=None if self.case_group is None else fold(self.case_group)
+        )
 
     def fits(self, case: Case) -> bool:
         """Tell whether a case is of these campaigns and this group."""
@@ -59,7 +68,8 @@ class DueFilter:
             "the_priority": priority,
         }
         if self.campaign_ids is not None:
-            found["the_campaign"] = self.campaign_ids[0] if len(self.campaign_ids) == 1 else self.campaign_ids
+            looks = _looks_for(len(self.campaign_ids))
+            found |= dict(zip_longest(map(_campaign_name, range(looks)), self.campaign_ids))
         if self.case_group is not None:
             found["the_group"] = fold(self.case_group)
         if self.after is not None:
@@ -67,43 +77,75 @@ class DueFilter:
         return found
 
 
+def _looks_for(campaigns: int) -> int:
+    """Return how many looks a query for so many campaigns has: a power of two, so that there are few such queries."""
+    return 1 << (campaigns - 1).bit_length()
+
+
+def _campaign_name(number: int) -> str:
+    return f"campaign_{number}"
+
+
+def _campaign(number: int) -> sa.BindParameter[int]:
+    return sa.bindparam(_campaign_name(number), type_=sa.BigInteger)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a query filters by: no campaign, one or several (2); a group; a case before it."""
+    """What a query filters by: campaigns, with so many looks (None: by none); a group; a case before it."""
 
     campaigns: int | None
     by_group: bool
     goes_on: bool = False
 
+    @property
+    def is_merged(self) -> bool:
+        """Tell whether it looks for several campaigns."""
+        return self.campaigns is not None and self.campaigns > 1
+
+
+def waits(shape: Shape, campaign_id: Any, case_group: Any) -> list[sa.ColumnElement[bool]]:
+    """Return what a due case of one priority, campaign and group fulfils; each set of filters has an index."""
+    where = [cases.c.firm_id == FIRM, _IS_TO_DIAL, cases.c.priority == _PRIORITY, cases.c.dial_at <= NOW]
+    if shape.campaigns is not None:
+        where.append(cases.c.campaign_id == campaign_id)
+    if shape.by_group:
+        where.append(cases.c.case_group_folded == case_group)
+    return where
+
 
 def due_query(
-    shape: Shape, campaign_id: Any, case_group: Any, records: Any, behind: tuple[Any, Any]
-) -> sa.Select[tuple[object, ...]]:
-    """Build the query for due cases: one for each set of filters, each with an index of its own.
+    shape: Shape, campaign_id: Any, case_group: Any, behind: tuple[Any, Any], columns: Columns = WAITING
+) -> sa.Select[tuple[Any, ...]]:
+    """Build the query for due cases of one campaign, or of any, in order, without a limit.
 
     ``behind`` is the dial time and the CaseID of the case before them, where the shape goes on behind one.
     """
-    here = cases.c.firm_id == FIRM, _IS_TO_DIAL, cases.c.priority == _PRIORITY
-    query = sa.select(*WAITING).where(*here, cases.c.dial_at <= NOW)
-    if shape.campaigns == 1:
-        query = query.where(cases.c.campaign_id == campaign_id)
-    elif shape.campaigns is not None:
-        query = query.where(cases.c.campaign_id.in_(sa.bindparam("the_campaign", expanding=True)))
-    if shape.by_group:
-        query = query.where(cases.c.case_group_folded == case_group)
+    query = sa.select(*columns).where(*waits(shape, campaign_id, case_group))
     if shape.goes_on:
         query = query.where(sa.tuple_(cases.c.dial_at, cases.c.case_id) > sa.tuple_(*behind))
-    return query.order_by(cases.c.dial_at, cases.c.case_id).limit(records)
+    return query.order_by(cases.c.dial_at, cases.c.case_id)
+
+
+def merged(database: Database, shape: Shape, most: Any, columns: Columns = WAITING) -> sa.CompoundSelect[Any]:
+    """Build the query for due cases of several campaigns, in order, without a limit.
+
+    Each campaign is looked for in its own part of the index, and what the looks find is merged as it is read: a case
+    of another campaign is never met. PostgreSQL has to be told in which order each look goes, and that it ends after
+    ``most``, or it reads them all to sort them; SQLite would sort them if it were told.
+    """
+    looks = [due_query(shape, _campaign(n), GROUP, _BEHIND, columns) for n in range(shape.campaigns or 0)]
+    looks = [look.limit(most) if database is Database.POSTGRESQL else look.order_by(None) for look in looks]
+    return sa.union_all(*looks).order_by("dial_at", "case_id")
 
 
 @cache
-def _list(shape: Shape) -> sa.Select[tuple[object, ...]]:
+def _list(shape: Shape, database: Database) -> sa.Select[Any] | sa.CompoundSelect[Any]:
     """Build the query for the due cases of one queue."""
-    campaign: sa.BindParameter[int] = sa.bindparam("the_campaign", type_=sa.BigInteger)
-    group: sa.BindParameter[str] = sa.bindparam("the_group", type_=sa.Text)
     records: sa.BindParameter[int] = sa.bindparam("records", type_=sa.Integer)
-    behind = sa.bindparam("after_time", type_=cases.c.dial_at.type), sa.bindparam("after_case", type_=sa.BigInteger)
-    return due_query(shape, campaign, group, records, behind)
+    if shape.is_merged:
+        return merged(database, shape, records).limit(records)
+    return due_query(shape, _campaign(0), GROUP, _BEHIND).limit(records)
 
 
 async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:
@@ -115,8 +157,31 @@ async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> 
         some = replace(wanted, records=wanted.records - len(found))
         if wanted.after and priority > wanted.after.priority:
             some = replace(some, after=None)
-        rows = await tx.execute(_list(some.shape), some.parameters(firm, now, priority))
-        found += [waiting_from(row, firm.statuses) for row in rows]
+        found += await (_due_behind if some.after else _due_first)(tx, firm, some, now, priority)
         if len(found) == wanted.records:
             break
     return found
+
+
+def head_of(firm: Firm, wanted: DueFilter, priority: int) -> object:
+    """Return what names the queue whose head is the place to begin a look."""
+    return firm.id, priority, wanted.queue
+
+
+async def _due_first(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, priority: int) -> list[Case]:
+    """Return the first due cases of one priority, from the head of their queue on, where there is one."""
+    queue = head_of(firm, wanted, priority)
+    head = tx.heads.of(queue)
+    began = time.monotonic()
+    found = await _due_behind(tx, firm, replace(wanted, after=head), now, priority)
+    if found:
+        tx.heads.found(queue, found[0], time.monotonic() - began, head)
+    elif head:  # there may be something before it
+        tx.heads.forget(queue)
+        return await _due_first(tx, firm, wanted, now, priority)
+    return found
+
+
+async def _due_behind(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, priority: int) -> list[Case]:
+    rows = await tx.execute(_list(wanted.shape, tx.database), wanted.parameters(firm, now, priority))
+    return [waiting_from(row, firm.statuses) for row in rows]

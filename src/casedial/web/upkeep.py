@@ -7,20 +7,19 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from casedial.domain.cases import StatusesStale
 from casedial.domain.errors import StorageUnavailable
 from casedial.service import calling, claims
 from casedial.storage import calls, health, idempotency, leases
-from casedial.storage.engine import Database, Store
+from casedial.storage.engine import Store
 from casedial.web.observe import note_adopted, note_returned, note_upkeep_fault
 
 # Half a second at most between two looks: with the time that the work takes, a lease is over within a second.
 _LOOK_SECONDS = 0.5
 _REPLIES_AT_ONCE = 1000
 _CALLS_AT_ONCE = 5000
-_SNAPSHOT_AGE = timedelta(seconds=2)
 _STOP_SECONDS = 5.0  # how long the work at hand may take to end by itself
 
 
@@ -116,9 +115,9 @@ async def _adopt(store: Store, now: datetime) -> int:
 
 async def _look_for_snapshots(store: Store, now: datetime) -> int:
     """Learn whether claims have to go past what was claimed before: where that is cleaned up, they need not."""
-    if store.database is Database.POSTGRESQL:
-        async with store.look() as tx:
-            store.heads.needed = bool(await health.old_snapshots(tx, _SNAPSHOT_AGE))
+    heads = store.heads
+    async with store.look() as tx:
+        heads.needed, heads.reached = await health.is_snapshot_held(tx, heads.reached)
     return 0
 
 
