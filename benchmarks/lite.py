@@ -97,13 +97,14 @@ def measure(book: Book, postgres: Postgres, size: int, rounds: int, seconds: flo
     jobs = [(records, way) for records in (1, 25, 100) for way in (US, "sqlite3 loop")]
     for number in range(1, rounds + 1):
         for records, way in random.sample(jobs, len(jobs)):
-            _copy(template)
+            copy(template)
             run = _http(records, seconds, size) if way == US else _loop(records, seconds)
             row = f"SQLite claim {records} x {CLIENTS}"
             book.note(row, way, number, rate=run.rate * records, p50=run.p50, p99=run.p99)
 
 
-def _copy(template: Path) -> None:
+def copy(template: Path) -> None:
+    """Make the file that is worked on the same as a template, and bring it into memory."""
     for path in ROOM.glob(f"{WORK.name}*"):
         path.unlink()
     shutil.copyfile(template, WORK)

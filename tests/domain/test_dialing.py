@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from casedial.domain.cases import STANDARD_STATUSES, Case, Firm, Hold, Role, Status, Statuses, StatusType
 from casedial.domain.claims import Taker
 from casedial.domain.dialing import (
+    Addressee,
     CaseUpdate,
     Move,
     OperatorChange,
@@ -100,9 +101,9 @@ def test_clearing_a_status() -> None:
 
 
 def test_a_note_goes_to_all_open_cases_or_else_to_all_closed_ones() -> None:
-    opened, also, closed, ended = (Case(1), Case(2), Case(3, closed=True), Case(4, closed=True))
-    assert note_recipients([opened, closed, also]) == [opened, also]
-    assert note_recipients([closed, ended]) == [closed, ended]
+    opened, also, closed, ended = (Addressee(number, number > 2, None, None) for number in (1, 2, 3, 4))
+    assert note_recipients([opened, closed, also]) == [1, 2]
+    assert note_recipients([closed, ended]) == [3, 4]
     assert note_recipients([]) == []
 
 

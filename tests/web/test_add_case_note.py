@@ -314,3 +314,15 @@ async def test_siblings_of_cases_are_ignored(api: Api, office: Office) -> None:
     ignored = {name.strip() for name in reply.headers["x-ignored-parameters"].split(",")}
     assert ignored == {"CaseID", "Note", "Status", "Records"}
     assert (await texts(office, 7), await texts(office, 8)) == (["n"], [])
+
+
+async def test_a_long_note_to_many_cases_is_too_much(api: Api, office: Office) -> None:
+    """One note stands in the request once, and in the database as often as there are cases."""
+    for case_id in range(1, 259):
+        await office.add(case_id)
+    note = "n" * 64 * 1024
+    reply = await api.post("AddCaseNote", {"CaseID": [*range(1, 258)], "Note": note})
+    assert "257 cases would get" in assert_problem(reply, 413, "NotesTooLarge")["detail"]
+    assert await office.notes(1) == []
+    reply = await api.post("AddCaseNote", {"CaseID": [*range(2, 258), 999], "Note": note})
+    assert (reply.status_code, reply.json()["Succeeded"]) == (200, 256)

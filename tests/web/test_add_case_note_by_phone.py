@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from casedial.domain import dialing
 from casedial.domain.cases import Phone
 from casedial.storage.tables import phone_numbers
 from tests.conftest import Api, Office, assert_problem
@@ -263,3 +264,29 @@ async def test_a_key_that_an_older_server_stored_is_not_believed(api: Api, offic
     async with office.store.write() as tx:
         await tx.execute(phone_numbers.insert().values(firm_id=firm.id, number="6592345678", case_id=1))
     assert_problem(await api.post(METHOD, json={"Phone": "6592345678", "Note": "n"}), 404, "PhoneNotFound")
+
+
+async def test_a_note_to_many_cases_has_a_bound(api: Api, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the cases that have the number, and of what is written to them; what is beyond is refused as a whole."""
+    for case_id in (1, 2, 3, 4):
+        await office.add(case_id, phones=(Phone("Cell", NUMBER),), closed=case_id == 4)
+    monkeypatch.setattr(dialing, "MAX_NOTES_BYTES", 6 * 1024)
+    reply = await api.post(METHOD, json={"Phone": NUMBER, "Note": "n" * 2049})
+    assert "3 cases would get" in assert_problem(reply, 413, "NotesTooLarge")["detail"]
+    monkeypatch.setattr(dialing, "MOST_NOTES", 3)
+    reply = await api.post(METHOD, json={"Phone": NUMBER, "Note": "n"})
+    assert "More than 3 cases have this number" in assert_problem(reply, 413, "NotesTooLarge")["detail"]
+    assert await noted(office, 1, 2, 3, 4) == {}
+    monkeypatch.setattr(dialing, "MOST_NOTES", 4)
+    assert recipients(await api.post(METHOD, json={"Phone": NUMBER, "Note": "n" * 2048})) == [1, 2, 3]
+
+
+async def test_the_longest_note_to_as_many_as_there_may_be(api: Api, office: Office) -> None:
+    for case_id in range(1, 258):
+        await office.add(case_id, phones=(Phone("Cell", NUMBER),), closed=case_id == 257)
+    reply = await api.post(METHOD, json={"Phone": NUMBER, "Note": "n" * 64 * 1024})
+    assert recipients(reply) == list(range(1, 257))
+    await office.add(258, phones=(Phone("Cell", NUMBER),))
+    assert_problem(await api.post(METHOD, json={"Phone": NUMBER, "Note": "n" * 64 * 1024}), 413, "NotesTooLarge")
+    assert len(await office.notes(256)) == 1
+    assert await office.notes(258) == []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedial.domain.errors import CasedialError, MalformedDocument
+from casedial.domain.errors import CasedialError, MalformedDocument, TooManyItems
 from casedial.wire import values
 from casedial.wire.documents import JsonObject, Parameters, canonical, ignored_header, read_document, read_json
 
@@ -89,3 +90,34 @@ def test_the_ignored_header_is_short_and_plain(names: list[str]) -> None:
     assert len(header) <= 1024
     assert header.isascii()
     assert header.isprintable()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" + ",".join(f'"n{number}":1' for number in range(30_001)) + "}",
+        "[" + ",".join("{}" for _ in range(30_001)) + "]",
+        '{"Note":"' + '\\",' * 20 + '","x":[' + ",".join('"a,[{"' for _ in range(30_001)) + "]}",
+    ],
+)
+def test_values_are_counted_before_they_are_read(text: str) -> None:
+    with pytest.raises(TooManyItems, match="more than 30,000 values"):
+        read_json(text.encode())
+
+
+def test_lists_of_lists_are_counted_too() -> None:
+    with pytest.raises(MalformedDocument, match="nested too deeply"):
+        read_json(b"[" + b",".join([b"[" * 500 + b"]" * 500] * 70) + b"]")
+
+
+@pytest.mark.parametrize("ending", ['"}', '\\"', ""])
+def test_what_stands_in_a_string_is_no_value(ending: str) -> None:
+    """A closed string is read, whatever is in it; one that never ends is no JSON, and found so in no time."""
+    text = '{"Note":"' + ',[{\\"' * 100_000 + ending
+    began = time.thread_time()
+    if ending == '"}':
+        assert read_json(text.encode())
+    else:
+        with pytest.raises(MalformedDocument):
+            read_json(text.encode())
+    assert time.thread_time() - began < 1

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 from uuid import UUID
 
 from casedial.domain.cases import Case, Firm, Hold, Role, Status, StatusChange, StatusType, fold
 from casedial.domain.claims import Taker, answer, enter, says_dialed
-from casedial.domain.errors import FieldError, NotToDial
+from casedial.domain.errors import FieldError, NotesTooLarge, NotToDial
 
 MAX_RECORDS = 1000  # cases in one GetCasesToDial reply
 MAX_ITEMS = 1000  # cases in one UpdateCaseStatus or AddCaseNote request
 MAX_NOTE_BYTES = 64 * 1024  # of UTF-8
+MAX_NOTES_BYTES = 16 * 1024 * 1024  # that one request adds, each note as often as it is added
+_LEAST_NOTE_BYTES = 1024  # that a note counts as: its row and its place in the reply are there, too
+MOST_NOTES = MAX_NOTES_BYTES // _LEAST_NOTE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +283,25 @@ def periods(history: Sequence[StatusChange]) -> list[StatusPeriod]:
     return found[::-1]
 
 
-def note_recipients(cases: Sequence[Case]) -> list[Case]:
-    """Return the cases a note by phone goes to: all open ones, if none is open all closed ones."""
-    return [case for case in cases if not case.closed] or list(cases)
+class Addressee(NamedTuple):
+    """What has to be known of a case that a note by phone may go to."""
+
+    case_id: int
+    closed: bool
+    campaign_id: int | None
+    claim_id: UUID | None
+
+
+def note_recipients(found: Sequence[Addressee]) -> list[int]:
+    """Return the CaseIDs a note by phone goes to: all open ones, if none is open all closed ones."""
+    return [case.case_id for case in found if not case.closed] or [case.case_id for case in found]
+
+
+def check_size(texts: Sequence[str]) -> None:
+    """Raise NotesTooLarge for more notes than one request may add."""
+    size = sum(count * max(_LEAST_NOTE_BYTES, len(text.encode())) for text, count in Counter(texts).items())
+    if size > MAX_NOTES_BYTES:
+        raise NotesTooLarge(
+            f"{len(texts)} cases would get {size / 2**20:.0f} MiB of notes; one request adds at most "
+            f"{MAX_NOTES_BYTES // 2**20} MiB. Send a shorter note, or send it to fewer cases."
+        )

@@ -133,6 +133,10 @@ class NoteTooLong(TooLarge):
     title = "The note is too long"
 
 
+class NotesTooLarge(TooLarge):
+    title = "Too much would be written to too many cases"
+
+
 class UnsupportedContentType(CasedialError):
     title = "The content type is not supported"
 

@@ -11,7 +11,7 @@ from casedial.domain import dialing
 from casedial.domain.cases import Caller, Case, Firm, Note, Role, StatusChange, StatusType, fold
 from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
-from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, PhoneNotFound
+from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, NotesTooLarge, PhoneNotFound
 from casedial.domain.retries import is_policys, moved_by_policy
 from casedial.service import calling
 from casedial.service.claims import adopt_cases, claims_of, lost
@@ -85,7 +85,7 @@ async def get_case_info(tx: Transaction, caller: Caller, case_id: int) -> Case:
     case = await cases.fetch(tx, caller.firm, case_id)
     if case is None:
         raise _not_found(case_id)
-    if await _outside_of(tx, caller, [case]):
+    if await _outside_of(tx, caller, {case_id: (case.campaign_id, case.hold.claim_id if case.hold else None)}):
         raise _outside(case_id)
     return case
 
@@ -226,12 +226,11 @@ async def add_case_note(
 ) -> Outcomes:
     """Add a note to each case; return the outcome of each item [specification: AddCaseNote].
 
-    Campaigns limit it as they limit update_case_status.
+    Campaigns limit it as they limit update_case_status. Raises NotesTooLarge.
     """
     wanted = [item.case_id for item in items if isinstance(item, CaseNote)]
     found = await cases.whereabouts(tx, caller.firm, wanted)
-    outside = {case_id: claim_id for case_id, (campaign, claim_id) in found.items() if not caller.may_dial(campaign)}
-    own = await claims_of(tx, caller, [claim_id for claim_id in outside.values() if claim_id])
+    outside = await _outside_of(tx, caller, found)
     outcomes: Outcomes = []
     added: list[Note] = []
     for item in items:
@@ -239,11 +238,12 @@ async def add_case_note(
             outcomes.append(item)
         elif item.case_id not in found:
             outcomes.append(_not_found(item.case_id))
-        elif item.case_id in outside and outside[item.case_id] not in own:
+        elif item.case_id in outside:
             outcomes.append(_outside(item.case_id))
         else:
             added.append(Note(item.case_id, item.text, caller.vendor, now))
             outcomes.append(None)
+    dialing.check_size([note.text for note in added])
     await notes.add(tx, caller.firm, added)
     return outcomes
 
@@ -252,16 +252,19 @@ async def add_case_note_by_phone(tx: Transaction, caller: Caller, number: str, t
     """Add a note to all open cases with this number, or to all closed ones if none is open.
 
     Campaigns limit it as they limit update_case_status. Return their CaseIDs [specification: AddCaseNoteByPhone].
-    Raises PhoneNotFound.
+    Raises PhoneNotFound or NotesTooLarge.
     """
-    found = await cases.with_number(tx, caller.firm, number)
-    outside = await _outside_of(tx, caller, found)
+    found = await cases.with_number(tx, caller.firm, number, dialing.MOST_NOTES)
+    if found is None:
+        raise NotesTooLarge(f"More than {dialing.MOST_NOTES:,} cases have this number; a note goes to so many at most.")
+    outside = await _outside_of(tx, caller, {case.case_id: (case.campaign_id, case.claim_id) for case in found})
     recipients = dialing.note_recipients([case for case in found if case.case_id not in outside])
     if not recipients:
         whose = "of this firm" if caller.campaigns is None else "in the campaigns of this key"
         raise PhoneNotFound(f"No case {whose} has a phone with this number.")
-    await notes.add(tx, caller.firm, [Note(case.case_id, text, caller.vendor, now) for case in recipients])
-    return [case.case_id for case in recipients]
+    dialing.check_size([text] * len(recipients))
+    await notes.add(tx, caller.firm, [Note(case_id, text, caller.vendor, now) for case_id in recipients])
+    return recipients
 
 
 def _not_found(case_id: int) -> CaseNotFound:
@@ -272,8 +275,11 @@ def _outside(case_id: int) -> CampaignNotAllowed:
     return CampaignNotAllowed(f"Case {case_id} is in no campaign that this key may be used for.")
 
 
-async def _outside_of(tx: Transaction, caller: Caller, found: Sequence[Case]) -> set[int]:
-    """Return which of these cases are neither in the caller's campaigns nor held by its vendor."""
-    outside = {case.case_id: case.hold for case in found if not caller.may_dial(case.campaign_id)}
-    own = await claims_of(tx, caller, [hold.claim_id for hold in outside.values() if hold])
-    return {case_id for case_id, hold in outside.items() if hold is None or hold.claim_id not in own}
+async def _outside_of(tx: Transaction, caller: Caller, found: Mapping[int, tuple[int | None, UUID | None]]) -> set[int]:
+    """Return which of these cases are neither in the caller's campaigns nor held by its vendor.
+
+    Each comes with the ids of its campaign and of the claim that holds it.
+    """
+    outside = {case_id: claim_id for case_id, (campaign, claim_id) in found.items() if not caller.may_dial(campaign)}
+    own = await claims_of(tx, caller, [claim_id for claim_id in outside.values() if claim_id])
+    return {case_id for case_id, claim_id in outside.items() if claim_id not in own}

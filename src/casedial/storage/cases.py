@@ -10,11 +10,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from casedial.domain.cases import Case, Firm, Hold, Phone, Role, StatusChange, Statuses, StatusType, fold
-from casedial.domain.dialing import CaseFilter
+from casedial.domain.dialing import Addressee, CaseFilter
 from casedial.domain.phones import read
 from casedial.storage import bulk
 from casedial.storage.engine import Database, Transaction, among
 from casedial.storage.postgresql import unnested
+from casedial.storage.slices import by_slices
 from casedial.storage.tables import cases, phone_numbers, status_history
 
 STATUS_COLUMNS = (
@@ -168,24 +169,33 @@ async def whereabouts(
     return {row.case_id: (row.campaign_id, row.claim_id) for row in rows}
 
 
-async def with_number(tx: Transaction, firm: Firm, number: str) -> list[Case]:
+async def with_number(tx: Transaction, firm: Firm, number: str, most: int) -> list[Addressee] | None:
     """Return the firm's cases one of whose phones, faxes aside, has this number, in CaseID order.
 
-    None of them is deleted before the end of the transaction. An older casedial beside this one stores a number abroad
-    as one of the US: the case itself says what it has.
+    None where there are more than so many: then none is read. None of them is deleted before the end of the
+    transaction. An older casedial beside this one stores a number abroad as one of the US, and leaves a hold that is
+    none: the case itself says what it has.
     """
+    these = sa.and_(phone_numbers.c.firm_id == firm.id, phone_numbers.c.number == number)
+    some = sa.select(sa.literal(1)).where(these).limit(most + 1).subquery()
+    too_many = sa.select(sa.func.count() > most).select_from(some)
+    held_by = sa.case((cases.c.dialer_role == int(Role.IN_THE_DIALER), cases.c.claim_id))
     query = (
-        sa.select(*WHOLE)
+        sa.select(cases.c.case_id, cases.c.closed, cases.c.campaign_id, held_by, cases.c.phones)
         .join(
             phone_numbers,
             sa.and_(phone_numbers.c.firm_id == cases.c.firm_id, phone_numbers.c.case_id == cases.c.case_id),
         )
-        .where(phone_numbers.c.firm_id == firm.id, phone_numbers.c.number == number)
+        .where(these, sa.not_(too_many.scalar_subquery()))
         .order_by(cases.c.case_id)
         .with_for_update(read=True, key_share=True, of=cases)
     )
-    found = [case_from(row, firm.statuses) for row in await tx.execute(query)]
-    return [case for case in found if number in numbers_of(case)]
+    found = [
+        Addressee._make(row[:4])
+        async for row in by_slices(await tx.execute(query))
+        if number in numbers_of(Case(row.case_id, phones=tuple(Phone(*phone) for phone in row.phones)))
+    ]
+    return found if found or not (await tx.execute(too_many)).scalar() else None
 
 
 async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, limit: int) -> list[Case]:

@@ -22,6 +22,7 @@ from casedial.storage.engine import Database, Transaction
 from casedial.storage.heads import Head
 from casedial.storage.postgresql import unnested
 from casedial.storage.queues import FIRM, GROUP, NOW, DueFilter, Shape, due, due_query, head_of, merged, waits
+from casedial.storage.slices import by_slices
 from casedial.storage.tables import campaigns, cases, claims, status_history
 
 _STATUS_ID: sa.BindParameter[int] = sa.bindparam("the_status", type_=sa.BigInteger)
@@ -224,7 +225,7 @@ async def _run(
     own_timeouts = any(campaign.claim_timeout is not None for campaign in firm.campaigns.values())
     found: dict[UUID, list[Case]] = {claim_id: [] for claim_id in claim_ids}
     ends: dict[UUID, datetime] = {}
-    for row in await tx.execute(_claim(shape, own_timeouts), parameters):
+    async for row in by_slices(await tx.execute(_claim(shape, own_timeouts), parameters)):
         found[row.new_claim].append(waiting_from(row, firm.statuses))
         if row.lease_end:
             ends[row.new_claim] = min(ends.get(row.new_claim, row.lease_end), row.lease_end)

@@ -105,7 +105,7 @@ class Store:
 
         ``patience`` is after how many seconds a transaction that PostgreSQL does not end is given up.
         """
-        self.url = url
+        self.url, self.pool_size = url, pool_size
         self._patience = patience
         self._threads: WeakSet[Thread] = WeakSet()  # of SQLite's connections
         scheme = url.partition("://")[0].partition("+")[0].lower()

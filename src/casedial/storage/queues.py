@@ -16,6 +16,7 @@ from casedial.domain.cases import Case, Firm, Role, fold
 from casedial.storage.cases import WAITING, waiting_from
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.heads import Head
+from casedial.storage.slices import by_slices
 from casedial.storage.tables import cases
 
 # A constant, for the partial indexes hold the to-dial role only.
@@ -184,4 +185,4 @@ async def _due_first(tx: Transaction, firm: Firm, wanted: DueFilter, now: dateti
 
 async def _due_behind(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, priority: int) -> list[Case]:
     rows = await tx.execute(_list(wanted.shape, tx.database), wanted.parameters(firm, now, priority))
-    return [waiting_from(row, firm.statuses) for row in rows]
+    return [waiting_from(row, firm.statuses) async for row in by_slices(rows)]

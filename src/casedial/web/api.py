@@ -29,6 +29,7 @@ from casedial.service import claims, dialing
 from casedial.storage import idempotency
 from casedial.storage.engine import Store, Transaction
 from casedial.storage.idempotency import Once
+from casedial.storage.slices import by_slices
 from casedial.web.auth import Authenticator, require
 from casedial.web.exchange import Call, Reply, sent
 from casedial.web.joint import SLOW_SECONDS, ClaimCall, JointClaims, check_fresh
@@ -36,9 +37,10 @@ from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
 from casedial.web.problems import problem, refusal, send_reply
 from casedial.web.refused import RefusedReports, refused_items, refused_whole
 from casedial.web.replay import Replays
+from casedial.web.turns import Turns
 from casedial.wire import requests, values
 from casedial.wire.documents import read_document
-from casedial.wire.replies import case_reply, encode, write_reply
+from casedial.wire.replies import CaseReply, case_reply, encode, write_reply
 
 READ = ("GET", "POST")
 WRITE = ("POST", "PUT")
@@ -51,11 +53,21 @@ Work = Callable[[Transaction], Awaitable[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a call asks for: how many cases it would change (0: it reads), how, and what may be done with others."""
+    """What a call asks for: how many cases it would change (0: it reads), how, and what may be done with others.
+
+    ``shows`` is how many cases it reads at most; what is one query needs no transaction around it.
+    """
 
     cases: int
     work: Work
     claims: ClaimCall | None = None
+    shows: int = 0
+    is_one_query: bool = False
+
+    @property
+    def size(self) -> int:
+        """Return how many cases it is about."""
+        return max(self.cases, self.shows)
 
     @property
     def writes(self) -> bool:
@@ -68,8 +80,11 @@ def _get_cases_to_dial(call: Call) -> Job:
     if query.auto_change:
         require(call.caller, Scope.DIAL)
 
-    def render(cases: list[Case], claim: Claim | None) -> Reply:
-        body = encode([case_reply(case, call.caller.firm.zone) for case in cases])
+    def show(case: Case) -> CaseReply:
+        return case_reply(case, call.caller.firm.zone)
+
+    def render(cases: list[Case], claim: Claim | None, shown: list[CaseReply] | None = None) -> Reply:
+        body = encode(shown or list(map(show, cases)))
         headers = {"X-Records-Limit": str(query.records)} if cut else {}
         if claim is None:
             return Reply(body, headers=headers, cases=len(cases))
@@ -78,13 +93,15 @@ def _get_cases_to_dial(call: Call) -> Job:
         return Reply(body, headers=headers, cases=len(cases), claimed=len(cases), claimed_in=campaigns)
 
     async def work(tx: Transaction) -> Reply:
-        return render(*await dialing.get_cases_to_dial(tx, call.caller, query, call.now))
+        cases, claim = await dialing.get_cases_to_dial(tx, call.caller, query, call.now)
+        return render(cases, claim, [show(case) async for case in by_slices(cases)])
 
     claimant = None
     if query.auto_change:
         with suppress(CampaignNotAllowed):  # which is for ``work`` to raise, where it is not a repeat
             claimant = dialing.claimant_of(call.caller, query)
-    return Job(query.records * query.auto_change, work, ClaimCall(call, claimant, render) if claimant else None)
+    joint = ClaimCall(call, claimant, render) if claimant else None
+    return Job(query.records * query.auto_change, work, joint, shows=query.records)
 
 
 def _claim_headers(claim: Claim) -> dict[str, str]:
@@ -102,7 +119,7 @@ def _get_case_info(call: Call) -> Job:
         case = await dialing.get_case_info(tx, call.caller, case_id)
         return Reply(encode(case_reply(case, call.caller.firm.zone)), cases=1)
 
-    return Job(0, work)
+    return Job(0, work, is_one_query=call.caller.campaigns is None)
 
 
 def _update_case_status(call: Call) -> Job:
@@ -215,6 +232,7 @@ class Api:
         self._replays = Replays(store)
         self._claims = JointClaims(store)
         self._refused = RefusedReports(store)
+        self._turns = Turns(store.pool_size)
 
     async def close(self) -> None:
         """Finish what goes on behind requests, and close the database."""
@@ -247,7 +265,9 @@ class Api:
         except CasedialError:
             await _drain(scope, receive)
             raise
-        document = read_document(scope["query_string"], await _read(scope, receive), _type_of(scope))
+        body = await _read(scope, receive)
+        read = partial(read_document, scope["query_string"], body, _type_of(scope))
+        document = await self._turns.read(caller.key_id, len(body), read)
         record.ignored = document.ignored
         if time.monotonic() - started > SLOW_SECONDS:  # the key may have been revoked while the body came
             now = datetime.now(UTC)
@@ -256,9 +276,9 @@ class Api:
 
         async def work(caller: Caller) -> Reply:
             call = Call(caller, document, now, record.request_id, sent(scope, b"x-claim-id"))
-            job = method.perform(call)
-            once = _once(scope, record, call) if job.writes else None
-            return await self._run(call, job, once, receive)
+            job, once = await self._turns.read(caller.key_id, len(body), partial(_asked, scope, record, call))
+            async with self._turns.working(caller.key_id, job.size):
+                return await self._run(call, job, once, receive)
 
         return await self._authenticator.while_fresh(scope, now, caller, work)
 
@@ -268,7 +288,7 @@ class Api:
             return await job.work(tx)
 
         if not job.writes:
-            async with self._store.read() as tx:
+            async with self._store.look() if job.is_one_query else self._store.read() as tx:
                 return await work(tx)
         together = None
         if job.claims and job.claims.is_small:
@@ -279,6 +299,12 @@ class Api:
             with suppress(RequestStillRunning):
                 return await together()
         return await self._store.transact(work, job.cases)
+
+
+def _asked(scope: HTTPScope, record: RequestRecord, call: Call) -> tuple[Job, Once | None]:
+    """Return what a call asks for, and what makes a repeat of it known, where it is a write."""
+    job = METHODS[record.method].perform(call)
+    return job, _once(scope, record, call) if job.writes else None
 
 
 def _once(scope: HTTPScope, record: RequestRecord, call: Call) -> Once | None:

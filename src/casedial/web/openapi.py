@@ -287,7 +287,7 @@ def _notes(base: str) -> Schema:
     note = _object({"CaseID": _CASE_ID, "Note": _NOTE}, ("CaseID", "Note"))
     one_or_many = _object({"CaseID": _MANY_CASE_IDS, "Note": _NOTE}, ("CaseID", "Note"))
     by_phone = _object(_BY_PHONE, ("Phone", "Note"))
-    own = (errors.MissingParameter, errors.NoteTooLong)
+    own = (errors.MissingParameter, errors.NoteTooLong, errors.NotesTooLarge)
     return {
         f"{base}/AddCaseNote": _write(
             "AddCaseNote",

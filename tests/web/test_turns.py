@@ -1,0 +1,81 @@
+"""Turns: what takes much of a server comes one after the other for a key, and leaves room to others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from casedial.domain.errors import StorageUnavailable
+from casedial.web import turns
+from casedial.web.turns import Turns
+
+LARGE, SMALL = 1024 * 1024, 1000
+TOOK = 0.02
+
+
+def read() -> float:
+    """Keep the thread busy; return when that began."""
+    began, until = time.monotonic(), time.thread_time() + TOOK
+    while time.thread_time() < until:
+        pass
+    return began
+
+
+async def test_after_a_large_document_of_a_key_the_others_have_their_time() -> None:
+    some = Turns(4)
+    first, second, other, small = await asyncio.gather(
+        some.read(1, LARGE, read), some.read(1, LARGE, read), some.read(2, LARGE, read), some.read(1, SMALL, read)
+    )
+    assert second - first > 5 * TOOK
+    assert max(other, small) < second
+
+
+async def test_a_document_that_cannot_be_read_has_taken_its_time() -> None:
+    some = Turns(4)
+
+    def fail() -> None:
+        read()
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011  # ours, as it was raised
+        await some.read(1, LARGE, fail)
+    ended = time.monotonic()
+    assert await some.read(1, LARGE, read) - ended > 3 * TOOK
+
+
+async def at_work(some: Turns, *wanted: tuple[int, int]) -> int:
+    """Return how many of these (a key, how many cases) are at work at once."""
+    now = most = 0
+
+    async def work(key_id: int, cases: int) -> None:
+        nonlocal now, most
+        async with some.working(key_id, cases):
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0.01)
+            now -= 1
+
+    await asyncio.gather(*(work(*one) for one in wanted))
+    return most
+
+
+async def test_what_is_about_many_cases_leaves_connections_to_others() -> None:
+    assert await at_work(Turns(4), (1, 1000), (1, 1000), (1, 1000)) == 1
+    assert await at_work(Turns(4), (1, 1000), (2, 1000), (3, 1000)) == 2
+    assert await at_work(Turns(1), (1, 1000), (2, 1000)) == 1
+    assert await at_work(Turns(4), *[(1, 100)] * 5) == 5
+
+
+async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "QUEUE_SECONDS", 0.05)
+    some = Turns(4)
+    async with some.working(1, 1000):
+        with pytest.raises(StorageUnavailable):
+            async with some.working(1, 1000):
+                raise AssertionError
+        async with some.working(2, 1000):
+            pass
+    async with some.working(1, 1000):
+        pass
