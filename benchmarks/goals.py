@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from benchmarks.book import Book
 
 US = "casedial"
+# What one firm's key does while another firm asks for one case after the other.
+NEIGHBOURS = NAMES, CLAIMS, NOTES = (
+    "four clients send 1 MiB of names",
+    "eight claim 1,000, 32 claim one",
+    "a note by phone of 16 KB to 40,000 cases",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,11 @@ GOALS = [
     *_claims(),
     Goal("update 100 x 8", "rate", "own SQL", 0.7),
     *_growth(),
+    *(
+        Goal(f"neighbours, {load}{where}", "p50", US, 5, True, of=f"neighbours, {load}{where}: quiet")
+        for load in NEIGHBOURS
+        for where in ("", ", SQLite")
+    ),
     *(Goal(f"SQLite claim {n} x 64", "rate", "sqlite3 loop", bound) for n, bound in ((1, 1.5), (25, 1.3), (100, 1.0))),
     Goal("import, PostgreSQL", "rate", "20,000/s", 1.0),
     Goal("import, PostgreSQL", "rate", "COPY", None, note="to compare"),

@@ -11,22 +11,18 @@ import multiprocessing
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from benchmarks import data, lite
 from benchmarks.book import Book
-from benchmarks.goals import US
+from benchmarks.goals import CLAIMS, NAMES, NEIGHBOURS, US
 from benchmarks.machine import Postgres, casedial
 from casedial.storage import sqlite
 
 WORK = "bench_neighbours"
 SECONDS, WARM = 3.0, 1.0
-NAMES = "four clients send 1 MiB of names"
-CLAIMS = "eight claim 1,000, 32 claim one"
-NOTES = "a note by phone of 16 KB to 40,000 cases"
-LOADS = (NAMES, CLAIMS, NOTES)
 _SHARED_PHONE = "6315550100"
 _SHARED_BY = 40_000
 
@@ -40,7 +36,8 @@ class Request:
     body: bytes | None = None
 
 
-def _requests(load: str) -> list[Request]:
+def requests(load: str) -> list[Request]:
+    """Return what the clients of a load send."""
     if load == NAMES:
         names = ",".join(f'"{"n" * 25}{number:06}":1' for number in range(28_000))  # as many as are read
         return [Request(4, "/GetCaseInfo", b'{"CaseID":1,%s}' % names.encode())]
@@ -55,7 +52,7 @@ def measure(book: Book, postgres: Postgres, size: int, rounds: int) -> None:
     template = data.ensure(postgres, data.DataSet(size))
     file = lite.ensure(postgres, data.DataSet(size))
     for number in range(1, rounds + 1):
-        for load in random.sample(LOADS, len(LOADS)):
+        for load in random.sample(NEIGHBOURS, len(NEIGHBOURS)):
             postgres.copy(template, WORK)
             postgres.sql(WORK, _share_a_phone())
             _pair(book, f"neighbours, {load}", postgres.url(WORK), load, number, size)
@@ -76,30 +73,38 @@ def _share_a_phone() -> str:
 
 def _pair(book: Book, row: str, url: str, load: str, number: int, size: int) -> None:
     with casedial(url, workers=1) as (base, _):
-        _asked(base, WARM, size // 2)
-        quiet = _asked(base, SECONDS, size // 2)
-        with _crowd(base, _requests(load)):
-            _asked(base, WARM, size // 2)
-            loaded = _asked(base, SECONDS, size // 2)
+        quiet, loaded = pair(base, data.KEYS, requests(load), size // 2, SECONDS)
     for name, took in ((f"{row}: quiet", quiet), (row, loaded)):
         book.note(name, US, number, p50=took[len(took) // 2], p99=took[len(took) * 99 // 100])
 
 
-def _asked(base: str, seconds: float, cases: int) -> list[float]:
-    """Ask for one case after the other, as the second firm; return how many milliseconds each took, in order."""
+def pair(
+    base: str, keys: Sequence[str], wanted: list[Request], cases: int, seconds: float
+) -> tuple[list[float], list[float]]:
+    """Return what the second key's requests take, quiet, and while the first one's clients send what is ``wanted``."""
+    _asked(base, keys[1], WARM, cases)
+    quiet = _asked(base, keys[1], seconds, cases)
+    with _crowd(base, keys[0], wanted):
+        _asked(base, keys[1], WARM, cases)
+        return quiet, _asked(base, keys[1], seconds, cases)
+
+
+def _asked(base: str, key: str, seconds: float, cases: int) -> list[float]:
+    """Ask for one case after the other; return how many milliseconds each took, in order of that."""
     took = []
-    ask = _asker(base, data.KEYS[1])
     until = time.monotonic() + seconds
-    while (began := time.monotonic()) < until or len(took) < 10:
-        status = ask(f"/GetCaseInfo?CaseID={random.randint(1, cases)}", None)
-        took.append((time.monotonic() - began) * 1000)
-        if status != 200:
-            raise RuntimeError(f"the neighbour was answered {status}")
+    with _asking(base, key) as ask:
+        while (began := time.monotonic()) < until or len(took) < 10:
+            status = ask(f"/GetCaseInfo?CaseID={random.randint(1, cases)}", None)
+            took.append((time.monotonic() - began) * 1000)
+            if status != 200:
+                raise RuntimeError(f"the neighbour was answered {status}")
     return sorted(took)
 
 
-def _asker(base: str, key: str) -> Callable[[str, bytes | None], int]:
-    """Return what sends a request over a connection that is kept, and returns the status of the reply."""
+@contextlib.contextmanager
+def _asking(base: str, key: str) -> Iterator[Callable[[str, bytes | None], int]]:
+    """Keep a connection; yield what sends a request over it, and returns the status of the reply."""
     parts = urlsplit(base)
     connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     headers = {"X-ApiKey": key, "Content-Type": "application/json"}
@@ -110,13 +115,14 @@ def _asker(base: str, key: str) -> Callable[[str, bytes | None], int]:
         reply.read()
         return reply.status
 
-    return ask
+    with contextlib.closing(connection):
+        yield ask
 
 
 @contextlib.contextmanager
-def _crowd(base: str, wanted: list[Request]) -> Iterator[None]:
-    """Have clients of the first firm send what is wanted, from a process of their own."""
-    crowd = multiprocessing.get_context("spawn").Process(target=_send_on, args=(base, wanted), daemon=True)
+def _crowd(base: str, key: str, wanted: list[Request]) -> Iterator[None]:
+    """Have clients send what is wanted, from a process of their own."""
+    crowd = multiprocessing.get_context("spawn").Process(target=_send_on, args=(base, key, wanted), daemon=True)
     crowd.start()
     try:
         yield
@@ -125,11 +131,11 @@ def _crowd(base: str, wanted: list[Request]) -> Iterator[None]:
         crowd.join()
 
 
-def _send_on(base: str, wanted: list[Request]) -> None:
+def _send_on(base: str, key: str, wanted: list[Request]) -> None:
     def client(request: Request) -> None:
         while True:
-            with contextlib.suppress(http.client.HTTPException, OSError):  # such as a connection closed behind a 413
-                ask = _asker(base, data.KEYS[0])
+            # Such as a connection that is closed behind a 413.
+            with contextlib.suppress(http.client.HTTPException, OSError), _asking(base, key) as ask:
                 while True:
                     ask(request.path, request.body)
 
