@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from urllib.parse import urlsplit
 
 from benchmarks import data, lite
@@ -121,23 +122,28 @@ def _asking(base: str, key: str) -> Iterator[Callable[[str, bytes | None], int]]
 
 @contextlib.contextmanager
 def _crowd(base: str, key: str, wanted: list[Request]) -> Iterator[None]:
-    """Have clients send what is wanted, from a process of their own."""
-    crowd = multiprocessing.get_context("spawn").Process(target=_send_on, args=(base, key, wanted), daemon=True)
+    """Have clients send what is wanted, from a process of their own; begin when they are at it. Raises RuntimeError."""
+    spawning = multiprocessing.get_context("spawn")
+    at_it = spawning.Event()
+    crowd = spawning.Process(target=_send_on, args=(base, key, wanted, at_it), daemon=True)
     crowd.start()
     try:
+        if not at_it.wait(60):
+            raise RuntimeError("nobody of the crowd was answered")
         yield
     finally:
         crowd.kill()
         crowd.join()
 
 
-def _send_on(base: str, key: str, wanted: list[Request]) -> None:
+def _send_on(base: str, key: str, wanted: list[Request], at_it: Event) -> None:
     def client(request: Request) -> None:
         while True:
             # Such as a connection that is closed behind a 413.
             with contextlib.suppress(http.client.HTTPException, OSError), _asking(base, key) as ask:
                 while True:
                     ask(request.path, request.body)
+                    at_it.set()
 
     clients = [threading.Thread(target=client, args=(request,)) for request in wanted for _ in range(request.clients)]
     for each in clients:
