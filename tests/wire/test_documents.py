@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedial.domain.errors import CasedialError, MalformedDocument, TooManyItems
-from casedial.wire import values
+from casedial.wire import documents, values
 from casedial.wire.documents import JsonObject, Parameters, canonical, ignored_header, read_document, read_json
 
 
@@ -121,3 +121,10 @@ def test_what_stands_in_a_string_is_no_value(ending: str) -> None:
         with pytest.raises(MalformedDocument):
             read_json(text.encode())
     assert time.thread_time() - began < 1
+
+
+def test_long_names_of_parameters_are_not_remembered() -> None:
+    canonical("x" * 64)
+    known = documents._known.cache_info().currsize
+    assert canonical("Auto-" + "X" * 1000) == "auto" + "x" * 1000
+    assert documents._known.cache_info().currsize == known

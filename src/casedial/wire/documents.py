@@ -34,6 +34,7 @@ _MAX_FORM_FIELDS = 10_000  # the largest legitimate form repeats CaseID 1000 tim
 _MAX_VALUES = 30_000  # of a JSON text: 1000 cases with three phones each, sent back as they came, are 24,000
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _MAX_IGNORED_BYTES = 1024
+_LONGEST_KEPT = 64  # characters of a name whose form is remembered
 
 
 class JsonObject(list[tuple[str, object]]):
@@ -222,11 +223,17 @@ def _escape(name: str) -> str:
     return quote(name.replace("~", "~0").replace("/", "~1"), safe="~-_ ", errors="replace")
 
 
-@lru_cache(maxsize=2048)
 def canonical(name: str) -> str:
     """Return the form in which parameter names are compared: ``Auto-change`` and ``auto_change`` are one."""
+    return _known(name) if len(name) <= _LONGEST_KEPT else _canonical(name)
+
+
+def _canonical(name: str) -> str:
     folded = name.lower().replace("-", "").replace("_", "").replace(" ", "")
     return "phone" if folded == "phonenumber" else folded
+
+
+_known = lru_cache(maxsize=2048)(_canonical)  # strangers choose the names: only short ones are kept
 
 
 def conflict(name: str, pointer: str) -> ConflictingParameter:
