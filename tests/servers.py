@@ -22,20 +22,28 @@ CASEDIAL = Path(sys.executable).parent / "casedial"
 class Server:
     """``casedial serve`` (or another command that takes --port) in a process of its own, until the block ends."""
 
-    def __init__(self, database_url: str, *arguments: str, command: tuple[str, ...] = (), **settings: str) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        *arguments: str,
+        command: tuple[str, ...] = (),
+        stdout: int | None = None,
+        **settings: str,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.base = f"{self.url}{settings.get('CASEDIAL_BASE_PATH', '/PredictiveDialer')}"
         self._command = [*(command or (str(CASEDIAL), "serve")), "--port", str(self.port), *arguments]
         self._environment = {**os.environ, "CASEDIAL_DATABASE_URL": database_url, **settings}
+        self._stdout = stdout
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the server
 
     def __enter__(self) -> Server:
         self.process = subprocess.Popen(
             self._command,
             env=self._environment,
-            stdout=self._log,  # a file: a pipe that nobody reads blocks the server when it is full
-            stderr=subprocess.STDOUT,
+            stdout=self._log if self._stdout is None else self._stdout,
+            stderr=self._log,
             start_new_session=True,  # so that workers can be ended with it, whatever happens
         )
         deadline = time.monotonic() + 30
@@ -45,8 +53,9 @@ class Server:
                     return self
             except httpx.TransportError:
                 time.sleep(0.05)
-        self.stop()
-        raise RuntimeError(f"the server did not start: {self.output()}")
+        output = self.stop()
+        self._log.close()
+        raise RuntimeError(f"the server did not start: {output}")
 
     def stop(self) -> str:
         """End the server; return all it wrote."""
@@ -58,6 +67,11 @@ class Server:
             with contextlib.suppress(ProcessLookupError):  # workers that outlive it
                 os.killpg(self.process.pid, signal.SIGKILL)
         return self.output()
+
+    def workers(self) -> list[int]:
+        """Return the process ids of its workers."""
+        listed = ["ps", "-o", "pid=", "--ppid", str(self.process.pid)]
+        return [int(pid) for pid in subprocess.run(listed, capture_output=True, text=True).stdout.split()]
 
     def output(self) -> str:
         """Return all it wrote until now."""

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from casedial.cli import serve
 from casedial.domain.errors import every_error
 from casedial.settings import Settings, variable
-from casedial.web.app import MAX_BODY_BYTES
+from casedial.web import server
+from casedial.web.bodies import MAX_BODY_BYTES
 from casedial.web.observe import Counts, metrics
 from tests.docs.test_reference import commands
 from tests.production import HOW_TO, PAGE, blocks, files, started_by, unit
@@ -64,7 +64,7 @@ def test_every_service_runs_as_its_own_user_with_its_settings(name: str) -> None
 
 def test_systemd_waits_for_the_server_to_stop_and_starts_it_again() -> None:
     service = unit("casedial.service")["Service"]
-    own_patience = re.search(r"workers_kill_timeout=(\d+)", getsource(serve))
+    own_patience = re.search(r"workers_kill_timeout=(\d+)", getsource(server))
     assert own_patience
     assert seconds(service["TimeoutStopSec"]) >= int(own_patience[1]) + 5
     assert (service["Restart"], service["KillMode"]) == ("always", "mixed")

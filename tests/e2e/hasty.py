@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from casedial.web import api
+from casedial.web import bodies
 from casedial.web.app import create_app
 from casedial.web.edge import Edge
 
@@ -13,7 +13,7 @@ PATIENCE = 2  # seconds
 
 
 def create_hasty() -> Edge:
-    api.BODY_SECONDS = PATIENCE
+    bodies.BODY_SECONDS = PATIENCE
     return create_app()
 
 
@@ -21,7 +21,7 @@ if __name__ == "__main__":
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
 
-    from casedial.cli.serve import HTTP1
+    from casedial.web.server import HTTP1
 
     Granian(
         "tests.e2e.hasty:create_hasty",

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -172,3 +173,49 @@ async def test_in_the_dialer_by_an_update_is_a_claim(api: Api, office: Office) -
     firm, campaign = await office.firm(), (await office.case(1)).campaign_id
     told = f'casedial_seconds_since_last_claim{{campaign="{campaign}",firm="{firm.id}"}}'
     assert told in (await api.http.get("/metrics")).text  # without it, only lists with due cases are told of
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/readyz", "/healthz", "/docs", "/docs/errors", "/openapi.json", "/v1/preflight"]
+)
+async def test_a_page_has_one_spelling(http: httpx.AsyncClient, path: str) -> None:
+    """A proxy that keeps a page inside goes by its name."""
+    encoded = f"/%{ord(path[1]):02x}{path[2:]}"
+    for other in (
+        f"{path}/", f"/{path}", f"{path}//", f"{path}%2f", f"{path}%2F", f"{path};x", f"{path}%20", f"/.{path}",
+        f"/x/..{path}", f"{path}/.", f"{path}%00", path.upper(), encoded,
+    ):  # fmt: skip
+        assert await status(http, other) == 404, other
+    assert await status(http, path) in (200, 401)
+
+
+async def status(http: httpx.AsyncClient, raw_path: str) -> int:
+    """Ask for a path exactly as it is written, which a client would tidy up; return the status."""
+    found = 0
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal found
+        found = message.get("status", found)
+
+    path = {"path": unquote(raw_path), "raw_path": raw_path.encode(), "query_string": b"x=1", "root_path": ""}
+    about = {"type": "http", "method": "GET", "headers": [], "client": None, "http_version": "1.1", "scheme": "http"}
+    await http._transport.app({**about, **path, "server": None, "state": {}}, receive, send)  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("verb", ["HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE", "PATCH"])
+async def test_a_page_takes_get_only(http: httpx.AsyncClient, verb: str) -> None:
+    for path in ("/metrics", "/docs", "/"):
+        refused = await http.request(verb, path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+
+
+async def test_methods_are_tolerant_but_of_no_encoded_slash(http: httpx.AsyncClient) -> None:
+    for path in ("/PredictiveDialer/GetCaseInfo", "/predictivedialer/GETCASEINFO/"):
+        assert_problem(await http.get(path), 401, "KeyMissing")
+    for path in ("GetCaseInfo%2f", "/GetCaseInfo", "GetCaseInfo//", "../PredictiveDialer/GetCaseInfo"):
+        assert await status(http, f"/PredictiveDialer/{path}") == 404
+    assert await status(http, "/PredictiveDialer%2FGetCaseInfo") == 404

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import tempfile
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
 
 from casedial.cli import sample
 from casedial.cli.common import AsJson, DatabaseUrl, count, err, fail, run, show_json
 from casedial.domain.errors import CasedialError, InvalidSetting
-from casedial.settings import SUPERVISOR, Settings, settings_from
+from casedial.settings import Settings, settings_from
 from casedial.storage import backup as storage_backup
 from casedial.storage import schema
 from casedial.storage.engine import Store
-
-# How long a client may take for a request's head, an idle connection too, and how large that may be: room for a note
-# in a query string, which HTTP itself limits to 64 KiB.
-HTTP1 = HTTP1Settings(header_read_timeout=30_000, max_buffer_size=128 * 1024)
+from casedial.web import server
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on.", show_default=False)]
@@ -45,43 +35,6 @@ def _read_settings(**overrides: Any) -> Settings:
         return settings_from(**overrides)
     except CasedialError as error:
         fail(error)
-
-
-def _serve(settings: Settings, started: Callable[[], None]) -> None:
-    """Run the server until it is told to stop; ``started`` is called when it listens."""
-    os.environ.update(settings.environment())
-    with tempfile.TemporaryDirectory(prefix="casedial-metrics-") as metrics:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics  # where workers add up their counters
-        os.environ[SUPERVISOR] = str(os.getpid())  # without which no worker goes on
-        server = Granian(
-            "casedial.web.app:create_app",
-            factory=True,
-            address=settings.host,
-            port=settings.port,
-            interface=Interfaces.ASGI,
-            http=HTTPModes.http1,
-            http1_settings=HTTP1,
-            websockets=False,
-            workers=settings.workers,
-            respawn_failed_workers=True,
-            # A worker told to stop while it starts does not hear it, and one with a hung client may wait for ever.
-            workers_kill_timeout=10,
-            log_level=LogLevels.warning,
-        )
-        server.main_loop_interrupt = _WakefulEvent()
-        server.on_startup(started)
-        server.serve()
-
-
-class _WakefulEvent(threading.Event):
-    """What Granian's main thread waits on: two signals that arrive together can get past an endless wait."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait, but look again every second."""
-        while not super().wait(timeout or 1):
-            if timeout is not None:
-                return False
-        return True
 
 
 def _check_port(settings: Settings) -> None:
@@ -111,7 +64,7 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, databas
         return store.caution
 
     _warn(run(look, settings.database_url))  # prepares the database, too, or says why not
-    _serve(
+    server.serve(
         settings,
         lambda: err.print(
             f"casedial listens on http://{settings.host}:{settings.port} ({count(settings.workers, 'worker')}, "
@@ -141,7 +94,7 @@ def demo(
         with err.status(f"Making {cases} sample cases"):
             made = run(lambda store: sample.make(store, cases), url, as_json)
         _warn(Store(url).caution)
-        _serve(settings, lambda: sample.introduce(made, settings, as_json))
+        server.serve(settings, lambda: sample.introduce(made, settings, as_json))
 
 
 def migrate(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:

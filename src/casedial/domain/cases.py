@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from casedial.domain.campaigns import UNDECIDED, Campaign
 from casedial.domain.errors import FieldError, RetiredStatus, StatusNotFound, UnknownStatus
-from casedial.domain.keys import ALL_SCOPES, Scope
+from casedial.domain.keys import UNLIMITED, KeyLimits, Scope
 from casedial.domain.phones import SHORTEST_TWO, is_fax, split
 
 PRIORITIES = range(1, 10)  # of a case: 1 is dialed first
@@ -259,14 +259,23 @@ class Firm:
 class Caller:
     """Who asks: one vendor's key, which alone selects the firm.
 
-    ``campaigns`` are the ids of those it is limited to; None does not limit.
+    ``limits`` are those of the key.
     """
 
     firm: Firm
     vendor: str
     key_id: int
-    scopes: frozenset[Scope] = ALL_SCOPES
-    campaigns: frozenset[int] | None = None
+    limits: KeyLimits = UNLIMITED
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """Return what the key may do."""
+        return self.limits.scopes
+
+    @property
+    def campaigns(self) -> frozenset[int] | None:
+        """Return the ids of the campaigns that it is limited to; None does not limit."""
+        return self.limits.campaigns
 
     def may_dial(self, campaign_id: int | None) -> bool:
         """Tell whether the caller may work in this campaign; None is that of a case that is in none."""

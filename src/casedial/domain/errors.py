@@ -51,6 +51,7 @@
      │    └── EndedHalfway             some of it is done
      ├── SchemaBehind             the database needs `casedial migrate`
      ├── StorageUnavailable       the database cannot be reached, is full or is busy
+     ├── TooBusy                  the server holds as many requests as it can
      └── InternalError            a fault of ours
 """
 
@@ -287,6 +288,10 @@ class StorageUnavailable(CasedialError):
     def __init__(self, detail: str, cause: str | None = None) -> None:
         super().__init__(detail)
         self.cause = cause or detail  # for the log: what the database said, and where it is
+
+
+class TooBusy(CasedialError):
+    title = "The server has too much to do"
 
 
 class InternalError(CasedialError):

@@ -55,3 +55,6 @@ class KeyLimits:
         if isinstance(found, IPv6Address) and found.ipv4_mapped:  # so a socket for both families shows IPv4
             found = found.ipv4_mapped
         return any(found in network for network in self.addresses or ())
+
+
+UNLIMITED = KeyLimits()

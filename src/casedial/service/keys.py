@@ -23,7 +23,7 @@ from casedial.domain.errors import (
     KeyNotFound,
     KeyRevoked,
 )
-from casedial.domain.keys import ALL_SCOPES, KeyLimits, Scope
+from casedial.domain.keys import ALL_SCOPES, UNLIMITED, KeyLimits, Scope
 from casedial.service.firms import checked_name
 from casedial.storage import firms, keys
 from casedial.storage.engine import Transaction
@@ -37,7 +37,6 @@ _FOREIGN = re.compile(r"[\x21-\x7e]{16,256}")
 MAX_RATE_LIMIT = 1_000_000  # requests a minute
 MAX_CAMPAIGNS = 64  # of one key: a claim has a look for each
 MAX_OVERLAP = timedelta(days=365)
-UNLIMITED = KeyLimits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ class SomeLeft(Exception):
 class _Asked(Generic[Ask, Answer]):
     """What one caller asks for, and the answer that is to come."""
 
-    def __init__(self, what: Ask, weight: int, leaves: Leaves | None) -> None:
-        self.what, self.weight = what, weight
+    def __init__(self, what: Ask, weight: int, leaves: Leaves | None, has_left: Callable[[], bool]) -> None:
+        self.what, self.weight, self._has_left = what, weight, has_left
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.again = self._left = False
         self.since = time.monotonic()
@@ -50,7 +50,7 @@ class _Asked(Generic[Ask, Answer]):
     @property
     def is_gone(self) -> bool:
         """Tell whether the caller has left, gave up or was cancelled."""
-        return self._left or self.answer.done()
+        return self._left or self._has_left() or self.answer.done()
 
     def is_late(self, now: float) -> bool:
         """Tell whether it has waited for longer than anybody should."""
@@ -175,9 +175,14 @@ class Joined(Generic[Ask, Answer]):
         self._batches: set[Batch[Ask, Answer]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def ask(self, what: Ask, weight: int = 1, leaves: Leaves | None = None) -> Answer:
-        """Return the answer. Raises what was raised for it, and CallerLeft when ``leaves`` returned before."""
-        asked: _Asked[Ask, Answer] = _Asked(what, weight, leaves)
+    async def ask(
+        self, what: Ask, weight: int = 1, leaves: Leaves | None = None, has_left: Callable[[], bool] = bool
+    ) -> Answer:
+        """Return the answer. Raises what was raised for it, and CallerLeft when ``leaves`` returned before.
+
+        ``has_left`` tells the same at once, where somebody knows it.
+        """
+        asked: _Asked[Ask, Answer] = _Asked(what, weight, leaves, has_left)
         self._waiting.append(asked)
         if not self._workers:
             self._start()

@@ -51,6 +51,11 @@ _BY_DIGEST = {
     for database in Database
 }
 
+_STANDING = {
+    database: sa.select(keys.c.id, *_LIMITS).where(among(database, keys.c.id, "ids"), keys.c.revoked_at.is_(None))
+    for database in Database
+}
+
 
 def _limits_from(row: Any) -> KeyLimits:
     return KeyLimits(
@@ -100,6 +105,12 @@ async def find(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, KeyRe
     """Return the keys with these digests, revoked or not."""
     rows = await tx.execute(_BY_DIGEST[tx.database], {"digests": list(digests)})
     return {row.digest: _key_from(row) for row in rows}
+
+
+async def standing(tx: Transaction, key_ids: Collection[int]) -> dict[int, KeyLimits]:
+    """Return the limits, as they are now, of those of these keys that are not revoked."""
+    rows = await tx.execute(_STANDING[tx.database], {"ids": list(key_ids)})
+    return {row.id: _limits_from(row) for row in rows}
 
 
 async def lock(tx: Transaction, key_id: int) -> KeyRecord | None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from uuid import UUID
 
 from litestar.types import HTTPScope, Receive, Send
 
 from casedial.domain.cases import Caller, Case, Firm
-from casedial.domain.claims import Claim
+from casedial.domain.claims import Claim, ClaimRequest
 from casedial.domain.dialing import CaseUpdate, with_known_attempts
 from casedial.domain.errors import (
-    BodyTooLarge,
-    BodyTooSlow,
+    CallerLeft,
     CampaignNotAllowed,
     CasedialError,
-    MalformedDocument,
+    ClaimLost,
     MethodNotAllowed,
     RequestStillRunning,
 )
@@ -31,8 +30,9 @@ from casedial.storage.engine import Store, Transaction
 from casedial.storage.idempotency import Once
 from casedial.storage.slices import by_slices
 from casedial.web.auth import Authenticator, require
-from casedial.web.exchange import Call, Reply, sent
-from casedial.web.joint import SLOW_SECONDS, ClaimCall, JointClaims, check_fresh
+from casedial.web.bodies import Bodies, discard
+from casedial.web.exchange import Call, Departure, Reply, sent
+from casedial.web.joint import SLOW_SECONDS, ClaimCall, JointClaims, check_fresh, check_keys
 from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
 from casedial.web.problems import problem, refusal, send_reply
 from casedial.web.refused import RefusedReports, refused_items, refused_whole
@@ -45,9 +45,7 @@ from casedial.wire.replies import CaseReply, case_reply, encode, write_reply
 READ = ("GET", "POST")
 WRITE = ("POST", "PUT")
 
-MAX_BODY_BYTES = 1024 * 1024
 _SOME = 25  # cases that a claim is taken to have: how many is known when it is read
-BODY_SECONDS = 30  # in which a body must have arrived
 Work = Callable[[Transaction], Awaitable[Reply]]
 
 
@@ -233,6 +231,7 @@ class Api:
         self._claims = JointClaims(store)
         self._refused = RefusedReports(store)
         self._turns = Turns(store.pool_size)
+        self._bodies = Bodies()
 
     async def close(self) -> None:
         """Finish what goes on behind requests, and close the database."""
@@ -263,42 +262,69 @@ class Api:
             record.firm, record.key = caller.firm.id, caller.key_id
             require(caller, *method.scopes)
         except CasedialError:
-            await _drain(scope, receive)
+            await discard(scope, receive)
             raise
-        body = await _read(scope, receive)
-        read = partial(read_document, scope["query_string"], body, _type_of(scope))
-        document = await self._turns.read(caller.key_id, len(body), read)
-        record.ignored = document.ignored
-        if time.monotonic() - started > SLOW_SECONDS:  # the key may have been revoked while the body came
-            now = datetime.now(UTC)
-            caller = await self._authenticator.identify(scope, now, again=True)
-            require(caller, *method.scopes)
+        body = await self._bodies.read(scope, receive)
+        try:
+            read = partial(read_document, scope["query_string"], body, _type_of(scope))
+            document = await self._turns.read(caller.key_id, len(body), read)
+            record.ignored = document.ignored
+            if time.monotonic() - started > SLOW_SECONDS:  # the key may have been revoked while the body came
+                now = datetime.now(UTC)
+                caller = await self._authenticator.identify(scope, now, again=True)
 
-        async def work(caller: Caller) -> Reply:
-            call = Call(caller, document, now, record.request_id, sent(scope, b"x-claim-id"))
-            job, once = await self._turns.read(caller.key_id, len(body), partial(_asked, scope, record, call))
-            async with self._turns.working(caller.key_id, job.size):
-                return await self._run(call, job, once, receive)
+            async def work(caller: Caller) -> Reply:
+                require(caller, *method.scopes)
+                call = Call(caller, document, now, record.request_id, sent(scope, b"x-claim-id"))
+                job, once = await self._turns.read(caller.key_id, len(body), partial(_asked, scope, record, call))
+                async with self._turns.working(caller.key_id, job.size):
+                    return await self._run(call, job, once, receive)
 
-        return await self._authenticator.while_fresh(scope, now, caller, work)
+            return await self._authenticator.while_fresh(scope, caller, work)
+        finally:
+            self._bodies.let_go(body)
 
     async def _run(self, call: Call, job: Job, once: Once | None, receive: Receive) -> Reply:
-        async def work(tx: Transaction) -> Reply:
-            await check_fresh(tx, call)
-            return await job.work(tx)
-
         if not job.writes:
             async with self._store.look() if job.is_one_query else self._store.read() as tx:
-                return await work(tx)
+                await check_fresh(tx, call)
+                return await job.work(tx)
+        if job.claims is None:
+            return await self._write(call, job, once)
+        departure = Departure(receive)
+        try:
+            reply = await self._write(call, job, once, departure)
+            if departure.is_over() and reply.claimed and once is None:  # who has an Idempotency-Key can ask again
+                await self._take_back(call, reply)
+                raise CallerLeft("The caller left before it could be told; what it claimed was taken back.")
+            return reply
+        finally:
+            departure.forget()
+
+    async def _write(self, call: Call, job: Job, once: Once | None, departure: Departure | None = None) -> Reply:
+        async def work(tx: Transaction) -> Reply:
+            await check_fresh(tx, call)
+            reply = await job.work(tx)
+            await check_keys(tx, [call])
+            if departure and departure.is_over():
+                raise CallerLeft("The caller left before it was done.")
+            return reply
+
         together = None
-        if job.claims and job.claims.is_small:
-            together = partial(self._claims.claim, replace(job.claims, once=once), receive)
+        if job.claims and departure and job.claims.is_small:
+            together = partial(self._claims.claim, replace(job.claims, once=once), departure)
         if once:
             return await self._replays.once(call, once, work, job.cases, together)
         if together:
             with suppress(RequestStillRunning):
                 return await together()
         return await self._store.transact(work, job.cases)
+
+    async def _take_back(self, call: Call, reply: Reply) -> None:
+        """Return a claim that nobody was told of."""
+        claim = ClaimRequest(UUID(reply.headers["X-Claim-Id"]), None)
+        with suppress(ClaimLost):
+            await self._store.transact(lambda tx: claims.release_claim(tx, call.caller, claim, call.now), reply.claimed)
 
 
 def _asked(scope: HTTPScope, record: RequestRecord, call: Call) -> tuple[Job, Once | None]:
@@ -321,39 +347,3 @@ def _once(scope: HTTPScope, record: RequestRecord, call: Call) -> Once | None:
 
 def _type_of(scope: HTTPScope) -> str:
     return next(iter(sent(scope, b"content-type")), "")
-
-
-async def _drain(scope: HTTPScope, receive: Receive) -> None:
-    """Read a body that does not matter any more: left unread, it would end the client's connection."""
-    with suppress(BodyTooLarge, BodyTooSlow, MalformedDocument):
-        await _read(scope, receive)
-
-
-async def _read(scope: HTTPScope, receive: Receive) -> bytes:
-    """Read a body. Raises BodyTooLarge, BodyTooSlow, and MalformedDocument for one that ends before its time."""
-    length = next(iter(sent(scope, b"content-length")), "")
-    if length.isdecimal() and (len(length) > 18 or int(length) > MAX_BODY_BYTES):
-        raise _too_large()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _receive_all(receive)
-    except TimeoutError:
-        raise BodyTooSlow(f"The body must arrive within {BODY_SECONDS} seconds.") from None
-
-
-async def _receive_all(receive: Receive) -> bytes:
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":  # so a client looks that went away
-            raise MalformedDocument("The body ended before it was whole, or its chunks are garbled.")
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
-    return bytes(body)
-
-
-def _too_large() -> BodyTooLarge:
-    return BodyTooLarge("A body has at most 1 MiB.")

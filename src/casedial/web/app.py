@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+from collections.abc import Callable
 from typing import Any, cast
 
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
@@ -14,9 +15,12 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.storage.engine import Store
-from casedial.web.api import MAX_BODY_BYTES, METHODS, Api
+from casedial.web import descriptors, outlet
+from casedial.web.api import METHODS, Api
 from casedial.web.auth import Authenticator
+from casedial.web.bodies import MAX_BODY_BYTES
 from casedial.web.calling import calling_routes
+from casedial.web.counts import COUNTS
 from casedial.web.edge import Edge
 from casedial.web.observe import configure_logging
 from casedial.web.pages import pages
@@ -29,18 +33,17 @@ PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that d
 def create_app(settings: Settings | None = None) -> Edge:
     """Build the ASGI application; the database is opened with the first request and closed at shutdown."""
     settings = settings or settings_from()
+    descriptors.raise_limit()
     configure_logging(settings.log_level)
     store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS)
 
     authenticator = Authenticator(store)
     api, upkeep = Api(store, authenticator), Upkeep(store)
+    routes = [*calling_routes(store, authenticator), *pages(store, settings.base)]
     app = Litestar(
-        route_handlers=[
-            *calling_routes(store, authenticator),
-            *pages(store, settings.base),
-        ],
-        on_startup=[_follow_supervisor, upkeep.start, _keep_what_is_loaded],
-        on_shutdown=[upkeep.stop, api.close],
+        route_handlers=routes,
+        on_startup=[_follow_supervisor, _watch(settings), upkeep.start, _keep_what_is_loaded],
+        on_shutdown=[upkeep.stop, api.close, COUNTS.hand_over, outlet.finish],
         exception_handlers={Exception: on_exception},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
@@ -55,7 +58,8 @@ def create_app(settings: Settings | None = None) -> Edge:
         else:
             await app(scope, receive, send)
 
-    return Edge(_behind_proxies(answer, settings), settings.base, verbs, api.close)
+    paths = [path for route in routes for path in route.paths]
+    return Edge(_behind_proxies(answer, settings), settings.base, verbs, paths, api.close)
 
 
 def _behind_proxies(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -66,6 +70,18 @@ def _behind_proxies(app: ASGIApp, settings: Settings) -> ASGIApp:
     mapped = [f"::ffff:{n.network_address}/{96 + n.prefixlen}" for n in settings.proxies if n.version == 4]
     wrapped: ASGIApp = wrap_asgi_with_proxy_headers(app, [*trusted, *mapped])
     return wrapped
+
+
+def _watch(settings: Settings) -> Callable[[Litestar], None]:
+    """Return what has this worker show what it counts, and look at its descriptors, for as long as it runs."""
+
+    def begin(app: Litestar) -> None:
+        COUNTS.begin()
+        loop = asyncio.get_running_loop()
+        watched = descriptors.keep_looking(descriptors.connections(settings))
+        app.state.watches = [loop.create_task(COUNTS.keep_handing_over()), loop.create_task(watched)]
+
+    return begin
 
 
 def _keep_what_is_loaded(app: Litestar) -> None:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from litestar.types import HTTPScope
@@ -19,7 +19,7 @@ from casedial.service.keys import digest
 from casedial.storage import firms, keys, rates
 from casedial.storage.engine import Store
 from casedial.storage.joining import Batch, Joined
-from casedial.web.exchange import sent
+from casedial.web.exchange import KeyStale, sent
 
 _TOGETHER = 500  # keys in one look-up
 _TRIES = 5  # of a request that meets a status which was added after its firm was read
@@ -64,7 +64,7 @@ class Authenticator:
         if key.limits.rate_limit and not again:
             await self._rates.count(wanted, key.id, key.limits.rate_limit)
         self._note_use(key, now)
-        return Caller(firm, key.vendor, key.id, key.limits.scopes, key.limits.campaigns)
+        return Caller(firm, key.vendor, key.id, key.limits)
 
     async def _find(self, batch: Batch[bytes, keys.KeyRecord | None]) -> list[keys.KeyRecord | None]:
         """Look up the keys of all requests that wait: there may be many, and few keys."""
@@ -73,20 +73,18 @@ class Authenticator:
             found = await keys.find(tx, set(asked))
         return [found.get(wanted) for wanted in asked]
 
-    async def while_fresh(
-        self, scope: HTTPScope, now: datetime, caller: Caller, work: Callable[[Caller], Awaitable[T]]
-    ) -> T:
-        """Do ``work`` for a caller, again with the firm read anew where it raises StatusesStale.
+    async def while_fresh(self, scope: HTTPScope, caller: Caller, work: Callable[[Caller], Awaitable[T]]) -> T:
+        """Do ``work`` for a caller, again with key and firm read anew where it raises StatusesStale or KeyStale.
 
-        So a status that is added between the reading of the firm and of a case is no fault. Raises
-        StorageUnavailable when that goes on.
+        So a status that is added between the reading of the firm and of a case is no fault, and a key that is revoked
+        while its request waits is refused. Raises StorageUnavailable when that goes on.
         """
         for _ in range(_TRIES):
             try:
                 return await work(caller)
-            except StatusesStale:
-                caller = await self.identify(scope, now, again=True)
-        raise StorageUnavailable("The statuses of the firm are being changed; try again.")
+            except (StatusesStale, KeyStale):
+                caller = await self.identify(scope, datetime.now(UTC), again=True)
+        raise StorageUnavailable("The firm or the key is being changed; try again.")
 
     def _note_use(self, key: keys.KeyRecord, now: datetime) -> None:
         """Note the use of a key about once a minute, behind the request: no reader waits for this write."""

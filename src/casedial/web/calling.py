@@ -40,7 +40,7 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
         caller = await authenticator.identify(request.scope, now)
         record.firm, record.key = caller.firm.id, caller.key_id
         require(caller, Scope.READ)
-        reply = await authenticator.while_fresh(request.scope, now, caller, lambda caller: work(record, caller, now))
+        reply = await authenticator.while_fresh(request.scope, caller, lambda caller: work(record, caller, now))
         return respond(record, reply)
 
     @get(PATHS[0].replace("{case_id}", "{case_id:str}"))

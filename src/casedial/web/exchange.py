@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from litestar.types import HTTPScope
+from litestar.types import HTTPScope, Receive
 
 from casedial.domain.cases import Caller
 from casedial.domain.refused import Refusal
@@ -19,6 +20,32 @@ from casedial.wire.documents import Document
 def sent(scope: HTTPScope, name: bytes) -> tuple[str, ...]:
     """Return the values of a header, as often as it was sent."""
     return tuple(value.decode("latin-1") for given, value in scope["headers"] if given.lower() == name)
+
+
+class KeyStale(Exception):
+    """The key of a request that waited is not what it was when the request came; it has to be looked up again."""
+
+
+class Departure:
+    """Whether a client has left, whose request was read: hung up, or closed its sending side.
+
+    What it would be told then is lost: the server library closes a connection whose other end sends no more.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._left = asyncio.ensure_future(receive())
+
+    def is_over(self) -> bool:
+        """Tell whether it has left."""
+        return self._left.done() and not self._left.cancelled() and self._left.exception() is None
+
+    async def wait(self) -> None:
+        """Return when it has left."""
+        await asyncio.shield(self._left)
+
+    def forget(self) -> None:
+        """Look no more."""
+        self._left.cancel()
 
 
 @dataclass(frozen=True, slots=True)

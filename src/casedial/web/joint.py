@@ -8,21 +8,22 @@ comes after it, a commit that others on SQLite may share, takes no longer than i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
 from casedial.domain.cases import Case, StatusesStale
 from casedial.domain.claims import Claim
 from casedial.domain.errors import StorageUnavailable
 from casedial.service import dialing
-from casedial.storage import firms, idempotency
+from casedial.storage import firms, idempotency, keys
 from casedial.storage.claims import Claimant
 from casedial.storage.engine import Store, Transaction
 from casedial.storage.idempotency import Once
-from casedial.storage.joining import Batch, Joined, Leaves, SomeLeft
+from casedial.storage.joining import Batch, Joined, SomeLeft
 from casedial.storage.queues import Shape
-from casedial.web.exchange import Call, Reply
+from casedial.web.exchange import Call, Departure, KeyStale, Reply
 from casedial.web.replay import to_keep
 
 SLOW_SECONDS = 0.5  # after which what was known of a caller and its firm is looked at again
@@ -54,8 +55,8 @@ class JointClaims:
         self._store = store
         self._tables: WeakValueDictionary[object, Joined[ClaimCall, Reply]] = WeakValueDictionary()
 
-    async def claim(self, wanted: ClaimCall, leaves: Leaves) -> Reply:
-        """Claim, unless ``leaves`` returns before: then nothing is. Raises CallerLeft.
+    async def claim(self, wanted: ClaimCall, departure: Departure) -> Reply:
+        """Claim, unless the caller leaves before: then nothing is. Raises CallerLeft.
 
         Raises RequestStillRunning where it has to be done alone: it is a repeat, or one of the others is.
         """
@@ -66,19 +67,20 @@ class JointClaims:
         if joined is None:
             most = _TOGETHER if isinstance(table, Shape) else _FEW  # each case of one queue is looked at closely
             joined = self._tables[name] = Joined(self._together, most, at_once=_AT_ONCE)
-        return await joined.ask(wanted, wanted.claimant.wanted.records, leaves)
+        return await joined.ask(wanted, wanted.claimant.wanted.records, departure.wait, departure.is_over)
 
     async def _together(self, batch: Batch[ClaimCall, Reply]) -> list[Reply | BaseException]:
         asks = batch.all()
 
         async def work(tx: Transaction) -> list[Reply | BaseException]:
             replies = await _claim(tx, asks)
+            await check_keys(tx, [ask.call for ask in asks])
             batch.stay()
             return [replies.get(place) or idempotency.still_running() for place in range(len(asks))]
 
         try:
             return await self._store.transact(work, sum(ask.claimant.wanted.records for ask in asks))
-        except (SomeLeft, StatusesStale, StorageUnavailable):
+        except (SomeLeft, StatusesStale, KeyStale, StorageUnavailable):
             raise
         except Exception:  # of one of them, who gets it when each is done alone; or one is a repeat
             return [idempotency.still_running() for _ in asks]
@@ -104,3 +106,17 @@ async def check_fresh(tx: Transaction, call: Call) -> None:
     """Raise StatusesStale where a call that waited long knows its firm as it was before a pause, say."""
     if time.monotonic() - call.identified_at > SLOW_SECONDS and not await firms.is_current(tx, call.caller.firm):
         raise StatusesStale
+
+
+async def check_keys(tx: Transaction, calls: Sequence[Call]) -> None:
+    """Raise KeyStale where the key of a call that waited long is not what it was: revoked, over, or limited anew.
+
+    Wants to be called right before the commit, after all that may wait for a lock.
+    """
+    waited = [call.caller for call in calls if time.monotonic() - call.identified_at > SLOW_SECONDS]
+    if not waited:
+        return
+    now = datetime.now(UTC)
+    limits = await keys.standing(tx, {caller.key_id for caller in waited})
+    if any(limits.get(c.key_id) != c.limits or c.limits.has_expired(now) for c in waited):
+        raise KeyStale

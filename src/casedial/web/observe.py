@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,11 +19,13 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from casedial.domain.errors import CasedialError
 from casedial.storage.health import DialList
+from casedial.web import outlet
+from casedial.web.counts import AllWorkers
 
 _REQUESTS = Counter("casedial_requests", "Requests answered.", ["method", "outcome"])
 _SECONDS = Histogram(
@@ -35,15 +35,25 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 _CLAIMED = Counter("casedial_cases_claimed", "Cases handed to a dialer by Auto-change.", ["method", "outcome"])
-_LAST_CLAIM = Gauge(
-    "casedial_last_claim", "When cases were last claimed.", ["firm", "campaign"], multiprocess_mode="mostrecent"
-)
+_LAST_CLAIM = Gauge("casedial_last_claim", "When cases were last claimed.", ["firm", "campaign"])
 _STARTED = time.time()
+_FRAMES = 25  # of a fault: more make a line longer than is written whole
 
 _RETURNED = Counter("casedial_cases_returned", "Cases returned to To Dial because their claim ran out unanswered.")
 _ADOPTED = Counter("casedial_cases_adopted", "Cases found In the Dialer without a claim, and given one.")
 
 _REFUSED = Counter("casedial_reports_refused", "Reports that were refused, item by item.", ["key", "code"])
+
+
+class _Dropped(Collector):
+    """Lines that were never written, for who should have read them did not, or is gone."""
+
+    def collect(self) -> Iterator[Metric]:
+        dropped = outlet.OUT.dropped + outlet.ERR.dropped
+        yield CounterMetricFamily("casedial_log_lines_dropped", "Log lines that could not be written.", value=dropped)
+
+
+REGISTRY.register(_Dropped())
 
 # The outcome of a request is the code of its error, or one of these.
 SUCCESS = "Success"
@@ -80,7 +90,7 @@ def configure_logging(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(outlet.OUT),  # type: ignore[arg-type]  # which takes text
         cache_logger_on_first_use=False,
     )
 
@@ -138,9 +148,20 @@ def note_upkeep_fault(error: BaseException) -> None:
     log.error("fault", method="upkeep", **_where(error))
 
 
+def note_no_start(error: BaseException) -> None:
+    """Log why a worker cannot start."""
+    why = {"detail": error.detail} if isinstance(error, CasedialError) else {}
+    log.error("a worker cannot start", **why, **_where(error))
+
+
+def note_full(connections: int) -> None:
+    """Log that as many clients are connected as there may be, or nearly."""
+    log.warning("connections are used up", connections=connections, advice="further clients wait until others ended")
+
+
 def _where(error: BaseException) -> dict[str, object]:
     frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    return {"error": type(error).__name__, "frames": frames}
+    return {"error": type(error).__name__, "frames": frames[-_FRAMES:]}
 
 
 def _list_labels(firm_id: int | None, campaign_id: int | None) -> tuple[str, str]:
@@ -228,9 +249,7 @@ class Counts:
 def metrics(counts: Counts | None) -> tuple[bytes, str]:
     """Return the metrics of all workers and what the database counted (None: it is away), and their content type."""
     registry = CollectorRegistry()
-    shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
-    workers: Collector = MultiProcessCollector(CollectorRegistry()) if shared else REGISTRY  # type: ignore[no-untyped-call]
-    registry.register(_Workers(workers, counts.lists if counts else ()))
+    registry.register(_Workers(AllWorkers(), counts.lists if counts else ()))
     if counts is not None:
         registry.register(_Answered(counts.answered))
         registry.register(_Lists(counts.lists, counts.at))

@@ -127,6 +127,7 @@ _COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
     errors.BodyTooSlow,
     errors.UnsupportedContentType,
     errors.StorageUnavailable,
+    errors.TooBusy,
     errors.InternalError,
 )
 

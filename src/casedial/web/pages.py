@@ -18,7 +18,6 @@ from swagger_ui_bundle import swagger_ui_path
 from casedial.domain.errors import (
     CasedialError,
     OperatorError,
-    PathNotFound,
     SchemaBehind,
     StorageUnavailable,
     every_error,
@@ -27,7 +26,7 @@ from casedial.storage import health, schema
 from casedial.storage.engine import Store
 from casedial.web.observe import Counts, metrics
 from casedial.web.openapi import document
-from casedial.web.problems import status_of
+from casedial.web.problems import nothing_here, status_of
 from casedial.wire.replies import encode
 
 READY_SECONDS = 5.0
@@ -97,7 +96,7 @@ def _reference(base: str) -> list[HTTPRouteHandler]:
     @get("/docs/assets/{name:str}")
     async def asset(name: FromPath[str]) -> File:
         if name not in files:  # so that no path of a client's making reaches the file system
-            raise PathNotFound("There is nothing at this path; /docs lists what there is.")
+            raise nothing_here()
         return File(files[name], filename=name, content_disposition_type="inline")
 
     return [root, reference, start, error_reference, schema_document, asset]

@@ -36,6 +36,7 @@ STATUS_OF: dict[type[errors.CasedialError], int] = {
     errors.RateLimited: 429,
     errors.StorageUnavailable: 503,
     errors.SchemaBehind: 503,
+    errors.TooBusy: 503,
     errors.CasedialError: 500,
 }
 
@@ -51,7 +52,7 @@ def problem(
     """Render an error as a problem document; ``verbs`` are those the path takes."""
     status = status_of(type(error))
     headers: dict[str, str] = {}
-    if status in (408, 413):
+    if status in (408, 413) or isinstance(error, errors.TooBusy):
         headers["Connection"] = "close"  # the rest of the body stays unread
     if status == 405:
         headers["Allow"] = ", ".join(verbs)
@@ -102,6 +103,11 @@ def refusal(record: RequestRecord, error: Exception) -> Reply:
     return problem(_our_own(error, record), record.request_id, record.verbs)
 
 
+def nothing_here() -> errors.PathNotFound:
+    """Return the refusal of a path that leads nowhere."""
+    return errors.PathNotFound("There is nothing at this path; /docs lists what there is.")
+
+
 def ignored_names(record: RequestRecord) -> dict[str, str]:
     """Return the header that names parameters nothing asked for, so that a typo can be seen."""
     return {"X-Ignored-Parameters": ignored_header(record.ignored)} if record.ignored else {}
@@ -111,7 +117,7 @@ def _our_own(error: Exception, record: RequestRecord) -> errors.CasedialError:
     if isinstance(error, errors.CasedialError):
         return error
     if isinstance(error, NotFoundException):
-        return errors.PathNotFound("There is nothing at this path; /docs lists what there is.")
+        return nothing_here()
     if isinstance(error, MethodNotAllowedException):
         return errors.MethodNotAllowed(f"This path takes {' or '.join(record.verbs)} only.")
     if isinstance(error, HTTPException) and error.status_code < 500:

@@ -1,0 +1,179 @@
+"""What ends a server, or makes it useless: dying workers, no descriptors, no memory, half-closed clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import Office
+from tests.faults.test_telling import answers_again
+from tests.servers import CASEDIAL, Server
+
+MEGABYTE = 1024 * 1024
+FEW = 120  # descriptors
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_worker_that_dies_again_and_again_does_not_end_the_server(tmp_path: Path, workers: str) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", "--workers", workers) as server:
+        for _ in range(3):
+            victim = server.workers()[0]
+            os.kill(victim, signal.SIGKILL)
+            answers_again(server, victim)
+        server.process.terminate()
+        assert server.process.wait(20) == 0
+        deaths = [json.loads(line) for line in server.output().splitlines() if '"a worker died"' in line]
+        assert [death["exit"] for death in deaths] == [-signal.SIGKILL] * 3
+        if workers == "1":
+            assert [death["started_anew_in_seconds"] for death in deaths] == [0, 1, 2]
+
+
+def limited(**limits: int) -> tuple[str, ...]:
+    """A casedial with limits of open files: soft and hard."""
+    steps = "; ".join(f"ulimit -{name} {number}" for name, number in limits.items())
+    return ("sh", "-c", f'{steps}; exec {CASEDIAL} serve "$@"', "sh")
+
+
+def test_the_soft_limit_of_open_files_is_raised(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", command=limited(Sn=128)) as server:
+        for process in (server.process.pid, *server.workers()):
+            soft, hard = re.findall(r"open files\s+(\S+)\s+(\S+)", Path(f"/proc/{process}/limits").read_text())[0]
+            assert soft == hard
+
+
+def test_no_descriptors_are_left(tmp_path: Path) -> None:
+    """More clients than there are descriptors: those who are in are served, the others wait, nothing spins."""
+    command = limited(n=FEW)
+    with Server(f"sqlite:///{tmp_path}/x.db", command=command) as server, contextlib.ExitStack() as stack:
+        (worker,) = server.workers()
+        clients = [stack.enter_context(connect(server)) for _ in range(2 * FEW)]
+        time.sleep(2)
+        spent, started = cpu_seconds(worker), time.monotonic()
+        time.sleep(2)
+        assert cpu_seconds(worker) - spent < (time.monotonic() - started) / 10
+        clients[0].sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert clients[0].recv(1000).startswith(b"HTTP/1.1 200")
+        assert "connections are used up" in server.output()
+        for client in clients:
+            client.close()
+        assert httpx.get(f"{server.url}/readyz", timeout=10).status_code == 200
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=20)
+
+
+def cpu_seconds(process: int) -> float:
+    used = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(server: Server) -> int:
+    """Return the memory of a server's workers."""
+    pages = (int(Path(f"/proc/{worker}/statm").read_text().split()[1]) for worker in server.workers())
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Iterator[Server]:
+    with Server(f"sqlite:///{tmp_path}/x.db") as server:
+        for _ in range(20):
+            httpx.post(f"{server.base}/AddCaseNote", content=b"{}")
+        yield server
+
+
+def test_names_of_parameters_are_not_kept(office: Office, database_url: str) -> None:
+    with Server(database_url) as server, httpx.Client(timeout=30, headers={"X-ApiKey": office.key}) as client:
+        text = "\U0001f4de" + "x" * (MEGABYTE - 100)  # one wide character, and each takes four bytes
+
+        def post(number: int) -> httpx.Response:
+            return client.post(f"{server.base}/UpdateCaseStatus", json={f"{number:06}{text}": 1, "CaseID": 1})
+
+        for number in range(5):
+            assert post(number).status_code == 404
+        before = resident(server)
+        for number in range(5, 30):
+            post(number)
+        assert resident(server) - before < 40 * MEGABYTE
+
+
+def test_bodies_of_strangers_are_not_kept(strangers: Server) -> None:
+    """150 of them at the same time, all but for the last byte, and each is told that it has no key."""
+    before = resident(strangers)
+    head = b"POST /PredictiveDialer/AddCaseNote HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % MEGABYTE
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(strangers)) for _ in range(150)]
+        for client in clients:
+            client.sendall(head)
+            client.sendall(b"x" * (MEGABYTE - 1))
+        time.sleep(1)
+        assert resident(strangers) - before < 100 * MEGABYTE  # what the server library reads ahead of each
+        for client in clients:
+            client.sendall(b"x")
+        for client in clients:
+            assert client.recv(1000).startswith(b"HTTP/1.1 401")
+        clients[0].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")  # the connection is still good
+        time.sleep(0.5)
+        assert b"HTTP/1.1 200" in clients[0].recv(10_000)
+
+
+def test_paths_of_strangers_are_not_kept(strangers: Server) -> None:
+    with httpx.Client(timeout=30) as client:
+        client.get(f"{strangers.url}/docs/assets/{'y' * 60_000}")
+        before = resident(strangers)
+        for number in range(400):
+            assert client.get(f"{strangers.url}/docs/assets/{number:06}{'x' * 60_000}").status_code == 404
+    assert resident(strangers) - before < 15 * MEGABYTE
+
+
+@pytest.mark.parametrize("records", [1, 60], ids=["together", "alone"])
+@pytest.mark.parametrize("pause", [0, 0.001, 0.003])
+async def test_a_client_that_closes_its_sending_side_is_answered_or_claims_nothing(
+    office: Office, database_url: str, records: int, pause: float
+) -> None:
+    for case_id in range(1, 31):
+        await office.add(case_id)
+    with Server(database_url) as server:
+        body = json.dumps({"Records": records, "Auto-change": True}).encode()
+        told = [await asyncio.to_thread(half_closed, server, office.key, body, pause) for _ in range(30)]
+        found = await settled(office, lambda claimed: claimed == sum(told))
+        assert found == sum(told)
+
+
+def half_closed(server: Server, key: str, body: bytes, pause: float) -> int:
+    """Claim, close the sending side, and return how many cases came back."""
+    head = f"X-ApiKey: {key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connect(server) as connection:
+        start = "POST /PredictiveDialer/GetCasesToDial HTTP/1.1\r\nHost: x\r\n"
+        connection.sendall(f"{start}{head}".encode() + body)
+        time.sleep(pause)
+        connection.shutdown(socket.SHUT_WR)
+        reply = b""
+        with contextlib.suppress(ConnectionError):
+            while part := connection.recv(1 << 16):
+                reply += part
+    return len(json.loads(reply.partition(b"\r\n\r\n")[2])) if reply else 0
+
+
+async def settled(office: Office, is_right: Callable[[int], bool]) -> int:
+    """Return how many cases are claimed, when that is right or when time is up: taking back comes after the reply."""
+    for _ in range(30):
+        async with office.store.read() as tx:
+            query = sa.text("SELECT count(*) FROM cases WHERE dialer_role = 2")
+            claimed = int((await tx.execute(query)).scalar_one())
+        if is_right(claimed):
+            break
+        await asyncio.sleep(0.1)
+    return claimed
