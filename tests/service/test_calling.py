@@ -19,6 +19,7 @@ from casedial.rules import load, week
 from casedial.service import calling, dialing
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
+from casedial.service.sweeping import Sweeper
 from casedial.storage import cases, firms, forgetting, queues, rules
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import cases as cases_table
@@ -123,8 +124,9 @@ async def test_a_sweep_holds_back_the_head_of_the_list(office: Office) -> None:
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 21):
         await office.add(case_id, **(NEW_YORK if case_id % 10 == 0 else LOS_ANGELES))
-    assert await calling.sweep(office.store, MORNING) == 18
-    assert await calling.sweep(office.store, MORNING) == 0
+    sweeper = Sweeper()
+    assert await sweeper.sweep(office.store, MORNING) == 18
+    assert await sweeper.sweep(office.store, MORNING) == 0
     assert ids(await claim(office, MORNING)) == [10, 20]
 
 
@@ -263,7 +265,8 @@ async def test_a_swept_list_costs_a_claim_no_more(office: Office) -> None:
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 401):
         await office.add(case_id, **(NEW_YORK if case_id % 20 == 0 else LOS_ANGELES))
-    while await calling.sweep(office.store, MORNING):
+    sweeper = Sweeper()
+    while await sweeper.sweep(office.store, MORNING):
         pass
     query = DialQuery(CAMPAIGN, None, 5, True)
     who = await caller(office)
@@ -288,7 +291,7 @@ async def test_claims_side_by_side_get_what_there_is(office: Office) -> None:
         for tx in (one, two):
             found, _ = await dialing.get_cases_to_dial(tx, who, query, MORNING)
             taken.append(ids(found))
-        assert await calling.sweep(office.store, MORNING) == 0
+        assert await Sweeper().sweep(office.store, MORNING) == 0
         taken.append(ids((await dialing.get_cases_to_dial(three, who, query, MORNING))[0]))
     assert taken == [list(range(1, 26)), list(range(26, 51)), list(range(51, 76))]
 
@@ -312,7 +315,7 @@ async def test_looking_again_meets_each_case_once(office: Office, monkeypatch: p
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 36):
         await office.add(case_id, **LOS_ANGELES)
-    await calling.sweep(office.store, MORNING)
+    await Sweeper().sweep(office.store, MORNING)
     assert len(await held_back(office)) == 35
     firm = await office.firm()
     await calling.look_again(office.store, firm.id + 1)

@@ -26,6 +26,7 @@ from casedial.service.claims import release_claim
 from casedial.service.firms import open_firm
 from casedial.service.retention import Purge
 from casedial.service.statuses import flag_status
+from casedial.service.sweeping import Sweeper
 from casedial.storage import calls, cases, firms, forgetting
 from casedial.storage.engine import Store
 from casedial.storage.tables import do_not_call as list_table
@@ -361,9 +362,10 @@ async def test_dialers_at_work_never_ring_a_number_twice(office: Office) -> None
             await store.transact(partial(dialing.update_case_status, caller=who, items=items, now=at))
 
     async def keeper() -> None:
+        sweeper = Sweeper()
         while time.monotonic() - began < 6:
             await calling.let_go(store, now())
-            await calling.sweep(store, now())
+            await sweeper.sweep(store, now())
             await asyncio.sleep(0.2)
 
     await asyncio.gather(*(dialer() for _ in range(6)), keeper(), keeper())

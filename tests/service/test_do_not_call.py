@@ -18,6 +18,7 @@ from casedial.service import calling, do_not_call
 from casedial.service.cases import change_cases
 from casedial.service.firms import open_firm
 from casedial.service.imports import ImportOptions, import_rows
+from casedial.service.sweeping import Sweeper
 from casedial.storage import do_not_call as stored
 from casedial.storage import forgetting
 from casedial.storage.tables import do_not_call as table
@@ -233,7 +234,7 @@ async def test_a_sweep_goes_through_a_list(office: Office) -> None:
     for case_id in range(1, 4):
         await office.add(case_id, phones=(CELL,), campaign=None)
     await add(office, "4025550101")
-    assert await calling.sweep(office.store, NOW) == 3
+    assert await Sweeper().sweep(office.store, NOW) == 3
 
 
 async def test_a_number_listed_while_a_request_waits_is_not_given_out(

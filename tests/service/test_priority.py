@@ -6,15 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from casedial.domain.cases import Case
 from casedial.domain.dialing import DialQuery, OperatorChange
 from casedial.domain.rules import Purpose
 from casedial.service import calling, dialing
 from casedial.service.cases import change_cases
+from casedial.storage import queues
+from casedial.storage.tables import cases
 from tests.conftest import NOW, Api, Office
 from tests.service.test_calling import CAMPAIGN, LOS_ANGELES, MORNING, NEW_YORK, caller, decide, ids
 from tests.service.test_imports import bring
+from tests.statements import listening
 
 
 async def give(office: Office, priority: int, *case_ids: int) -> None:
@@ -84,3 +88,32 @@ async def test_it_stays_whatever_happens_to_the_case(office: Office, api: Api) -
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "To Dial", "Disposition": "Busy"})
     case = await office.case(1)
     assert case.priority == 3
+
+
+@pytest.mark.parametrize("database", ["postgresql"])  # SQLite has one writer
+@pytest.mark.parametrize("is_done", [False, True])
+async def test_a_bulk_change_is_passed_over_at_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    """Whether it still has the cases, or was done between the look and the lock: not one round trip for each."""
+    for case_id in range(1, 61):
+        await office.add(case_id)
+    await give(office, 9, 60)  # so that cases are looked at one by one
+    moved = sa.update(cases).where(cases.c.case_id <= 45).values(dialer_role=3, priority=8)
+    due = queues.due
+
+    async def due_before(*asked: Any) -> list[Case]:
+        found = await due(*asked)
+        monkeypatch.setattr(queues, "due", due)
+        async with office.store.write() as other:
+            await other.execute(moved)
+        return found
+
+    async with office.store.write() as bulk:
+        if is_done:
+            monkeypatch.setattr(queues, "due", due_before)
+        else:
+            await bulk.execute(moved)
+        with listening() as asked:
+            assert ids(await claim(office, 1)) == [46]
+    assert len(asked) < 30

@@ -23,7 +23,6 @@ from casedial.storage.engine import Store
 from casedial.storage.queues import DueFilter
 from casedial.storage.tables import cases
 from casedial.storage.tables import claims as claims_table
-from casedial.web import upkeep
 from casedial.web.upkeep import Upkeep
 from tests.conftest import NOW, Api, Office
 from tests.postgres import PostgresServer
@@ -176,10 +175,10 @@ async def test_a_server_knows_of_an_old_snapshot_of_whomever(office: Office, pla
 
     async def look() -> bool:
         await office.add(next(case_ids))  # somebody goes on writing
-        await upkeep._look_for_snapshots(plain, NOW)
+        await looks._look_for_snapshots()
         return plain.heads.needed
 
-    case_ids = itertools.count(1)
+    case_ids, looks = itertools.count(1), Upkeep(plain)
     assert [await look() for _ in range(3)] == [False, False, False]
     asked = "SELECT count(*) FROM firms" if kind == "REPEATABLE READ" else "SELECT txid_current()"
     async with office.store.read() if kind == "REPEATABLE READ" else office.store.write() as held:

@@ -218,6 +218,8 @@ def _check_due(case: Case, now: datetime) -> Check:
 
 def _check_campaign(campaign: Campaign) -> Check:
     state = "paused" if campaign.paused else f"runs, purpose {campaign.purpose}"
+    if campaign.unreadable:
+        state = "what was decided for it cannot be read"
     return Check("campaign", not campaign.paused, state)
 
 

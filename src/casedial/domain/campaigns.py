@@ -28,6 +28,8 @@ class Campaign:
 
     ``hours`` are the campaign's own, within those of the rules or, with a reason, wider; ``limits`` count besides those
     of the rules; ``retries`` are by the id of a disposition. ``abroad`` lets numbers of other countries be called.
+    One that is ``unreadable`` is taken for paused: what was decided for it cannot be read, so nobody is called for it
+    until somebody mends it.
     """
 
     claim_timeout: int | None = None
@@ -37,6 +39,7 @@ class Campaign:
     limits: tuple[Limit, ...] = ()
     retries: Mapping[int, Retry] = field(default_factory=dict)
     abroad: bool = False
+    unreadable: bool = False
 
     @property
     def is_judged(self) -> bool:

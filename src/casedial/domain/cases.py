@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
@@ -117,6 +117,14 @@ class StatusesStale(Exception):
     """A case has a status that was added after the firm was read: read the firm anew and start over."""
 
 
+class CasesUnreadable(Exception):
+    """Rows of due cases cannot be read, whatever the firm: set them aside, and start over."""
+
+    def __init__(self, case_ids: Sequence[int]) -> None:
+        super().__init__(case_ids)
+        self.case_ids = case_ids
+
+
 _HELD = 10_000  # sets of statuses that are remembered
 _LISTED = 200  # characters of names that an error lists: a batch may have a thousand such items
 
@@ -129,6 +137,7 @@ class Statuses:
         self._by_id = {status.id: status for status in self.all}
         self._by_name = {(status.type, fold(status.name)): status for status in self.all}
         self._by_role = {status.role: status for status in self.all if status.role}
+        self.ids = frozenset(self._by_id)
         self._held: dict[tuple[int | None, ...], Mapping[StatusType, Status]] = {}
 
     def of(self, status_type: StatusType) -> list[Status]:
@@ -143,6 +152,10 @@ class Statuses:
             return self._by_id[status_id]
         except KeyError:
             raise StatusesStale from None
+
+    def known(self, status_id: int, kind: StatusType) -> Status:
+        """Return the status with this id, or what stands for one that the firm has no more: nobody can set it."""
+        return self._by_id.get(status_id) or Status(status_id, kind, "", retired=True)
 
     def held(
         self, dialer: int | None, campaign: int | None, attempts: int | None, disposition: int | None

@@ -5,7 +5,7 @@ A lease runs by the database's clock, ``clock`` here, so that servers whose cloc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -89,6 +89,21 @@ def enter(firm: Firm, case: Case, taker: Taker, redial_at: datetime | None = Non
     elif case.role is Role.TO_DIAL:
         redial_at = case.dial_at
     return Hold(taker.claim_id, lease_end(firm, case, taker.clock), redial_at)
+
+
+def sooner(renewed: Iterable[tuple[Case, Case]]) -> dict[UUID, datetime]:
+    """Return the first end of each claim that got one where there was none; each case comes as it was and as it is.
+
+    No other lease gets shorter, so no other claim has to be looked at before the time that was set for it.
+    """
+    ends: dict[UUID, datetime] = {}
+    for before, after in renewed:
+        hold = after.hold
+        if hold is None or hold.until is None or before.hold is None or before.hold.claim_id != hold.claim_id:
+            continue
+        if before.hold.until is None or hold.until < before.hold.until:
+            ends[hold.claim_id] = min(hold.until, ends.get(hold.claim_id, hold.until))
+    return ends
 
 
 def says_dialed(disposition: Status | None) -> bool:

@@ -132,9 +132,12 @@ def update(
     dialer = statuses.get(StatusType.DIALER)
     if dialer:
         dial_at = item.next_call or now
-        if dialer.role is Role.IN_THE_DIALER:
-            hold = enter(firm, case, taker)
-        return change(case, statuses, dial_at, by, now, hold)
+        if dialer.role is not Role.IN_THE_DIALER:
+            return change(case, statuses, dial_at, by, now)
+        after, recorded = change(case, statuses, dial_at, by, now, enter(firm, case, taker))
+        if case.hold and taker.holds:  # a heartbeat: the case keeps its time, and its history stays short
+            recorded = [row for row in recorded if row.type is not StatusType.DIALER]
+        return after, recorded
     if says_dialed(statuses.get(StatusType.DISPOSITION)) and case.hold:
         hold = answer(case.hold, now)
     if item.next_call is None:
@@ -187,7 +190,7 @@ def give_back(
 ) -> tuple[Case, list[StatusChange]]:
     """Move a case from the dialer back to To Dial, at the dial time it had; or to what else it was: never dialed then.
 
-    ``history`` matters only for a case that was not To Dial.
+    ``history`` matters only for a case that was not To Dial. Raises StatusesStale for a status that the firm lacks.
     """
     if case.hold and case.hold.redial_at:
         to_dial = firm.statuses.with_role(Role.TO_DIAL)
@@ -195,6 +198,8 @@ def give_back(
     before = came_from(history)
     if before is None and history:
         return change(case, {StatusType.DIALER: None}, None, by, now, reason=reason)
+    if before and before.status:
+        firm.statuses.by_id(before.status.id)  # or it would go back to what is no status of the firm
     status = before.status if before else firm.statuses.with_role(Role.DO_NOT_DIAL)
     return change(case, {StatusType.DIALER: status}, before.dial_at if before else now, by, now, reason=reason)
 

@@ -32,6 +32,7 @@
      │    ├── CaseNotFound
      │    └── PhoneNotFound            no case of the firm has this number
      ├── Conflict
+     │    ├── CaseUnreadable           what is stored of the case makes no sense
      │    ├── ClaimLost                the case is no longer held by this claim
      │    └── RequestStillRunning      the first request with this Idempotency-Key
      ├── IdempotencyKeyReused     with another request
@@ -212,6 +213,10 @@ class PhoneNotFound(NotFound):
 
 class Conflict(CasedialError):
     title = "The request is in conflict with what is there"
+
+
+class CaseUnreadable(Conflict):
+    title = "What is stored of the case cannot be read"
 
 
 class ClaimLost(Conflict):

@@ -10,6 +10,7 @@ from itertools import islice
 
 from casedial.domain.calling import Rules, Verdict, closed, evidence, judge
 from casedial.domain.cases import Case, Firm, Phone, Status
+from casedial.domain.damage import Damage
 from casedial.domain.limits import Calls
 from casedial.domain.phones import key_of
 from casedial.domain.places import Place
@@ -17,8 +18,7 @@ from casedial.domain.rules import Purpose
 from casedial.places import of_phone
 from casedial.rules import overridden
 from casedial.service import do_not_call
-from casedial.storage import calls, campaigns, cases, claims, firms, queues
-from casedial.storage import do_not_call as lists
+from casedial.storage import calls, cases, claims, firms, queues
 from casedial.storage import rules as stored
 from casedial.storage.claims import Claimant, Claimed, Grant
 from casedial.storage.engine import Store, Transaction
@@ -28,11 +28,11 @@ _AT_ONCE = 50  # cases that are read and judged together, at least
 _ENOUGH = 2000  # that one claim looks at when it has found something: a server's upkeep goes on
 _MOST = 20_000  # when it has not
 _MOST_TO_READ = 50_000
-_SHORT_LOOK, _LONG_LOOK = 200, 2000  # of a sweep
 _HEAD = 500
 _PAGE = 2000
 _LOOK_AGAIN = timedelta(hours=12)  # at the latest, whatever was the reason
 _IN_USE_FOR = timedelta(seconds=30)
+_READ_AGAIN = timedelta(minutes=10)  # after which a case that cannot be read is looked at again
 _ANOTHER = 0  # stands for a case that another claim is about to hand out
 
 Judged = tuple[Case, Verdict]
@@ -116,8 +116,9 @@ async def _look(
 ) -> tuple[list[Judged], list[int]]:
     """Go through due cases in order until enough may be called; return these, and the CaseIDs of the others met.
 
-    Nothing is locked but what is claimed: those that another claim has are passed over. Who finds nothing goes on for
-    long, for what may not be called must not hide what may: of the rest the next claim meets none again.
+    Nothing is locked but what is claimed: those that somebody else has, or has changed, are passed over together. Who
+    finds nothing goes on for long, for what may not be called must not hide what may: of the rest the next claim meets
+    none again.
     """
     rules = await rules_now(tx, now)
     reply = _Reply(firm, now)
@@ -130,10 +131,13 @@ async def _look(
         may = [pair for pair in judged if pair[1].callable]
         open_now = may
         while (may := reply.possible(may)) and (missing := wanted.records - len(reply.found)) > 0:
-            some, may = may[:missing], may[missing:]
-            still, by = await _still(tx, firm, wanted, some, now, rules) if claims_them else (some, these)
+            still, by = may[:missing], these
+            tried = len(still)
+            if claims_them:
+                tried, still, by = await _still(tx, firm, wanted, may, missing, now, rules)
+            may = may[tried:]
             reply.add(still, by)
-            looked_at -= len(some) - len(still)  # somebody else has them: they do not count
+            looked_at -= tried - len(still)  # somebody else has them: they do not count
         if len(reply.found) < wanted.records:
             others += reply.left_out(open_now)
         looked_at += len(due)
@@ -202,14 +206,25 @@ async def _judge(
 
 
 async def _still(
-    tx: Transaction, firm: Firm, wanted: DueFilter, may: Sequence[Judged], now: datetime, rules: Rules
-) -> tuple[list[Judged], Rules]:
-    """Lock cases that may be called, and return those that still may and are still wanted, in their order."""
-    there = await cases.lock(tx, firm, [case.case_id for case, _ in may], pass_over_locked=True)
+    tx: Transaction,
+    firm: Firm,
+    wanted: DueFilter,
+    may: Sequence[Judged],
+    missing: int,
+    now: datetime,
+    rules: Rules,
+) -> tuple[int, list[Judged], Rules]:
+    """Lock so many of the cases that may be called; return how many were tried, and those that still may, in order.
+
+    Those that others have locked or taken, or moved to another place of the queue, cost no round trip each.
+    """
+    there = {case.case_id: case for case in await queues.lock_first(tx, firm, [case for case, _ in may], missing)}
+    places = [place for place, (case, _) in enumerate(may, 1) if case.case_id in there]
+    tried = places[-1] if len(there) == missing else len(may)
     locked = [there[case.case_id] for case, _ in may if case.case_id in there and wanted.fits(there[case.case_id])]
     these = await _rules_for(tx, firm, locked, now, rules, lock=True)
     judged = ((case, judge(firm, case, now, these)) for case in locked)
-    return [pair for pair in judged if pair[1].callable], these
+    return tried, [pair for pair in judged if pair[1].callable], these
 
 
 async def _hold_back(tx: Transaction, firm: Firm, case_ids: Sequence[int], now: datetime) -> int:
@@ -253,38 +268,24 @@ async def let_go(store: Store, now: datetime) -> int:
     return await store.transact(lambda tx: stored.let_go(tx, now, _PAGE))
 
 
-List = tuple[int, int | None]  # a firm's id, and the id of a campaign, or None for all that the firm has
+async def set_aside(store: Store, firm: Firm, case_ids: Sequence[int], now: datetime) -> list[Damage]:
+    """Hold back due cases that cannot be read, and those like them at the head of the list; return which."""
+
+    async def work(tx: Transaction) -> set[int]:
+        these = {*case_ids, *await stored.unreadable(tx, firm, now)}
+        await stored.hold_back(tx, firm, dict.fromkeys(these, now + _READ_AGAIN))
+        return these
+
+    return [Damage("case", firm.id, str(case_id)) for case_id in sorted(await store.transact(work))]
 
 
-async def sweep(store: Store, now: datetime, going: dict[List, bool] | None = None) -> int:
-    """Hold back cases at the head of each list that may not be called; return how many.
+async def hold_back_head(
+    store: Store, firm: Firm, campaign_id: int | None, size: int, now: datetime, rules: Rules
+) -> int:
+    """Hold back those of so many cases at the head of a list that may not be called; return how many.
 
-    So a list of which most is closed, in the evening, say, costs a claim no more than any other. A look is short where
-    the head may be called, for every server does this every second. ``going`` remembers from one sweep to the next
-    which lists are closed for the most part: each sweep takes a long look at one of them, in turn, until as much may
-    be called as may not.
+    Raises CasesUnreadable.
     """
-    going = {} if going is None else going
-    async with store.read() as tx:
-        judged: list[List] = [*await campaigns.judged(tx), *((id, None) for id in await lists.firms_with_list(tx))]
-        rules = await rules_now(tx, now)
-        known = {firm_id: (await firms.load(tx, firm_id))[1] for firm_id in dict.fromkeys(id for id, _ in judged)}
-    for gone in going.keys() - set(judged):
-        del going[gone]
-    longest = next(iter(going), None)
-    held = 0
-    for one in judged:
-        size = _LONG_LOOK if one == longest else _SHORT_LOOK
-        others = await _sweep_list(store, known[one[0]], one[1], size, now, rules)
-        held += others
-        if one == longest:
-            del going[one]
-        if 2 * others >= size:
-            going[one] = True
-    return held
-
-
-async def _sweep_list(store: Store, firm: Firm, campaign_id: int | None, size: int, now: datetime, rules: Rules) -> int:
     async with store.read() as tx:
         due = await queues.due(tx, firm, DueFilter((campaign_id,) if campaign_id else None, None, size), now)
         found, _ = await _judge(tx, firm, due, now, rules)

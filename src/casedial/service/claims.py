@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import groupby
 from uuid import UUID, uuid4
 
 from casedial.domain.authors import is_own
 from casedial.domain.cases import CASEDIAL, Caller, Case, Firm, Role, StatusChange, StatusType
-from casedial.domain.claims import RAN_OUT, RELEASED, Claim, ClaimRequest, Taker, answer, enter, has_run_out, renew
+from casedial.domain.claims import (
+    RAN_OUT,
+    RELEASED,
+    Claim,
+    ClaimRequest,
+    Taker,
+    answer,
+    enter,
+    has_run_out,
+    renew,
+    sooner,
+)
 from casedial.domain.claims import opened as claim_opened
+from casedial.domain.damage import Damage
 from casedial.domain.dialing import answered_since, came_from, give_back
-from casedial.domain.errors import CasedialError, CaseNotFound, ClaimLost
+from casedial.domain.errors import CasedialError, CaseNotFound, ClaimLost, StorageUnavailable
 from casedial.domain.retries import is_policys
 from casedial.service.do_not_call import Moves, keep_off
 from casedial.storage import cases, claims, firms, leases
-from casedial.storage.engine import Transaction
+from casedial.storage.engine import Store, Transaction
 
 _CASES_AT_ONCE = 1000  # that one transaction looks at
 _BUSY_SECONDS = 1  # after which a case is looked at again that somebody else worked on
+_PUT_OFF = timedelta(minutes=5)  # what cannot be done
+_SINGLY = 100  # claims, after all together failed
 
 # A CaseID that was asked for, and its case if the claim holds it, why not, or None where nothing is left to do.
 Found = tuple[int | None, Case | CasedialError | None]
@@ -73,12 +90,13 @@ async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -
             raise lost()
     clock = await tx.clock()
     renewed = [
-        replace(case, hold=renew(caller.firm, case, case.hold, clock, request.seconds))
+        (case, replace(case, hold=renew(caller.firm, case, case.hold, clock, request.seconds)))
         for _, case in held
         if isinstance(case, Case) and case.hold
     ]
-    await cases.save_statuses(tx, caller.firm, renewed)
-    ends = [case.hold.until for case in renewed if case.hold and case.hold.until]
+    await cases.save_statuses(tx, caller.firm, [case for _, case in renewed])
+    await leases.look_by(tx, sooner(renewed))
+    ends = [case.hold.until for _, case in renewed if case.hold and case.hold.until]
     return ClaimOutcome(held, min(ends, default=None))
 
 
@@ -99,8 +117,9 @@ async def release_claim(tx: Transaction, caller: Caller, request: ClaimRequest, 
             raise lost()
         found = [(case_id, case) for case_id, case in held if not _is_answered(case)]
     given = [case for _, case in found if isinstance(case, Case)]
-    await _give_back(tx, caller.firm, given, caller.vendor, now, RELEASED)
-    return ClaimOutcome(found)
+    damages = await _give_back(tx, caller.firm, given, caller.vendor, now, RELEASED)
+    stay = {int(damage.id) for damage in damages}
+    return ClaimOutcome([(id, cases.unreadable_case(id) if id in stay else case) for id, case in found])
 
 
 def _is_answered(case: Case) -> bool:
@@ -129,6 +148,8 @@ async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> list
         if isinstance(case_id, CasedialError):
             return None, case_id
         case = there.get(case_id)
+        if case_id in there.unreadable:
+            return case_id, cases.unreadable_case(case_id)
         if case is None:
             return case_id, CaseNotFound(f"There is no case {case_id}.")
         holds = claim is not None and case.hold is not None and case.hold.claim_id == claim.id
@@ -137,81 +158,180 @@ async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> list
     return [judge(case_id) for case_id in wanted]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Returned:
-    """What one look at the leases did: cases returned to To Dial by firm, and how many claims it looked at."""
+    """What one look at the leases did: cases returned to To Dial by firm, how many claims it looked at, bad rows."""
 
     cases: dict[int, int]
     looked_at: int
+    damages: list[Damage] = field(default_factory=list)
 
 
-async def return_lapsed(tx: Transaction, now: datetime) -> Returned:
+async def return_each(store: Store, now: datetime) -> Returned:
+    """Return what is over, as ``return_lapsed`` does; where that fails, claim by claim, so that one harms no other.
+
+    Raises StorageUnavailable.
+    """
+    try:
+        return await store.transact(lambda tx: return_lapsed(tx, now))
+    except StorageUnavailable:
+        raise
+    except Exception:
+        return await _return_singly(store, now)
+
+
+async def _return_singly(store: Store, now: datetime) -> Returned:
+    async with store.read() as tx:
+        claim_ids = await leases.over(tx, await tx.clock(), _SINGLY)
+    whole = Returned({}, len(claim_ids))
+    for claim_id, firm_id in claim_ids:
+        try:
+            returned = await store.transact(partial(return_lapsed, now=now, only=claim_id))
+        except StorageUnavailable:
+            raise
+        except Exception as error:
+            whole.damages.append(Damage.of("claim", firm_id, claim_id, error))
+            await store.transact(partial(_put_off, claim_id=claim_id))
+        else:
+            whole.damages += returned.damages
+            whole.cases = Counter(whole.cases) + Counter(returned.cases)
+    return whole
+
+
+async def _put_off(tx: Transaction, claim_id: UUID) -> None:
+    await leases.check_again(tx, {claim_id: await tx.clock() + _PUT_OFF})
+
+
+async def return_lapsed(tx: Transaction, now: datetime, only: UUID | None = None) -> Returned:
     """Return cases whose leases are over to To Dial, at their old time; an answered case has no lease.
 
-    Each is returned once, by whichever server looks first: claims that another one looks at are passed over.
+    Each is returned once, by whichever server looks first: claims that another one looks at are passed over. What
+    cannot be returned, a claim, a case, or all of a firm, is put off: it holds up no other.
     """
     clock = await tx.clock()
-    checked = await leases.to_check(tx, clock, _CASES_AT_ONCE)
+    checked, unreadable = await leases.to_check(tx, clock, _CASES_AT_ONCE, only)
+    returned = Returned({}, len(checked) + len(unreadable))
+    again: dict[UUID, datetime | None] = {claim_id: clock + _PUT_OFF for _, claim_id in unreadable}
+    returned.damages += [Damage("claim", firm_id, str(claim_id)) for firm_id, claim_id in unreadable]
     by_firm: dict[int, list[Claim]] = {}
     for firm_id, claim in checked:
         by_firm.setdefault(firm_id, []).append(claim)
-    counts: dict[int, int] = {}
     for firm_id, looked_at in sorted(by_firm.items()):
-        firm = (await firms.load(tx, firm_id))[1]
-        counts[firm_id] = await _return_lapsed_of(tx, firm, looked_at, clock, now)
-    return Returned(counts, len(checked))
-
-
-async def _return_lapsed_of(
-    tx: Transaction, firm: Firm, looked_at: Sequence[Claim], clock: datetime, now: datetime
-) -> int:
-    """Return what these claims of one firm hold no longer, and say when to look at the rest."""
-    again: dict[UUID, datetime | None] = {claim.id: None for claim in looked_at}
-
-    def look_again(claim_id: UUID, at: datetime) -> None:
-        again[claim_id] = min(again[claim_id] or at, at)
-
-    over: dict[int, UUID] = {}
-    for case_id, claim_id, end in await leases.ends(tx, firm, {id for claim in looked_at for id in claim.case_ids}):
-        if claim_id in again and end <= clock:
-            over[case_id] = claim_id
-        elif claim_id in again:
-            look_again(claim_id, end)
-    # Nobody's work on one case holds up the others.
-    there = await cases.lock(tx, firm, over, pass_over_locked=True) if over else {}
-    for case_id in over.keys() - there.keys():
-        look_again(over[case_id], clock + timedelta(seconds=_BUSY_SECONDS))
-    given = []
-    for case in there.values():
-        if case.hold and case.hold.claim_id in again and has_run_out(case.hold, clock):
-            given.append(case)
-        elif case.hold and case.hold.claim_id in again and case.hold.until:  # extended meanwhile
-            look_again(case.hold.claim_id, case.hold.until)
-    await _give_back(tx, firm, given, CASEDIAL, now, RAN_OUT)
+        firm = await firms.load_or_damage(tx, firm_id)
+        if isinstance(firm, Damage):
+            returned.damages.append(firm)
+            again |= {claim.id: clock + _PUT_OFF for claim in looked_at}
+            continue
+        look = _Look(firm, clock, now, looked_at, {claim.id: None for claim in looked_at})
+        returned.cases[firm_id] = await look.give_back(tx)
+        returned.damages += look.damages
+        again |= look.again
     await leases.check_again(tx, again)
-    return len(given)
+    return returned
 
 
-async def _give_back(tx: Transaction, firm: Firm, held: Sequence[Case], by: str, now: datetime, reason: str) -> None:
+@dataclass(slots=True)
+class _Look:
+    """One look at claims of one firm: ``again`` says when to look at each of them next, None for never."""
+
+    firm: Firm
+    clock: datetime
+    now: datetime
+    claims: Sequence[Claim]
+    again: dict[UUID, datetime | None]
+    damages: list[Damage] = field(default_factory=list)
+
+    def look_again(self, claim_id: UUID, at: datetime) -> None:
+        """Look at a claim at this time, too."""
+        self.again[claim_id] = min(self.again[claim_id] or at, at)
+
+    async def give_back(self, tx: Transaction) -> int:
+        """Return the cases that the claims hold no longer, and say when to look at the rest."""
+        over: dict[int, UUID] = {}
+        ends, unreadable = await leases.ends(tx, self.firm, {id for claim in self.claims for id in claim.case_ids})
+        for case_id, claim_id, end in ends:
+            if claim_id in self.again and end <= self.clock:
+                over[case_id] = claim_id
+            elif claim_id in self.again:
+                self.look_again(claim_id, end)
+        # Nobody's work on one case holds up the others.
+        there = await cases.lock(tx, self.firm, over, pass_over_locked=True)
+        for case_id in over.keys() - there.keys() - there.unreadable:
+            self.look_again(over[case_id], self.clock + timedelta(seconds=_BUSY_SECONDS))
+        for case_id in sorted(there.unreadable.union(unreadable)):
+            self._put_off(Damage("case", self.firm.id, str(case_id)))
+        return await self._give_back(tx, list(there.values()))
+
+    async def _give_back(self, tx: Transaction, locked: Sequence[Case]) -> int:
+        over: list[Case] = []
+        for case in locked:
+            if case.hold and case.hold.claim_id in self.again and has_run_out(case.hold, self.clock):
+                over.append(case)
+            elif case.hold and case.hold.claim_id in self.again and case.hold.until:  # extended meanwhile
+                self.look_again(case.hold.claim_id, case.hold.until)
+        damages = await _give_back(tx, self.firm, over, CASEDIAL, self.now, RAN_OUT)
+        for damage in damages:
+            self._put_off(damage)
+        return len(over) - len(damages)
+
+    def _put_off(self, damage: Damage) -> None:
+        self.damages.append(damage)
+        for claim in self.claims:
+            if int(damage.id) in claim.case_ids:
+                self.look_again(claim.id, self.clock + _PUT_OFF)
+
+
+async def _give_back(
+    tx: Transaction, firm: Firm, held: Sequence[Case], by: str, now: datetime, reason: str
+) -> list[Damage]:
+    """Move cases back from the dialer; return those with which that cannot be done, which stay as they are."""
     were_not_to_dial = [case.case_id for case in held if case.hold and case.hold.redial_at is None]
     earlier = await cases.history(tx, firm, were_not_to_dial) if were_not_to_dial else {}
-    given = [give_back(firm, case, earlier.get(case.case_id, ()), by, now, reason) for case in held]
-    moves = Moves([case for case, _ in given], [change for _, changes in given for change in changes])
+    moves, damages = Moves([], []), []
+    for case in held:
+        try:
+            after, recorded = give_back(firm, case, earlier.get(case.case_id, ()), by, now, reason)
+        except Exception as error:  # of what is stored: the firm has no status to go back to, say
+            damages.append(Damage.of("case", firm.id, case.case_id, error))
+        else:
+            moves.cases.append(after)
+            moves.history.extend(recorded)
     await keep_off(tx, firm, moves, now)
     await cases.save_statuses(tx, firm, moves.cases)
     await cases.record(tx, firm, moves.history)
+    return damages
 
 
-async def adopt(tx: Transaction, now: datetime) -> int:
+@dataclass(slots=True)
+class Adopting:
+    """How far the search for cases without a claim has come, and what it met that cannot be read."""
+
+    after: tuple[int, int] = (0, 0)
+    damages: list[Damage] = field(default_factory=list)
+
+    @property
+    def is_halfway(self) -> bool:
+        """Tell whether there may be more."""
+        return self.after != (0, 0)
+
+
+async def adopt(tx: Transaction, now: datetime, so_far: Adopting | None = None) -> int:
     """Open claims for cases that an older casedial, or somebody by hand, put In the Dialer; return how many.
 
-    They belong to whoever put them there, so that the holder can go on, and run out like all others.
+    They belong to whoever put them there, so that the holder can go on, and run out like all others. What cannot be
+    given a claim is gone past: ``so_far`` goes on behind it.
     """
-    found = await leases.unclaimed(tx, _CASES_AT_ONCE)
+    so_far = so_far or Adopting()
+    found = await leases.unclaimed(tx, so_far.after, _CASES_AT_ONCE)
+    so_far.after = found[-1] if len(found) == _CASES_AT_ONCE else (0, 0)
     adopted = 0
-    for firm_id, case_ids in sorted(found.items()):
-        firm = (await firms.load(tx, firm_id))[1]
-        lone = await cases.lock(tx, firm, case_ids, pass_over_locked=True)
+    for firm_id, some in groupby(found, key=lambda one: one[0]):
+        firm = await firms.load_or_damage(tx, firm_id)
+        if isinstance(firm, Damage):
+            so_far.damages.append(firm)
+            continue
+        lone = await cases.lock(tx, firm, [case_id for _, case_id in some], pass_over_locked=True)
+        so_far.damages += [Damage("case", firm_id, str(case_id)) for case_id in sorted(lone.unreadable)]
         held = await adopt_cases(tx, firm, lone, now)
         adopted += sum(held[case_id].hold is not case.hold for case_id, case in lone.items())
     return adopted

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from casedial.domain import dialing
 from casedial.domain.cases import Caller, Case, Firm, Note, Role, StatusChange, StatusType, fold
-from casedial.domain.claims import Claim, Taker, opened
+from casedial.domain.claims import Claim, Taker, opened, sooner
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, NotesTooLarge, PhoneNotFound
 from casedial.domain.retries import is_policys, moved_by_policy
@@ -17,7 +17,7 @@ from casedial.service import calling
 from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.service.do_not_call import Moves, keep_off
 from casedial.service.reports import Reports, decides, open_reports
-from casedial.storage import cases, claims, notes, queues
+from casedial.storage import cases, claims, leases, notes, queues
 from casedial.storage.claims import Claimant, Claimed
 from casedial.storage.engine import Transaction
 from casedial.storage.queues import DueFilter, Shape
@@ -121,6 +121,7 @@ async def update_case_status(
     await cases.save_statuses(tx, caller.firm, moves.cases)
     await cases.record(tx, caller.firm, moves.history)
     await claims.add(tx, caller.firm, desk.opened)
+    await leases.look_by(tx, sooner((desk.found[case_id], case) for case_id, case in desk.changed.items()))
     return outcomes, desk.opened
 
 
@@ -128,8 +129,9 @@ async def _open_desk(
     tx: Transaction, caller: Caller, items: Sequence[CaseUpdate], now: datetime, fence: UUID | None
 ) -> _Desk:
     """Lock the cases, and read what only some updates need: who holds them, the clock, what a lost claim did."""
-    held = await adopt_cases(tx, caller.firm, await cases.lock(tx, caller.firm, [item.case_id for item in items]), now)
-    desk = _Desk(caller, now, held, fence, Reports(caller, now))
+    there = await cases.lock(tx, caller.firm, [item.case_id for item in items])
+    held = await adopt_cases(tx, caller.firm, there, now)
+    desk = _Desk(caller, now, dict(held), held, there.unreadable, fence, Reports(caller, now))
     in_the_dialer = caller.firm.statuses.with_role(Role.IN_THE_DIALER)
     enters = any(item.status and fold(item.status) == fold(in_the_dialer.name) for item in items)
     outside = [case for case in held.values() if not caller.may_dial(case.campaign_id)]
@@ -155,7 +157,9 @@ class _Desk:
 
     caller: Caller
     now: datetime
+    found: Mapping[int, Case]  # as they were
     held: dict[int, Case]
+    unreadable: Collection[int]
     fence: UUID | None
     reports: Reports
     clock: datetime | None = None
@@ -181,6 +185,8 @@ class _Desk:
     def update(self, item: CaseUpdate) -> None:
         """Apply one item; what was already done by the same claim is a success without effect."""
         case = self.held.get(item.case_id)
+        if item.case_id in self.unreadable:
+            raise cases.unreadable_case(item.case_id)
         if case is None:
             raise _not_found(item.case_id)
         fence = None if self.fence and self.holds(case, self.fence) else self.fence
@@ -192,7 +198,7 @@ class _Desk:
             raise lost()
         taker = Taker(uuid4(), self.clock or self.now, self.holds(case, None))
         after, recorded = dialing.update(self.caller.firm, case, item, self.caller.vendor, self.now, taker)
-        if not recorded:
+        if after == case and not recorded:
             return
         if fence:  # over what a policy did, and still under the claim that it ended
             recorded = [replace(row, claim_id=row.claim_id or fence) for row in recorded]

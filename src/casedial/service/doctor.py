@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
 from casedial.domain.authors import is_own
-from casedial.domain.cases import Firm, Status, StatusType
+from casedial.domain.cases import CasesUnreadable, Firm, Role, Status, StatusType
+from casedial.domain.damage import Damage
 from casedial.domain.errors import CasedialError
 from casedial.domain.rules import Purpose
 from casedial.places import BUILT
 from casedial.service import calling, refused
-from casedial.storage import firms, health, keys, schema
+from casedial.storage import damage, firms, health, keys, schema
 from casedial.storage.engine import Database, Store, Transaction
 
 _SKEW_WARNS, _SKEW_FAILS = timedelta(seconds=2), timedelta(seconds=30)
@@ -60,7 +62,7 @@ async def examine(store: Store) -> list[Finding]:
             if not state.at_head:
                 return findings
             findings += [await _clock(tx), *await _claims(tx), *await _campaigns(tx), *await _snapshots(tx)]
-            findings += [*await _refused(tx), *await _keys(tx)]
+            findings += [*await _refused(tx), *await _keys(tx), *await _senseless(tx)]
     except CasedialError as error:
         cause = str(error.__cause__ or error.detail).splitlines()[0]
         findings.append(Finding("database", Level.FAILURE, cause, "See that it runs and that the URL is right."))
@@ -143,7 +145,7 @@ async def _claims(tx: Transaction) -> list[Finding]:
             Level.FAILURE,
             await health.overdue(tx, clock - _GRACE),
             "are still In the Dialer after their claim ran out",
-            "No server does its upkeep: see that one runs, and read its log.",
+            f"See that a server runs, and read its log. Where one does, the claim's row is missing or bad: {_BACK}.",
         ),
         *_stuck(
             "unclaimed cases",
@@ -190,8 +192,9 @@ async def _campaigns(tx: Transaction) -> list[Finding]:
     """Look for campaigns without calling rules, and for those whose cases may be called and that nobody claims."""
     findings = []
     now = datetime.now(UTC)
-    for listed, _ in await firms.every(tx):
-        firm = (await firms.load(tx, listed.id))[1]
+    for firm in [await firms.load_or_damage(tx, firm_id) for firm_id in await firms.ids(tx)]:
+        if isinstance(firm, Damage):  # which _senseless tells
+            continue
         campaigns = [campaign for campaign in firm.statuses.of(StatusType.CAMPAIGN) if not campaign.retired]
         without = [c.name for c in campaigns if firm.campaign(c.id).purpose is Purpose.NONE]
         if without:
@@ -211,9 +214,9 @@ async def _neglect(tx: Transaction, firm: Firm, campaign: Status, now: datetime)
         return [Finding("campaigns", Level.OK, f"{firm.name}: {campaign.name} is paused.")]
     if decided.purpose is Purpose.NONE:  # nobody knows when somebody should be at work
         return []
-    waiting = await calling.neglected(tx, firm, campaign, now, _IDLE_FOR)
-    if not waiting:
-        return []
+    with suppress(CasesUnreadable):  # which _senseless tells
+        if not await calling.neglected(tx, firm, campaign, now, _IDLE_FOR):
+            return []
     found = f"{firm.name}: {campaign.name} has cases that may be called since an hour, and nobody claims any."
     return [Finding("campaigns", Level.WARNING, found, "See that the dialer runs, and with which campaign it asks.")]
 
@@ -240,6 +243,61 @@ async def _keys(tx: Transaction) -> list[Finding]:
         )
         for key in mistaken
     ] or [Finding("keys", Level.OK, "every vendor has a name of its own")]
+
+
+_SET = "casedial cases set CASEID... --firm NAME"
+# What to do about rows that make no sense; a restore brings back what is missing everywhere.
+_MEND = {
+    **dict.fromkeys(
+        damage.STATUS.values(),
+        "Restore the table statuses with the cases, from one backup; or set the column to null, by SQL. Until then "
+        "nobody is called for them.",
+    ),
+    damage.ROLE: "Somebody wrote by SQL: set dialer_role to the role of the status, or to null where it has none.",
+    damage.PHONES: "Write the phones anew by SQL, as a list of [name, number, primary, text]; or restore the case.",
+    damage.TIMELESS: f"Give them one: {_SET} --to-dial --yes.",
+    damage.CASE_IDS: f"Restore the row, or write the list anew, of the cases with this claim_id; or {_BACK}.",
+    damage.ORPHANED: "Restore the firm; or, where it is to be gone, set check_at of these claims to null, by SQL.",
+}
+
+
+async def _senseless(tx: Transaction) -> list[Finding]:
+    """Look for rows with which a server can do nothing: it passes them over, and goes on with all others."""
+    findings = []
+    for found in await damage.senseless(tx):
+        what = "claim" if found.what in (damage.CASE_IDS, damage.ORPHANED) else "case"
+        many = what if found.count == 1 else f"{what}s"
+        joined = "" if found.what in (damage.ROLE, damage.TIMELESS, damage.CASE_IDS, damage.ORPHANED) else "with "
+        named = ", ".join(found.ids) + (", …" if found.count > len(found.ids) else "")
+        named = f"CaseID {named}" if what == "case" else named
+        words = f"{await firms.name_of(tx, found.firm_id)}: {found.count} {many} {joined}{found.what} ({named})."
+        findings.append(Finding(_SENSELESS, Level.FAILURE, words, _MEND[found.what]))
+    for firm_id in await firms.ids(tx):
+        firm = await firms.load_or_damage(tx, firm_id)
+        if isinstance(firm, Damage):
+            words = f"{await firms.name_of(tx, firm_id)}: the firm cannot be read ({firm.why})."
+            advice = "Restore its rows in firms and statuses, from one backup."
+            findings.append(Finding(_SENSELESS, Level.FAILURE, words, advice))
+            continue
+        findings += [
+            _unreadable(firm, status)
+            for status in firm.statuses.of(StatusType.CAMPAIGN)
+            if firm.campaign(status.id).unreadable
+        ]
+        missing = [role for role in Role if role not in {status.role for status in firm.statuses.all}]
+        if missing:
+            words = f"{firm.name}: it has no dialer status for {', '.join(role.name for role in missing)}."
+            findings.append(Finding(_SENSELESS, Level.FAILURE, words, "Restore its rows in statuses from a backup."))
+    return findings or [Finding(_SENSELESS, Level.OK, "none")]
+
+
+def _unreadable(firm: Firm, campaign: Status) -> Finding:
+    words = f"{firm.name}: what was decided for {campaign.name} cannot be read; nobody is called for it."
+    advice = "Decide all of it anew: casedial campaign set NAME --firm NAME; then casedial campaign resume NAME."
+    return Finding(_SENSELESS, Level.FAILURE, words, advice)
+
+
+_SENSELESS = "unreadable rows"
 
 
 async def _snapshots(tx: Transaction) -> Sequence[Finding]:

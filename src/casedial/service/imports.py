@@ -112,7 +112,7 @@ async def import_rows(
         firm = await _add_unknown(tx, firm, rows, report)
     report.firm = firm
     stored = await cases.lock(tx, firm, [row.case_id for row in rows])
-    if drafted and not stored and drafted.holds_for(firm):
+    if drafted and not stored and not stored.unreadable and drafted.holds_for(firm):
         await drafted.addition.write(tx)
         await firms.add_priorities(tx, firm, {row.facts.get("priority", PRIORITY) for row in rows})
         report.added = len(rows)
@@ -126,7 +126,7 @@ async def _apply(
     tx: Transaction,
     firm: Firm,
     rows: Sequence[CaseRow],
-    stored: dict[int, Case],
+    stored: cases.Found,
     options: ImportOptions,
     report: BatchReport,
     now: datetime,
@@ -136,6 +136,9 @@ async def _apply(
     clock = await tx.clock()
     new = NewCases(firm, now)
     for index, row in enumerate(rows):
+        if row.case_id in stored.unreadable:
+            report.bad.append((index, BadRow("CaseID", "what is stored of this case cannot be read: casedial doctor")))
+            continue
         if row.case_id not in latest and (made := new.make(row)):
             report.added += 1
             latest[row.case_id] = made

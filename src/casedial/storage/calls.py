@@ -84,4 +84,5 @@ async def in_use(tx: Transaction, firm_id: int, numbers: Iterable[str]) -> dict[
 async def forget(tx: Transaction, now: datetime, limit: int) -> int:
     """Delete calls that no limit counts any more, at most ``limit``; return how many."""
     old = sa.select(calls.c.id).where(calls.c.called_at <= now - LOOK_BACK).order_by(calls.c.called_at).limit(limit)
+    old = old.with_for_update(skip_locked=True)  # another server deletes them
     return int((await tx.execute(calls.delete().where(calls.c.id.in_(old)))).rowcount)

@@ -16,9 +16,13 @@ from casedial.storage.tables import campaigns, statuses
 
 
 async def of_firm(tx: Transaction, firm_id: int) -> dict[int, Campaign]:
-    """Return the campaigns of a firm for which something was decided, by their ids."""
+    """Return the campaigns of a firm for which something was decided, by their ids; unreadable ones are paused."""
     query = sa.select(campaigns).join_from(campaigns, statuses).where(statuses.c.firm_id == firm_id)
-    return {row.status_id: _campaign_from(row) for row in await tx.execute(query)}
+    found, unreadable = await tx.apart(query, None, lambda row: (row.status_id, _campaign_from(row)))
+    return dict(found) | dict.fromkeys(unreadable, _UNREADABLE)
+
+
+_UNREADABLE = Campaign(paused=True, unreadable=True)
 
 
 def _campaign_from(row: Any) -> Campaign:
@@ -31,7 +35,8 @@ def _campaign_from(row: Any) -> Campaign:
         int(disposition): Retry(timedelta(seconds=seconds), at_most)
         for disposition, (seconds, at_most) in (row.retries or {}).items()
     }
-    return Campaign(row.claim_timeout, Purpose(row.purpose), row.paused, hours, limits, retries, row.abroad)
+    timeout = None if row.claim_timeout is None else int(row.claim_timeout)
+    return Campaign(timeout, Purpose(row.purpose), row.paused, hours, limits, retries, row.abroad)
 
 
 def _week(stored: list[list[int] | None]) -> Week:

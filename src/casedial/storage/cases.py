@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Case, Firm, Hold, Phone, Role, StatusChange, Statuses, StatusType, fold
+from casedial.domain.cases import (
+    Case,
+    Firm,
+    Hold,
+    Phone,
+    Role,
+    StatusChange,
+    Statuses,
+    StatusesStale,
+    StatusType,
+    fold,
+)
 from casedial.domain.dialing import Addressee, CaseFilter
+from casedial.domain.errors import CaseUnreadable
 from casedial.domain.phones import read
-from casedial.storage import bulk
+from casedial.storage import bulk, firms
 from casedial.storage.engine import Database, Transaction, among
 from casedial.storage.postgresql import unnested
-from casedial.storage.slices import by_slices
 from casedial.storage.tables import cases, phone_numbers, status_history
+
+T = TypeVar("T")
 
 STATUS_COLUMNS = (
     (StatusType.DIALER, "dialer_status_id"),
@@ -51,6 +65,8 @@ def waiting_from(row: Any, statuses: Statuses, hold: Hold | None = None) -> Case
     case_id, case_status, case_group, closed, closed_on, zip_code, plaintiff, phones, *rest = row
     dialer, campaign, attempts, disposition, dial_at, changed_at, priority, *_ = rest
     held = statuses.held(dialer, campaign, attempts, disposition)
+    if type(phones) is not list:
+        raise TypeError("The phones of a case are no list.")
     numbers = tuple([Phone(*phone) for phone in phones])
     told = case_status, case_group, closed, closed_on, zip_code, plaintiff
     return Case(case_id, *told, numbers, held, dial_at, changed_at, hold, priority)
@@ -140,21 +156,50 @@ _SAVE_STATUSES_TOGETHER = (
 )
 
 
+class Found(dict[int, Case]):
+    """Cases by CaseID; ``unreadable`` are those that are there, but of which the row cannot be read."""
+
+    def __init__(self, found: Iterable[Case], unreadable: Iterable[int]) -> None:
+        super().__init__((case.case_id, case) for case in found)
+        self.unreadable = frozenset(unreadable)
+
+
+async def read_rows(
+    tx: Transaction, firm: Firm, query: sa.Executable, given: Any, read: Callable[[Any], T]
+) -> tuple[list[T], list[int]]:
+    """Run a query for cases; return the CaseIDs of those of which the row cannot be read, too.
+
+    Raises StatusesStale where that is because the firm has changed since it was read.
+    """
+    found, unreadable = await tx.apart(query, given, read)
+    if unreadable and not await firms.is_current(tx, firm):
+        raise StatusesStale
+    return found, unreadable
+
+
+def unreadable_case(case_id: int) -> CaseUnreadable:
+    """Return the refusal of a case whose row cannot be read."""
+    return CaseUnreadable(f"What is stored of case {case_id} cannot be read; the firm finds out why with its operator.")
+
+
 async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
-    """Return one case of the firm, or None."""
-    row = (await tx.execute(_FETCH, {"this_firm": firm.id, "this_case": case_id})).one_or_none()
-    return case_from(row, firm.statuses) if row else None
+    """Return one case of the firm, or None. Raises CaseUnreadable."""
+    this = {"this_firm": firm.id, "this_case": case_id}
+    found, unreadable = await read_rows(tx, firm, _FETCH, this, partial(case_from, statuses=firm.statuses))
+    if unreadable:
+        raise unreadable_case(case_id)
+    return found[0] if found else None
 
 
-async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_locked: bool = False) -> dict[int, Case]:
+async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_locked: bool = False) -> Found:
     """Return those of these cases that exist, held until the end of the transaction.
 
     Rows are locked in CaseID order, whatever the order asked for, so that two batches cannot deadlock. With
     ``pass_over_locked`` those are left out for which somebody else would have to be waited for.
     """
     these = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
-    rows = await tx.execute(_LOCK[tx.database, pass_over_locked], these)
-    return {row.case_id: case_from(row, firm.statuses) for row in rows}
+    query = _LOCK[tx.database, pass_over_locked]
+    return Found(*await read_rows(tx, firm, query, these, partial(case_from, statuses=firm.statuses)))
 
 
 async def whereabouts(
@@ -174,7 +219,7 @@ async def with_number(tx: Transaction, firm: Firm, number: str, most: int) -> li
 
     None where there are more than so many: then none is read. None of them is deleted before the end of the
     transaction. An older casedial beside this one stores a number abroad as one of the US, and leaves a hold that is
-    none: the case itself says what it has.
+    none: the case itself says what it has. Raises CaseUnreadable.
     """
     these = sa.and_(phone_numbers.c.firm_id == firm.id, phone_numbers.c.number == number)
     some = sa.select(sa.literal(1)).where(these).limit(most + 1).subquery()
@@ -190,11 +235,15 @@ async def with_number(tx: Transaction, firm: Firm, number: str, most: int) -> li
         .order_by(cases.c.case_id)
         .with_for_update(read=True, key_share=True, of=cases)
     )
-    found = [
-        Addressee._make(row[:4])
-        async for row in by_slices(await tx.execute(query))
-        if number in numbers_of(Case(row.case_id, phones=tuple(Phone(*phone) for phone in row.phones)))
-    ]
+
+    def with_its_numbers(row: Any) -> tuple[Addressee, list[str]]:
+        phones = tuple(Phone(*phone) for phone in row.phones)
+        return Addressee._make(row[:4]), numbers_of(Case(row.case_id, phones=phones))
+
+    there, unreadable = await read_rows(tx, firm, query, None, with_its_numbers)
+    if unreadable:
+        raise unreadable_case(unreadable[0])
+    found = [addressee for addressee, numbers in there if number in numbers]
     return found if found or not (await tx.execute(too_many)).scalar() else None
 
 
@@ -303,15 +352,19 @@ def _history_rows(firm: Firm, history: Iterable[StatusChange]) -> bulk.Rows:
 
 
 async def history(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> Mapping[int, list[StatusChange]]:
-    """Return the recorded changes of each of these cases, oldest first."""
+    """Return the recorded changes of each of these cases, oldest first. Raises StatusesStale."""
     query = (
         status_history.select()
         .where(status_history.c.firm_id == firm.id, tx.among(status_history.c.case_id, case_ids))
         .order_by(status_history.c.id)
     )
     found: dict[int, list[StatusChange]] = {case_id: [] for case_id in case_ids}
-    for row in await tx.execute(query):
-        status = firm.statuses.by_id(row.status_id)
+    rows = (await tx.execute(query)).all()
+    unknown = {row.status_id for row in rows if row.status_id is not None} - firm.statuses.ids
+    if unknown and not await firms.is_current(tx, firm):
+        raise StatusesStale
+    for row in rows:
+        status = None if row.status_id is None else firm.statuses.known(row.status_id, StatusType(row.type))
         found[row.case_id].append(
             StatusChange(
                 row.case_id,

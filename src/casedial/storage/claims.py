@@ -14,15 +14,14 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from casedial.domain.cases import Case, Firm, Role, StatusChange, StatusType
+from casedial.domain.cases import Case, CasesUnreadable, Firm, Role, StatusChange, StatusType
 from casedial.domain.claims import Claim, lease_end
 from casedial.domain.dialing import MAX_RECORDS
-from casedial.storage.cases import WAITING, record, waiting_from
+from casedial.storage.cases import WAITING, read_rows, record, waiting_from
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.heads import Head
 from casedial.storage.postgresql import unnested
 from casedial.storage.queues import FIRM, GROUP, NOW, DueFilter, Shape, due, due_query, head_of, merged, waits
-from casedial.storage.slices import by_slices
 from casedial.storage.tables import campaigns, cases, claims, status_history
 
 _STATUS_ID: sa.BindParameter[int] = sa.bindparam("the_status", type_=sa.BigInteger)
@@ -53,7 +52,8 @@ async def claim(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now:
     """Move due cases to In the Dialer by a new claim for each claimant, in their order.
 
     No case is ever given to two, however many servers run. It is for firms whose cases all have one priority. The
-    claimants want ``MAX_RECORDS`` cases at most, from queues that have no case in common, all of the same shape.
+    claimants want ``MAX_RECORDS`` cases at most, from queues that have no case in common, all of the same shape. Raises
+    CasesUnreadable.
     """
     if tx.database is Database.POSTGRESQL:
         return await _claim_at_once(tx, firm, claimants, now)
@@ -225,8 +225,14 @@ async def _run(
     own_timeouts = any(campaign.claim_timeout is not None for campaign in firm.campaigns.values())
     found: dict[UUID, list[Case]] = {claim_id: [] for claim_id in claim_ids}
     ends: dict[UUID, datetime] = {}
-    async for row in by_slices(await tx.execute(_claim(shape, own_timeouts), parameters)):
-        found[row.new_claim].append(waiting_from(row, firm.statuses))
+    statement = _claim(shape, own_timeouts)
+    rows, unreadable = await read_rows(
+        tx, firm, statement, parameters, lambda row: (row, waiting_from(row, firm.statuses))
+    )
+    if unreadable:
+        raise CasesUnreadable(unreadable)
+    for row, case in rows:
+        found[row.new_claim].append(case)
         if row.lease_end:
             ends[row.new_claim] = min(ends.get(row.new_claim, row.lease_end), row.lease_end)
     picked = [case.case_id for some in found.values() for case in some]

@@ -67,6 +67,11 @@ class Transaction:
         """Run a statement, once or for a list of parameter sets."""
         return await (self.session or self.connection).execute(statement, rows)
 
+    async def apart(self, query: sa.Executable, given: Any, read: Callable[[Any], T]) -> tuple[list[T], list[Any]]:
+        """Run a query and read each row of it; return the first column of each that cannot be read, too."""
+        found = await self.execute(query, given)
+        return await found.apart(read) if isinstance(found, Result) else ([read(row) for row in found], [])
+
     async def run_sync(self, work: Callable[[sa.Connection], T]) -> T:
         """Run what needs SQLAlchemy's own connection, such as a migration, in this transaction."""
         if self.session and not self.connection.in_transaction():

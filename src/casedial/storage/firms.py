@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
+from casedial.domain.damage import Damage
 from casedial.storage import campaigns, do_not_call
 from casedial.storage.engine import Transaction
 from casedial.storage.statuses import read_flags
@@ -45,19 +46,25 @@ async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
     rows = await tx.execute(
         statuses.select().where(statuses.c.firm_id == firm_id).order_by(statuses.c.type, statuses.c.position)
     )
-    listed = Statuses(
-        Status(
-            row.id,
-            (kind := StatusType(row.type)),
-            row.name,
-            Role(row.role) if row.role else None,
-            row.retired,
-            read_flags(kind, row.name, row.flags),
-        )
-        for row in rows
-    )
+    listed = Statuses(map(_status_from, rows))
     has_do_not_call = await do_not_call.has_any(tx, firm_id)
     return firm.version, _firm(firm, listed, await campaigns.of_firm(tx, firm_id), has_do_not_call)
+
+
+async def load_or_damage(tx: Transaction, firm_id: int) -> Firm | Damage:
+    """Return a firm, or what says that there is none that can be read: claims and cases may be left of one."""
+    try:
+        return (await load(tx, firm_id))[1]
+    except sa.exc.DBAPIError:
+        raise
+    except Exception as error:
+        return Damage.of("firm", firm_id, firm_id, error)
+
+
+def _status_from(row: Any) -> Status:
+    kind = StatusType(row.type)
+    role = Role(row.role) if row.role else None
+    return Status(row.id, kind, row.name, role, row.retired, read_flags(kind, row.name, row.flags))
 
 
 def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign], has_do_not_call: bool = False) -> Firm:
@@ -75,6 +82,23 @@ def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign], has_do_no
         tuple(map(int, row.priorities.split())),
         row.version,
     )
+
+
+async def ids(tx: Transaction) -> list[int]:
+    """Return the ids of all firms, by name."""
+    return list((await tx.execute(sa.select(firms.c.id).order_by(firms.c.name_folded))).scalars())
+
+
+async def name_of(tx: Transaction, firm_id: int) -> str:
+    """Return the name of a firm, or what stands for it where it is gone."""
+    name = (await tx.execute(sa.select(firms.c.name).where(firms.c.id == firm_id))).scalar_one_or_none()
+    return name or f"firm {firm_id}"
+
+
+async def versions(tx: Transaction, firm_ids: Iterable[int]) -> dict[int, int]:
+    """Return the version of each of these firms that there is."""
+    query = sa.select(firms.c.id, firms.c.version).where(tx.among(firms.c.id, sorted(firm_ids)))
+    return {row.id: row.version for row in await tx.execute(query)}
 
 
 async def every(tx: Transaction) -> list[tuple[Firm, int]]:

@@ -47,7 +47,9 @@ _SELECT = sa.select(
     *_LIMITS,
 ).join_from(keys, firms)
 _BY_DIGEST = {
-    database: _SELECT.add_columns(keys.c.digest).where(among(database, keys.c.digest, "digests"))
+    database: sa.select(keys.c.digest, *_SELECT.selected_columns)
+    .join_from(keys, firms)
+    .where(among(database, keys.c.digest, "digests"))
     for database in Database
 }
 
@@ -101,10 +103,11 @@ async def add(
     return int((await tx.execute(keys.insert().values(row).returning(keys.c.id))).scalar_one())
 
 
-async def find(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, KeyRecord]:
-    """Return the keys with these digests, revoked or not."""
-    rows = await tx.execute(_BY_DIGEST[tx.database], {"digests": list(digests)})
-    return {row.digest: _key_from(row) for row in rows}
+async def find(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, KeyRecord | None]:
+    """Return the keys with these digests, revoked or not; None for one whose row cannot be read."""
+    query = _BY_DIGEST[tx.database]
+    found, unreadable = await tx.apart(query, {"digests": list(digests)}, lambda row: (row.digest, _key_from(row)))
+    return {**dict(found), **dict.fromkeys(unreadable)}
 
 
 async def standing(tx: Transaction, key_ids: Collection[int]) -> dict[int, KeyLimits]:

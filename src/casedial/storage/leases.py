@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,45 +12,74 @@ import sqlalchemy as sa
 
 from casedial.domain.cases import Firm, Role
 from casedial.domain.claims import Claim
-from casedial.storage.engine import Transaction
+from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import UNCLAIMED, cases, claims
 
 _IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)
 _NEXT = sa.select(sa.func.min(claims.c.check_at))
-_TO_CHECK = (
-    sa.select(claims.c.id, sa.func.json_array_length(claims.c.case_ids).label("cases"))
+# A database refuses to count what is no list, and that for all rows.
+_IS_LIST = {
+    Database.SQLITE: sa.func.json_valid(claims.c.case_ids) == 1,
+    Database.POSTGRESQL: sa.func.json_typeof(claims.c.case_ids) == "array",
+}
+_TO_CHECK = {
+    database: sa.select(
+        claims.c.id, sa.case((is_list, sa.func.json_array_length(claims.c.case_ids)), else_=0).label("cases")
+    )
     .where(claims.c.check_at <= sa.bindparam("clock", type_=claims.c.check_at.type))
     .order_by(claims.c.check_at)
     .limit(sa.bindparam("limit", type_=sa.Integer))
     .with_for_update(skip_locked=True)
-)
+    for database, is_list in _IS_LIST.items()
+}
 _CHECK_AGAIN = (
     claims.update().where(claims.c.id == sa.bindparam("this_claim")).values(check_at=sa.bindparam("check_at"))
+)
+
+_LOOK_BY = (
+    claims.update()
+    .where(
+        claims.c.id == sa.bindparam("this_claim"),
+        sa.or_(claims.c.check_at.is_(None), claims.c.check_at > sa.bindparam("at", type_=claims.c.check_at.type)),
+    )
+    .values(check_at=sa.bindparam("at", type_=claims.c.check_at.type))
 )
 
 
 # Evidence may be large, and nobody asks for it here.
 _CLAIM = sa.select(*(column for column in claims.c if column.name != "evidence"))
+# Whose it is can be read of every claim.
+_WHOSE = sa.select(claims.c.id, claims.c.firm_id, claims.c.vendor, claims.c.key_id, claims.c.created_at)
 
 
 def _claim_from(row: Any) -> Claim:
-    return Claim(row.id, row.vendor, row.key_id, tuple(row.case_ids), row.created_at, row.expires_at)
+    case_ids = tuple(row.case_ids)
+    if not all(type(case_id) is int for case_id in case_ids):
+        raise ValueError("A claim lists what are no CaseIDs.")
+    return Claim(row.id, row.vendor, row.key_id, case_ids, row.created_at, row.expires_at)
 
 
 async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[UUID, Claim]:
-    """Return those of these claims that are the firm's."""
+    """Return those of these claims that are the firm's; one whose list of cases cannot be read has none."""
     wanted = sorted(set(claim_ids))
     if not wanted:
         return {}
-    rows = await tx.execute(_CLAIM.where(claims.c.firm_id == firm.id, tx.among(claims.c.id, wanted)))
-    return {row.id: _claim_from(row) for row in rows}
+    these = claims.c.firm_id == firm.id, tx.among(claims.c.id, wanted)
+    found, unreadable = await tx.apart(_CLAIM.where(*these), None, _claim_from)
+    if unreadable:
+        rows = await tx.execute(_WHOSE.where(*these))
+        known = {claim.id for claim in found}
+        found += [
+            Claim(row.id, row.vendor, row.key_id, (), row.created_at, None) for row in rows if row.id not in known
+        ]
+    return {claim.id: claim for claim in found}
 
 
 async def handed_out(tx: Transaction, held: Mapping[int, UUID]) -> dict[int, list[tuple[int, str]]]:
     """Return which phones a claim handed out for a case, by CaseID, where calling rules were applied.
 
     Each phone is its place among those a person may answer, and its name. ``held`` has the claim of each case that is
-    asked for.
+    asked for. One that cannot be read is left out.
     """
     if not held:
         return {}
@@ -58,12 +88,13 @@ async def handed_out(tx: Transaction, held: Mapping[int, UUID]) -> dict[int, lis
         [case_id] = held
         wanted = sa.type_coerce(claims.c.evidence[str(case_id)], sa.JSON)
     query = sa.select(claims.c.id, wanted.label("kept")).where(tx.among(claims.c.id, set(held.values())))
-    by_claim = {row.id: row.kept for row in await tx.execute(query)}
+    by_claim = dict((await tx.apart(query, None, lambda row: (row.id, row.kept)))[0])
     found: dict[int, list[tuple[int, str]]] = {}
     for case_id, claim_id in held.items():
         kept = by_claim.get(claim_id) or {}
-        phones = (kept if len(held) == 1 else kept.get(str(case_id))) or []
-        found[case_id] = [(int(phone["order"]), phone["phone"]) for phone in phones if "order" in phone]
+        with suppress(TypeError, ValueError, AttributeError, KeyError):  # kept by a hand that does not know how
+            phones = (kept if len(held) == 1 else kept.get(str(case_id))) or []
+            found[case_id] = [(int(phone["order"]), phone["phone"]) for phone in phones if "order" in phone]
     return found
 
 
@@ -73,22 +104,31 @@ async def next_check(tx: Transaction) -> datetime | None:
     return found
 
 
-async def to_check(tx: Transaction, clock: datetime, limit: int) -> list[tuple[int, Claim]]:
+async def to_check(
+    tx: Transaction, clock: datetime, limit: int, only: UUID | None = None
+) -> tuple[list[tuple[int, Claim]], list[tuple[int, UUID]]]:
     """Return claims one of whose leases may be over, each with its firm's id, passing over those another server has.
 
-    They have at most ``limit`` cases together, but for a single one that has more.
+    They have at most ``limit`` cases together, but for a single one that has more. Those that cannot be read come
+    apart. With ``only`` no other claim is looked at.
     """
+    query = _TO_CHECK[tx.database] if only is None else _TO_CHECK[tx.database].where(claims.c.id == only)
     chosen: list[UUID] = []
     total = 0
-    for row in (await tx.execute(_TO_CHECK, {"clock": clock, "limit": limit})).all():
+    for row in (await tx.execute(query, {"clock": clock, "limit": limit})).all():
         total += row.cases
         if chosen and total > limit:
             break
         chosen.append(row.id)
     if not chosen:
-        return []
-    rows = await tx.execute(_CLAIM.where(tx.among(claims.c.id, chosen)))
-    return [(row.firm_id, _claim_from(row)) for row in rows]
+        return [], []
+    these = tx.among(claims.c.id, chosen)
+    found, bad = await tx.apart(_CLAIM.where(these), None, lambda row: (row.firm_id, _claim_from(row)))
+    if not bad:
+        return found, []
+    known = {claim.id for _, claim in found}
+    rows = await tx.execute(_WHOSE.where(these))
+    return found, [(row.firm_id, row.id) for row in rows if row.id not in known]
 
 
 async def check_again(tx: Transaction, times: Mapping[UUID, datetime | None]) -> None:
@@ -98,18 +138,38 @@ async def check_again(tx: Transaction, times: Mapping[UUID, datetime | None]) ->
         await tx.execute(_CHECK_AGAIN, rows)
 
 
-async def ends(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> list[tuple[int, UUID, datetime]]:
-    """Return which of these cases have a lease that runs out: the case, its claim, its end. Nothing is held."""
+async def look_by(tx: Transaction, times: Mapping[UUID, datetime]) -> None:
+    """See to it that each of these claims is looked at no later than then.
+
+    In one order, so that two who hold cases of the same claims do not wait for each other.
+    """
+    rows = [{"this_claim": claim_id, "at": at} for claim_id, at in sorted(times.items())]
+    if rows:
+        await tx.execute(_LOOK_BY, rows)
+
+
+async def ends(
+    tx: Transaction, firm: Firm, case_ids: Iterable[int]
+) -> tuple[list[tuple[int, UUID, datetime]], list[int]]:
+    """Return which of these cases have a lease that runs out: the case, its claim, its end. Nothing is held.
+
+    The CaseIDs of those of which that cannot be read come apart.
+    """
     these = sa.and_(cases.c.firm_id == firm.id, tx.among(cases.c.case_id, sorted(case_ids)))
     query = sa.select(cases.c.case_id, cases.c.claim_id, cases.c.held_until)
     query = query.where(these, _IN_THE_DIALER, cases.c.held_until.is_not(None))
-    return [(row.case_id, row.claim_id, row.held_until) for row in await tx.execute(query)]
+    return await tx.apart(query, None, lambda row: (row.case_id, row.claim_id, row.held_until))
 
 
-async def unclaimed(tx: Transaction, limit: int) -> dict[int, list[int]]:
-    """Return cases that are In the Dialer without a claim, by the id of their firm."""
-    query = sa.select(cases.c.firm_id, cases.c.case_id).where(UNCLAIMED)
-    found: dict[int, list[int]] = {}
-    for row in await tx.execute(query.limit(limit)):
-        found.setdefault(row.firm_id, []).append(row.case_id)
-    return found
+async def over(tx: Transaction, clock: datetime, limit: int) -> list[tuple[UUID, int]]:
+    """Return claims one of whose leases may be over, each with its firm's id; nothing is held."""
+    query = sa.select(claims.c.id, claims.c.firm_id).where(claims.c.check_at <= clock).order_by(claims.c.check_at)
+    return [(row.id, row.firm_id) for row in await tx.execute(query.limit(limit))]
+
+
+async def unclaimed(tx: Transaction, after: tuple[int, int], limit: int) -> list[tuple[int, int]]:
+    """Return the firm's id and the CaseID of cases that are In the Dialer without a claim, behind one, in order."""
+    this = sa.tuple_(cases.c.firm_id, cases.c.case_id)
+    query = sa.select(cases.c.firm_id, cases.c.case_id).where(UNCLAIMED, this > sa.tuple_(*map(sa.literal, after)))
+    rows = await tx.execute(query.order_by(cases.c.firm_id, cases.c.case_id).limit(limit))
+    return [(row.firm_id, row.case_id) for row in rows]

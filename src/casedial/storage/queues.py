@@ -6,17 +6,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from itertools import zip_longest
 from typing import Any
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Case, Firm, Role, fold
-from casedial.storage.cases import WAITING, waiting_from
-from casedial.storage.engine import Database, Transaction
+from casedial.domain.cases import Case, CasesUnreadable, Firm, Role, fold
+from casedial.storage.cases import WAITING, WHOLE, case_from, read_rows, waiting_from
+from casedial.storage.engine import Database, Transaction, among
 from casedial.storage.heads import Head
-from casedial.storage.slices import by_slices
+from casedial.storage.postgresql import unnested
 from casedial.storage.tables import cases
 
 # A constant, for the partial indexes hold the to-dial role only.
@@ -150,17 +150,21 @@ def _list(shape: Shape, database: Database) -> sa.Select[Any] | sa.CompoundSelec
 
 
 async def due(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime) -> list[Case]:
-    """Return due cases: by priority, then the oldest dial time first, then by CaseID."""
+    """Return due cases: by priority, then the oldest dial time first, then by CaseID. Raises CasesUnreadable."""
     found: list[Case] = []
+    unreadable: list[int] = []
     for priority in firm.priorities:  # most firms have one
         if wanted.after and priority < wanted.after.priority:
             continue
         some = replace(wanted, records=wanted.records - len(found))
         if wanted.after and priority > wanted.after.priority:
             some = replace(some, after=None)
-        found += await (_due_behind if some.after else _due_first)(tx, firm, some, now, priority)
+        these, bad = await (_due_behind if some.after else _due_first)(tx, firm, some, now, priority)
+        found, unreadable = found + these, unreadable + bad
         if len(found) == wanted.records:
             break
+    if unreadable:
+        raise CasesUnreadable(unreadable)
     return found
 
 
@@ -169,20 +173,72 @@ def head_of(firm: Firm, wanted: DueFilter, priority: int) -> object:
     return firm.id, priority, wanted.queue
 
 
-async def _due_first(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, priority: int) -> list[Case]:
+async def _due_first(
+    tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, priority: int
+) -> tuple[list[Case], list[int]]:
     """Return the first due cases of one priority, from the head of their queue on, where there is one."""
     queue = head_of(firm, wanted, priority)
     head = tx.heads.of(queue)
     began = time.monotonic()
-    found = await _due_behind(tx, firm, replace(wanted, after=head), now, priority)
+    found, unreadable = await _due_behind(tx, firm, replace(wanted, after=head), now, priority)
     if found:
         tx.heads.found(queue, found[0], time.monotonic() - began, head)
     elif head:  # there may be something before it
         tx.heads.forget(queue)
         return await _due_first(tx, firm, wanted, now, priority)
-    return found
+    return found, unreadable
 
 
-async def _due_behind(tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, priority: int) -> list[Case]:
-    rows = await tx.execute(_list(wanted.shape, tx.database), wanted.parameters(firm, now, priority))
-    return [waiting_from(row, firm.statuses) async for row in by_slices(rows)]
+async def _due_behind(
+    tx: Transaction, firm: Firm, wanted: DueFilter, now: datetime, priority: int
+) -> tuple[list[Case], list[int]]:
+    """Return due cases of one priority, and the CaseIDs of those of which the row cannot be read."""
+    read = partial(waiting_from, statuses=firm.statuses)
+    return await read_rows(tx, firm, _list(wanted.shape, tx.database), wanted.parameters(firm, now, priority), read)
+
+
+# As they were found in their queue. Nobody moves a case of SQLite within a transaction that writes.
+_PLACES = unnested(
+    "places",
+    {"case_id": sa.BigInteger, **{name: cases.c[name].type for name in ("priority", "dial_at", "campaign_id")}},
+    number="place",
+)
+_UNMOVED = sa.and_(
+    cases.c.case_id == _PLACES.c.case_id,
+    cases.c.priority == _PLACES.c.priority,
+    cases.c.dial_at == _PLACES.c.dial_at,
+    cases.c.campaign_id.is_not_distinct_from(_PLACES.c.campaign_id),
+)
+_AT_MOST: sa.BindParameter[int] = sa.bindparam("at_most", type_=sa.Integer)
+_LOCK_FIRST = {
+    Database.SQLITE: sa.select(*WHOLE)
+    .where(cases.c.firm_id == FIRM, among(Database.SQLITE, cases.c.case_id, "these_cases"), _IS_TO_DIAL)
+    .order_by(cases.c.priority, cases.c.dial_at, cases.c.case_id)
+    .limit(_AT_MOST),
+    Database.POSTGRESQL: sa.select(*WHOLE)
+    .join_from(_PLACES, cases, _UNMOVED)
+    .where(cases.c.firm_id == FIRM, _IS_TO_DIAL)
+    .order_by(_PLACES.c.place)
+    .limit(_AT_MOST)
+    .with_for_update(skip_locked=True, of=cases),
+}
+
+
+async def lock_first(tx: Transaction, firm: Firm, found: Sequence[Case], at_most: int) -> list[Case]:
+    """Return the first of due cases that are still where they were found, and that nobody else has locked.
+
+    They are held until the end of the transaction; of the others none is.
+    """
+    case_ids = [case.case_id for case in found]
+    given: dict[str, object] = {"the_firm": firm.id, "at_most": at_most}
+    if tx.database is Database.SQLITE:
+        given["these_cases"] = case_ids
+    else:
+        given |= {
+            "places_case_id": case_ids,
+            "places_priority": [case.priority for case in found],
+            "places_dial_at": [case.dial_at for case in found],
+            "places_campaign_id": [case.campaign_id for case in found],
+        }
+    whole = partial(case_from, statuses=firm.statuses)
+    return (await read_rows(tx, firm, _LOCK_FIRST[tx.database], given, whole))[0]

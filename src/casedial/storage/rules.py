@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,10 +17,11 @@ from casedial.domain.hours import Window
 from casedial.domain.overrides import RowOverride
 from casedial.domain.places import Place, Placed
 from casedial.domain.rules import Attempts, Ban, Purpose
-from casedial.storage.cases import WHOLE, case_from
+from casedial.storage.cases import STATUS_COLUMNS, WHOLE, case_from, read_rows
 from casedial.storage.engine import Transaction
-from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, bans, cases, overrides
+from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, TO_DIAL, bans, cases, overrides
 
+_HEAD = 20_000  # cases, of each priority
 _AT_ONCE = 5000  # that one statement is about: SQLite takes 32,766 parameters
 
 
@@ -38,13 +40,15 @@ async def hold_back(tx: Transaction, firm: Firm, until: Mapping[int, datetime]) 
             await tx.execute(cases.update().where(waits).values(dialer_role=HELD_BACK_ROLE, held_back_until=at))
 
 
+# One without, left by hand, could not be To Dial: it would keep all others held back.
+_HAS_TIME = cases.c.dial_at.is_not(None)
 _THIS_ROW = sa.tuple_(cases.c.firm_id, cases.c.case_id)
 
 
 async def next_let_go(tx: Transaction) -> datetime | None:
     """Return the first instant until which a case is held back, None when none is."""
     found: datetime | None = (
-        await tx.execute(sa.select(sa.func.min(cases.c.held_back_until)).where(HELD_BACK))
+        await tx.execute(sa.select(sa.func.min(cases.c.held_back_until)).where(HELD_BACK, _HAS_TIME))
     ).scalar()
     return found
 
@@ -54,7 +58,7 @@ async def let_go(tx: Transaction, now: datetime, limit: int) -> int:
 
     At most ``limit``; return how many. Those that somebody else works on are passed over.
     """
-    query = sa.select(cases.c.firm_id, cases.c.case_id).where(HELD_BACK, cases.c.held_back_until <= now)
+    query = sa.select(cases.c.firm_id, cases.c.case_id).where(HELD_BACK, _HAS_TIME, cases.c.held_back_until <= now)
     query = query.order_by(cases.c.held_back_until, cases.c.dial_at, cases.c.case_id).limit(limit)
     return len(await _let_go(tx, query.with_for_update(skip_locked=True)))
 
@@ -71,7 +75,7 @@ async def let_go_behind(
         query = query.where(cases.c.firm_id == firm_id)
     if campaign_id is not None:
         query = query.where(cases.c.campaign_id == campaign_id)
-    query = query.order_by(cases.c.firm_id, cases.c.case_id).limit(limit)
+    query = query.where(_HAS_TIME).order_by(cases.c.firm_id, cases.c.case_id).limit(limit)
     return max(await _let_go(tx, query.with_for_update()), default=None)
 
 
@@ -93,8 +97,22 @@ async def waiting(
     )
     if campaign_ids is not None:
         query = query.where(tx.among(cases.c.campaign_id, campaign_ids))
-    rows = await tx.execute(query.order_by(cases.c.case_id).limit(limit))
-    return [case_from(row, firm.statuses) for row in rows]
+    read = partial(case_from, statuses=firm.statuses)
+    return (await read_rows(tx, firm, query.order_by(cases.c.case_id).limit(limit), None, read))[0]
+
+
+async def unreadable(tx: Transaction, firm: Firm, now: datetime) -> list[int]:
+    """Return cases at the head of a firm's list, of some thousands, that have a status which the firm has not."""
+    found: list[int] = []
+    for priority in firm.priorities:
+        head = sa.select(cases.c.case_id, *(cases.c[column] for _, column in STATUS_COLUMNS)).where(
+            cases.c.firm_id == firm.id, TO_DIAL, cases.c.priority == priority, cases.c.dial_at <= now
+        )
+        some = head.order_by(cases.c.dial_at, cases.c.case_id).limit(_HEAD).subquery()
+        known = {kind: [status.id for status in firm.statuses.of(kind)] for kind, _ in STATUS_COLUMNS}
+        strange = sa.or_(*(some.c[column].not_in(known[kind] or [0]) for kind, column in STATUS_COLUMNS))
+        found += (await tx.execute(sa.select(some.c.case_id).where(strange))).scalars()
+    return found
 
 
 @dataclass(frozen=True, slots=True)

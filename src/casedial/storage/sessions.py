@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import IteratorResult
@@ -21,6 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from casedial.storage import failures
 from casedial.storage.joining import too_busy
+from casedial.storage.slices import by_slices
+
+T = TypeVar("T")
 
 _KNOWN = 1000  # statements whose text is kept: more than there are, unless somebody makes them up
 TRY_SECONDS = 2.0  # in which a session that is doubted has to show that it is well
@@ -31,6 +34,24 @@ class Result(IteratorResult[Any]):
     """What a statement returned, or how many rows it changed."""
 
     rowcount: int = -1
+
+    async def apart(self, read: Callable[[Any], T]) -> tuple[list[T], list[Any]]:
+        """Read each row; return what was read, and the first column of each row that cannot be.
+
+        Such a row was written by hand, or came with half a backup: nobody else's is to suffer from it.
+        """
+        rows = list(self.iterator)
+        try:
+            return [read(row) async for row in by_slices(Result(self._metadata, iter(rows)))], []
+        except Exception:  # of one of them, at least
+            found: list[T] = []
+            bad: list[Any] = []
+            for row in rows:
+                try:
+                    found.append(read(Result(self._metadata, iter((row,))).one()))
+                except Exception:
+                    bad.append(row[0])
+            return found, bad
 
 
 Processor = Any  # makes one value of another; None where nothing is to be done

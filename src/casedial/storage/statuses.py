@@ -18,7 +18,8 @@ def show_flags(flags: Iterable[Flag]) -> str:
 
 def read_flags(kind: StatusType, name: str, stored: str | None) -> frozenset[Flag]:
     """Return stored flags; those of a status that an older casedial added are what a new one has."""
-    return first_flags(kind, name) if stored is None else frozenset(map(Flag, stored.split()))
+    known = {flag.value for flag in Flag}  # a newer casedial may have more
+    return first_flags(kind, name) if stored is None else frozenset(map(Flag, known.intersection(stored.split())))
 
 
 async def flag(tx: Transaction, status_id: int, flags: Iterable[Flag]) -> None:

@@ -312,6 +312,15 @@ claims = sa.Table(
     ),
 )
 
+# What one server of the database does at a time, until when nobody else takes it.
+duties = sa.Table(
+    "duties",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", sa.Uuid, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
 # Replies to writes that were sent with an Idempotency-Key, to be given again.
 idempotency = sa.Table(
     "idempotency",

@@ -12,14 +12,16 @@ from typing import TypeVar
 
 from litestar.types import HTTPScope
 
-from casedial.domain.cases import Caller, Firm, StatusesStale
+from casedial.domain.cases import Caller, CasesUnreadable, Firm, StatusesStale
 from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, RateLimited, ScopeNotAllowed, StorageUnavailable
 from casedial.domain.keys import Scope
+from casedial.service import calling
 from casedial.service.keys import digest
 from casedial.storage import firms, keys, rates
 from casedial.storage.engine import Store
 from casedial.storage.joining import Batch, Joined
 from casedial.web.exchange import KeyStale, sent
+from casedial.web.observe import note_damage
 
 _TOGETHER = 500  # keys in one look-up
 _TRIES = 5  # of a request that meets a status which was added after its firm was read
@@ -66,24 +68,29 @@ class Authenticator:
         self._note_use(key, now)
         return Caller(firm, key.vendor, key.id, key.limits)
 
-    async def _find(self, batch: Batch[bytes, keys.KeyRecord | None]) -> list[keys.KeyRecord | None]:
-        """Look up the keys of all requests that wait: there may be many, and few keys."""
+    async def _find(self, batch: Batch[bytes, keys.KeyRecord | None]) -> list[keys.KeyRecord | BaseException | None]:
+        """Look up the keys of all requests that wait: there may be many, and few keys. One that is bad is alone so."""
         asked = batch.all()
         async with self._store.look() as tx:
             found = await keys.find(tx, set(asked))
-        return [found.get(wanted) for wanted in asked]
+        unreadable = {wanted for wanted, key in found.items() if key is None}
+        return [_unreadable() if wanted in unreadable else found.get(wanted) for wanted in asked]
 
     async def while_fresh(self, scope: HTTPScope, caller: Caller, work: Callable[[Caller], Awaitable[T]]) -> T:
         """Do ``work`` for a caller, again with key and firm read anew where it raises StatusesStale or KeyStale.
 
         So a status that is added between the reading of the firm and of a case is no fault, and a key that is revoked
-        while its request waits is refused. Raises StorageUnavailable when that goes on.
+        while its request waits is refused. Due cases that cannot be read are set aside first. Raises StorageUnavailable
+        when that goes on.
         """
         for _ in range(_TRIES):
             try:
                 return await work(caller)
             except (StatusesStale, KeyStale):
                 caller = await self.identify(scope, datetime.now(UTC), again=True)
+            except CasesUnreadable as found:
+                for damage in await calling.set_aside(self._store, caller.firm, found.case_ids, datetime.now(UTC)):
+                    note_damage(damage)
         raise StorageUnavailable("The firm or the key is being changed; try again.")
 
     def _note_use(self, key: keys.KeyRecord, now: datetime) -> None:
@@ -110,6 +117,10 @@ class Authenticator:
             async with self._store.read() as tx:
                 cached = self._firms[firm_id] = await firms.load(tx, firm_id)
         return cached[1]
+
+
+def _unreadable() -> RuntimeError:
+    return RuntimeError("The row of a key cannot be read.")
 
 
 def require(caller: Caller, *scopes: Scope) -> None:

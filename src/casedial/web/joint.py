@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
-from casedial.domain.cases import Case, StatusesStale
+from casedial.domain.cases import Case, CasesUnreadable, StatusesStale
 from casedial.domain.claims import Claim
 from casedial.domain.errors import StorageUnavailable
 from casedial.service import dialing
@@ -80,7 +80,7 @@ class JointClaims:
 
         try:
             return await self._store.transact(work, sum(ask.claimant.wanted.records for ask in asks))
-        except (SomeLeft, StatusesStale, KeyStale, StorageUnavailable):
+        except (SomeLeft, StatusesStale, CasesUnreadable, KeyStale, StorageUnavailable):
             raise
         except Exception:  # of one of them, who gets it when each is done alone; or one is a repeat
             return [idempotency.still_running() for _ in asks]

@@ -22,6 +22,7 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from casedial.domain.damage import Damage
 from casedial.domain.errors import CasedialError
 from casedial.storage.health import DialList
 from casedial.web import outlet
@@ -41,6 +42,10 @@ _FRAMES = 25  # of a fault: more make a line longer than is written whole
 
 _RETURNED = Counter("casedial_cases_returned", "Cases returned to To Dial because their claim ran out unanswered.")
 _ADOPTED = Counter("casedial_cases_adopted", "Cases found In the Dialer without a claim, and given one.")
+_UPKEEP_FAULTS = Counter("casedial_upkeep_faults", "Faults of what a server does without being asked.", ["chore"])
+_DAMAGES = Counter("casedial_passed_over", "Times a row was passed over because it makes no sense.", ["what"])
+_DAMAGES_KNOWN = 10_000  # that are not logged again
+_damages_told: set[Damage] = set()
 
 _REFUSED = Counter("casedial_reports_refused", "Reports that were refused, item by item.", ["key", "code"])
 
@@ -143,9 +148,22 @@ def note_fault(record: RequestRecord, error: BaseException) -> None:
     log.error("fault", request_id=record.request_id, method=record.method, **_where(error))
 
 
-def note_upkeep_fault(error: BaseException) -> None:
-    """Log a fault of what a server does without being asked."""
-    log.error("fault", method="upkeep", **_where(error))
+def note_upkeep_fault(chore: str, error: BaseException, again: bool = False) -> None:
+    """Count a fault of what a server does without being asked, and log it where it is not the one before again."""
+    _UPKEEP_FAULTS.labels(chore).inc()
+    if not again:
+        log.error("fault", method="upkeep", chore=chore, **_where(error))
+
+
+def note_damage(damage: Damage) -> None:
+    """Count a row that was passed over because it makes no sense, and log it once, by its ids."""
+    _DAMAGES.labels(damage.what).inc()
+    if damage in _damages_told:
+        return
+    if len(_damages_told) >= _DAMAGES_KNOWN:
+        _damages_told.clear()
+    _damages_told.add(damage)
+    log.error("passed over", what=damage.what, firm=damage.firm_id, id=damage.id, why=damage.why)
 
 
 def note_no_start(error: BaseException) -> None:

@@ -240,7 +240,7 @@ def _reads(base: str) -> Schema:
             "Returns information about a specific case",
             {"CaseID": _CASE_ID},
             ("CaseID",),
-            _responses(case, CASE_INFO, (errors.MissingParameter, errors.CaseNotFound)),
+            _responses(case, CASE_INFO, (errors.MissingParameter, errors.CaseNotFound, errors.CaseUnreadable)),
         ),
     }
 
@@ -269,7 +269,7 @@ _WRITE: Schema = {"$ref": "#/components/schemas/WriteReply"}
 def _update(base: str) -> Schema:
     item = _object(_ITEM, ("CaseID",))
     several: Schema = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": item}
-    own = (errors.MissingParameter, errors.TooManyItems, errors.CaseNotFound, errors.ClaimLost)
+    own = (errors.MissingParameter, errors.TooManyItems, errors.CaseNotFound, errors.CaseUnreadable, errors.ClaimLost)
     statuses = (errors.UnknownStatus, errors.RetiredStatus, errors.NotToDial)
     updated = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 515512, "Success": True}]}
     return {
@@ -302,13 +302,14 @@ def _notes(base: str) -> Schema:
             "Adds a note to cases found by phone number",
             _BY_PHONE,
             _body(by_phone, {"Phone": "(402) 320-5759", "Note": "Left a message."}, by_phone),
-            _responses(_WRITE, DONE, (*own, errors.PhoneNotFound, *_REPEATED)),
+            _responses(_WRITE, DONE, (*own, errors.PhoneNotFound, errors.CaseUnreadable, *_REPEATED)),
         ),
     }
 
 
 def _claims(base: str) -> Schema:
-    own = (errors.MissingParameter, errors.TooManyItems, errors.CaseNotFound, errors.ClaimLost, *_REPEATED)
+    refused = (errors.CaseNotFound, errors.CaseUnreadable, errors.ClaimLost)
+    own = (errors.MissingParameter, errors.TooManyItems, *refused, *_REPEATED)
     claim = {"ClaimID": "3f2b8c1e-5d7a-4e0b-9c4d-2a6f1b7e8d90", "CaseID": [7]}
     found: Schema = {}
     for method, summary, plain, headers in (

@@ -104,5 +104,5 @@ class RefusedReports:
             self._last, self._counts = last, counts + self._counts
             return False
         except Exception as error:  # with what would fail again
-            note_upkeep_fault(error)
+            note_upkeep_fault("refused reports", error)
         return True

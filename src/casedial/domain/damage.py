@@ -1,0 +1,20 @@
+"""Rows that make no sense: written by hand, or come back by half a restore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A row that was passed over because nothing can be done with it, by its ids: nothing that it says is here."""
+
+    what: str  # firm, claim or case
+    firm_id: int
+    id: str
+    why: str = "its row cannot be read"
+
+    @classmethod
+    def of(cls, what: str, firm_id: int, id_: object, error: BaseException) -> Damage:
+        """Return what an error says of a row."""
+        return cls(what, firm_id, str(id_), type(error).__name__)

@@ -1,0 +1,39 @@
+"""Duties that one server of a database has at a time, whichever it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from casedial.storage.engine import Database, Transaction
+from casedial.storage.tables import duties
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Who has a duty, and for how long still, by the database's clock."""
+
+    holder: UUID
+    left: timedelta
+
+
+async def of(tx: Transaction, name: str) -> Duty | None:
+    """Return who has a duty, None where nobody ever had it."""
+    row = (await tx.execute(duties.select().where(duties.c.name == name))).one_or_none()
+    return Duty(row.holder, row.until - await tx.clock()) if row else None
+
+
+async def take(tx: Transaction, name: str, holder: UUID, span: timedelta) -> bool:
+    """Take a duty, or keep it, for a while; return False where somebody else has it."""
+    clock = await tx.clock()
+    insert = (sqlite if tx.database is Database.SQLITE else postgresql).insert(duties)
+    row = insert.values(name=name, holder=holder, until=clock + span)
+    is_free = sa.or_(duties.c.holder == holder, duties.c.until <= clock)
+    kept = row.on_conflict_do_update(
+        index_elements=["name"], set_={"holder": row.excluded.holder, "until": row.excluded.until}, where=is_free
+    )
+    return bool((await tx.execute(kept.returning(duties.c.name))).all())
