@@ -81,7 +81,7 @@ def test_what_was_wrong_is_told_all_at_once() -> None:
     with pytest.raises(CasedialError) as refused:
         parameters.finish()
     assert [bad.pointer for bad in refused.value.fields] == ["#/Records", "#/Auto-change", "#/CaseID"]
-    assert ignored == ["foo"]
+    assert ignored == [("foo", "#")]
 
 
 @given(st.lists(st.text(max_size=600), max_size=30))

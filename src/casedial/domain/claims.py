@@ -13,7 +13,8 @@ from uuid import UUID
 from casedial.domain.cases import Case, Firm, Flag, Hold, Role, Status, StatusType
 from casedial.domain.errors import CasedialError
 
-MAX_EXTENSION = 7 * 24 * 60 * 60  # seconds that one ExtendClaim may ask for
+MAX_EXTENSION = 7 * 24 * 60 * 60  # seconds that one ExtendClaim may ask for, and a claim
+MIN_LEASE = 10  # seconds that a claim may ask for
 
 # Why a case went back to To Dial, in its history.
 RAN_OUT = "claim ran out unanswered"
@@ -25,7 +26,7 @@ class Claim:
     """The opening of a claim: which cases, by whom, when, and until when as it was first promised (None: for ever).
 
     ``key_id`` is None where no key did it but an import. ``evidence`` is what let each case through, by its CaseID,
-    where calling rules were applied.
+    where calling rules were applied. ``seconds`` is the lease that was asked for; None: the claim timeout.
     """
 
     id: UUID
@@ -36,13 +37,14 @@ class Claim:
     expires_at: datetime | None
     evidence: Mapping[str, object] | None = None
     campaign_ids: frozenset[int | None] = field(default=frozenset(), compare=False)  # known when it is opened
+    seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
     """ExtendClaim or ReleaseClaim: a claim, and which of its cases (errors stand for CaseIDs that cannot be read).
 
-    ``case_ids`` None means all that it holds. ``seconds`` None means the claim timeout.
+    ``case_ids`` None means all that it holds. ``seconds`` None means what the claim asked for, or the claim timeout.
     """
 
     claim_id: UUID
@@ -52,26 +54,34 @@ class ClaimRequest:
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """Who would hold a case that a change moves into the dialer: by a new claim, unless they hold it already."""
+    """Who would hold a case that a change moves into the dialer: by a new claim, unless they hold it already.
+
+    ``seconds`` is the lease that is asked for; None: the claim timeout.
+    """
 
     claim_id: UUID
     clock: datetime
     holds: bool = False
+    seconds: int | None = None
 
 
-def lease_end(firm: Firm, case: Case, clock: datetime, seconds: int | None = None) -> datetime | None:
-    """Return when a lease that starts now ends: after ``seconds``, by default the claim timeout; None for never."""
-    if seconds is None:
-        seconds = firm.claim_timeout_of(case.statuses.get(StatusType.CAMPAIGN))
+def lease_seconds(firm: Firm, case: Case, asked: int | None) -> int:
+    """Return how long a lease is: what was asked for, at most the claim timeout, by default that; 0 for ever."""
+    allowed = firm.claim_timeout_of(case.statuses.get(StatusType.CAMPAIGN))
+    return min(asked, allowed) if asked and allowed else asked or allowed
+
+
+def lease_end(clock: datetime, seconds: int) -> datetime | None:
+    """Return when a lease that starts now ends; None for never."""
     return clock + timedelta(seconds=seconds) if seconds else None
 
 
-def renew(firm: Firm, case: Case, hold: Hold, clock: datetime, seconds: int | None = None) -> Hold:
+def renew(hold: Hold, clock: datetime, seconds: int) -> Hold:
     """Return the hold with its lease begun anew; it never gets shorter, and that of an answered case never ends.
 
     One without an end gets one where the firm, or the dialer, has given claims an end since.
     """
-    end = lease_end(firm, case, clock, seconds)
+    end = lease_end(clock, seconds)
     if hold.answered_at or end is None:
         return replace(hold, until=None)
     return replace(hold, until=max(hold.until or end, end))
@@ -82,13 +92,14 @@ def enter(firm: Firm, case: Case, taker: Taker, redial_at: datetime | None = Non
 
     ``redial_at`` is the dial time to which a case without a Dialer Status goes back.
     """
+    seconds = lease_seconds(firm, case, taker.seconds)
     if case.hold and taker.holds:
-        return renew(firm, case, case.hold, taker.clock)
+        return renew(case.hold, taker.clock, seconds)
     if case.hold:
         redial_at = case.hold.redial_at
     elif case.role is Role.TO_DIAL:
         redial_at = case.dial_at
-    return Hold(taker.claim_id, lease_end(firm, case, taker.clock), redial_at)
+    return Hold(taker.claim_id, lease_end(taker.clock, seconds), redial_at)
 
 
 def sooner(renewed: Iterable[tuple[Case, Case]]) -> dict[UUID, datetime]:
@@ -121,10 +132,13 @@ def has_run_out(hold: Hold, clock: datetime) -> bool:
     return hold.until is not None and hold.until <= clock
 
 
-def opened(before: Case | None, after: Case, vendor: str, key_id: int | None, now: datetime) -> Claim | None:
-    """Return the claim that a change of a case opened, or None."""
+def opened(
+    before: Case | None, after: Case, vendor: str, key_id: int | None, now: datetime, seconds: int | None = None
+) -> Claim | None:
+    """Return the claim that a change of a case opened, or None; ``seconds`` is the lease that it asked for."""
     had = before.hold if before else None
     if after.hold is None or (had and had.claim_id == after.hold.claim_id):
         return None
     campaigns = frozenset({after.campaign_id})
-    return Claim(after.hold.claim_id, vendor, key_id, (after.case_id,), now, after.hold.until, campaign_ids=campaigns)
+    id, end = after.hold.claim_id, after.hold.until
+    return Claim(id, vendor, key_id, (after.case_id,), now, end, campaign_ids=campaigns, seconds=seconds)

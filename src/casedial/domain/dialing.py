@@ -24,12 +24,16 @@ MOST_NOTES = MAX_NOTES_BYTES // _LEAST_NOTE_BYTES
 
 @dataclass(frozen=True, slots=True)
 class DialQuery:
-    """GetCasesToDial: which due cases, how many, and whether to claim them in the same step."""
+    """GetCasesToDial: which due cases, how many, and whether to claim them in the same step.
+
+    ``seconds`` is the lease that a claim asks for; None: the claim timeout.
+    """
 
     campaign: str | None
     case_group: str | None
     records: int
     auto_change: bool = False
+    seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

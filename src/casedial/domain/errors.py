@@ -6,6 +6,7 @@
      ├── RequestError             the request is wrong as it stands
      │    ├── MalformedDocument        not JSON, not UTF-8, NUL, a lone surrogate, NaN
      │    ├── MissingParameter
+     │    ├── UnknownParameter         that nothing asks for, where the client wants to be told
      │    ├── InvalidParameter
      │    ├── ConflictingParameter     one parameter twice with different values
      │    ├── UnknownStatus            not one of the firm's statuses of that type
@@ -97,6 +98,10 @@ class MalformedDocument(RequestError):
 
 class MissingParameter(RequestError):
     title = "A required parameter is missing"
+
+
+class UnknownParameter(RequestError):
+    title = "A parameter is not known"
 
 
 class InvalidParameter(RequestError):

@@ -11,7 +11,7 @@ from itertools import groupby
 from uuid import UUID, uuid4
 
 from casedial.domain.authors import is_own
-from casedial.domain.cases import CASEDIAL, Caller, Case, Firm, Role, StatusChange, StatusType
+from casedial.domain.cases import CASEDIAL, Caller, Case, Firm, Hold, Role, StatusChange, StatusType
 from casedial.domain.claims import (
     RAN_OUT,
     RELEASED,
@@ -21,6 +21,7 @@ from casedial.domain.claims import (
     answer,
     enter,
     has_run_out,
+    lease_seconds,
     renew,
     sooner,
 )
@@ -81,16 +82,19 @@ async def claims_of(tx: Transaction, caller: Caller, claim_ids: Iterable[UUID]) 
 async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -> ClaimOutcome:
     """Begin the leases of a claim's cases anew, to end after ``seconds``; none gets shorter.
 
-    Raises ClaimLost when all were meant and the claim holds none.
+    Raises ClaimLost when all were meant, the claim holds none, and the vendor has not brought every one of them out of
+    the dialer by it: what is done is not lost.
     """
-    held = await _asked(tx, caller, request)
+    claim, held = await _asked(tx, caller, request)
     if request.case_ids is None:
+        gone = [case_id for case_id, case in held if case_id and isinstance(case, ClaimLost)]
         held = [(case_id, case) for case_id, case in held if isinstance(case, Case)]
-        if not held:
+        if not held and not all(await _ended_by(tx, caller, request.claim_id, gone) or [False]):
             raise lost()
     clock = await tx.clock()
+    asked = claim.seconds if claim else None
     renewed = [
-        (case, replace(case, hold=renew(caller.firm, case, case.hold, clock, request.seconds)))
+        (case, replace(case, hold=_longer(caller.firm, case, clock, request.seconds, asked)))
         for _, case in held
         if isinstance(case, Case) and case.hold
     ]
@@ -100,13 +104,18 @@ async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -
     return ClaimOutcome(held, min(ends, default=None))
 
 
+def _longer(firm: Firm, case: Case, clock: datetime, seconds: int | None, asked: int | None) -> Hold | None:
+    """Return the hold of a case for so many seconds more, by default for what its claim asked for."""
+    return renew(case.hold, clock, seconds or lease_seconds(firm, case, asked)) if case.hold else None
+
+
 async def release_claim(tx: Transaction, caller: Caller, request: ClaimRequest, now: datetime) -> ClaimOutcome:
     """Give cases of a claim back, To Dial at their old time; when all are meant, those that nobody answered.
 
     What this claim released already counts as done. Raises ClaimLost when all were meant, the claim holds none, and
     the vendor has not brought any of them out of the dialer by it.
     """
-    asked = await _asked(tx, caller, request)
+    _, asked = await _asked(tx, caller, request)
     lost_ids = [case_id for case_id, case in asked if case_id and isinstance(case, ClaimLost)]
     earlier = await cases.history(tx, caller.firm, lost_ids) if lost_ids else {}
     done = {case_id for case_id in lost_ids if _was_released(earlier[case_id], request.claim_id, caller.vendor)}
@@ -130,14 +139,23 @@ def _was_released(history: Sequence[StatusChange], claim_id: UUID, vendor: str) 
     return any((row.claim_id, row.changed_by, row.reason) == (claim_id, vendor, RELEASED) for row in history)
 
 
+async def _ended_by(tx: Transaction, caller: Caller, claim_id: UUID, case_ids: Sequence[int]) -> list[bool]:
+    """Tell of each of these cases whether the caller's vendor has brought it out of the dialer by this claim."""
+    earlier = await cases.history(tx, caller.firm, case_ids) if case_ids else {}
+    return [_was_ended(rows, claim_id, caller.vendor) for rows in earlier.values()]
+
+
 def _was_ended(history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
     dialer = (row for row in history if row.type is StatusType.DIALER and row.claim_id == claim_id)
     left = (row for row in dialer if row.status and row.status.role is not Role.IN_THE_DIALER)
     return any(row.changed_by == vendor or is_policys(row) for row in left)
 
 
-async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> list[Found]:
-    """Return the cases asked for (all that were ever the claim's), locked, each with why not where it is not held."""
+async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> tuple[Claim | None, list[Found]]:
+    """Return the claim, where it is the vendor's, and the cases asked for (all that were ever the claim's).
+
+    They are locked, and each comes with why not where it is not held.
+    """
     claim = (await claims_of(tx, caller, [request.claim_id])).get(request.claim_id)
     wanted: Sequence[int | CasedialError] = claim.case_ids if claim else ()
     if request.case_ids is not None:
@@ -155,7 +173,7 @@ async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> list
         holds = claim is not None and case.hold is not None and case.hold.claim_id == claim.id
         return case_id, case if holds else lost()
 
-    return [judge(case_id) for case_id in wanted]
+    return claim, [judge(case_id) for case_id in wanted]
 
 
 @dataclass(slots=True)

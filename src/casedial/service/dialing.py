@@ -54,7 +54,8 @@ def claimant_of(caller: Caller, query: DialQuery) -> Claimant | None:
         if not caller.may_dial(campaign.id):
             raise CampaignNotAllowed("This key may not be used for this campaign.")
         campaign_ids = (campaign.id,)
-    return Claimant(DueFilter(campaign_ids, query.case_group, query.records), caller.vendor, caller.key_id)
+    wanted = DueFilter(campaign_ids, query.case_group, query.records)
+    return Claimant(wanted, caller.vendor, caller.key_id, query.seconds)
 
 
 def table_of(firm: Firm, claimant: Claimant) -> Shape | DueFilter:
@@ -96,15 +97,18 @@ async def update_case_status(
     items: Sequence[CaseUpdate | CasedialError],
     now: datetime,
     fence: UUID | None = None,
+    seconds: int | None = None,
 ) -> tuple[Outcomes, list[Claim]]:
     """Apply updates in request order, each whole or not at all [specification: UpdateCaseStatus].
 
     With ``fence``, the id of a claim, an item fails with ClaimLost whose case that claim does not hold, unless it
     already made the very change; with CampaignNotAllowed one whose case is outside of the caller's campaigns, unless
-    the vendor holds it: an operator may have moved it meanwhile. Return the outcome of each item and the claims that
-    were opened. An item that is an error already keeps it.
+    the vendor holds it: an operator may have moved it meanwhile. ``seconds`` is the lease that is asked for, where an
+    item claims its case or holds it longer. Return the outcome of each item and the claims that were opened. An item
+    that is an error already keeps it.
     """
     desk = await _open_desk(tx, caller, [item for item in items if isinstance(item, CaseUpdate)], now, fence)
+    desk.seconds = seconds
     outcomes: Outcomes = []
     for item in items:
         if isinstance(item, CasedialError):
@@ -139,7 +143,7 @@ async def _open_desk(
     decided = bool(told_of) and decides(caller.firm)
     if fence or outside or enters or decided:
         claim_ids = {case.hold.claim_id for case in held.values() if case.hold} | ({fence} if fence else set())
-        desk.own = set(await claims_of(tx, caller, claim_ids))
+        desk.own = {claim.id: claim.seconds for claim in (await claims_of(tx, caller, claim_ids)).values()}
         desk.clock = await tx.clock()
     desk.outside = {case.case_id for case in outside if not desk.holds(case, None)}
     read = {case.case_id for case in held.values() if fence and not desk.holds(case, fence)}
@@ -163,12 +167,13 @@ class _Desk:
     fence: UUID | None
     reports: Reports
     clock: datetime | None = None
-    own: set[UUID] = field(default_factory=set)  # those of the claims that are the vendor's
+    own: dict[UUID, int | None] = field(default_factory=dict)  # the vendor's claims, with the lease each asked for
     outside: set[int] = field(default_factory=set)  # not in the caller's campaigns, nor held by the vendor
     earlier: Mapping[int, Sequence[StatusChange]] = field(default_factory=dict)
     changed: dict[int, Case] = field(default_factory=dict)
     history: dict[int, list[StatusChange]] = field(default_factory=dict)  # what is new, by case
     opened: list[Claim] = field(default_factory=list)
+    seconds: int | None = None  # of a lease, as this request asks for it
 
     def holds(self, case: Case, claim_id: UUID | None) -> bool:
         """Tell whether the caller's vendor holds the case, by this claim or, for None, by any."""
@@ -196,7 +201,7 @@ class _Desk:
             raise _outside(item.case_id)
         if fence and not self._was_ended_by_policy(case, fence):
             raise lost()
-        taker = Taker(uuid4(), self.clock or self.now, self.holds(case, None))
+        taker = self._taker(case)
         after, recorded = dialing.update(self.caller.firm, case, item, self.caller.vendor, self.now, taker)
         if after == case and not recorded:
             return
@@ -210,10 +215,16 @@ class _Desk:
             after, recorded = (decided[0], recorded + decided[1]) if decided else (after, recorded)
         self.held[item.case_id] = self.changed[item.case_id] = after
         self.history.setdefault(item.case_id, []).extend(recorded)
-        claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now)
+        claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now, self.seconds)
         if claim:
             self.opened.append(claim)
-            self.own.add(claim.id)
+            self.own[claim.id] = claim.seconds
+
+    def _taker(self, case: Case) -> Taker:
+        """Return who would hold the case; a claim that goes on keeps to the lease that it asked for."""
+        holds = self.holds(case, None)
+        earlier = self.own[case.hold.claim_id] if holds and case.hold else None
+        return Taker(uuid4(), self.clock or self.now, holds, self.seconds or earlier)
 
     def _did_already(self, item: CaseUpdate, fence: UUID) -> bool:
         return dialing.did_already(self.caller.firm, item, self._earlier(item), fence, self.caller.vendor)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from casedial.domain.cases import Case, CasesUnreadable, Firm, Role, StatusChange, StatusType
-from casedial.domain.claims import Claim, lease_end
+from casedial.domain.claims import Claim, lease_end, lease_seconds
 from casedial.domain.dialing import MAX_RECORDS
 from casedial.storage.cases import WAITING, read_rows, record, waiting_from
 from casedial.storage.engine import Database, Transaction
@@ -30,11 +30,12 @@ _TIMEOUT: sa.BindParameter[int] = sa.bindparam("timeout", type_=sa.Integer)
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who claims which due cases: a vendor, by one of its keys."""
+    """Who claims which due cases: a vendor, by one of its keys; ``seconds`` is the lease that it asks for."""
 
     wanted: DueFilter
     vendor: str
     key_id: int | None
+    seconds: int | None = None
 
 
 Claimed = tuple[list[Case], Claim | None]  # cases as they were, in due order; None: nothing was due
@@ -87,9 +88,9 @@ async def take(tx: Transaction, firm: Firm, grants: Sequence[Grant], now: dateti
     history: list[StatusChange] = []
     for grant in grants:
         who = grant.claimant
-        ends = {case.case_id: lease_end(firm, case, clock) for case in grant.cases}
+        ends = {case.case_id: lease_end(clock, lease_seconds(firm, case, who.seconds)) for case in grant.cases}
         first = min((end for end in ends.values() if end), default=None)
-        claim = Claim(uuid4(), who.vendor, who.key_id, tuple(ends), now, first, grant.evidence)
+        claim = Claim(uuid4(), who.vendor, who.key_id, tuple(ends), now, first, grant.evidence, seconds=who.seconds)
         opened.append(claim if grant.cases else None)
         for case in grant.cases:
             at = max(now, case.changed_at or now)  # history never runs backwards
@@ -117,6 +118,7 @@ async def add(tx: Transaction, firm: Firm, opened: Sequence[Claim]) -> None:
             "expires_at": claim.expires_at,
             "check_at": claim.expires_at,
             "evidence": claim.evidence,
+            "seconds": claim.seconds,
         }
         for claim in opened
     ]
@@ -169,6 +171,7 @@ _CLAIMANTS = unnested(
         "new_claim": sa.Uuid,
         "vendor": sa.Text,
         "key_id": sa.BigInteger,
+        "seconds": sa.Integer,
     },
 )
 
@@ -215,6 +218,7 @@ async def _run(
         "claimants_new_claim": claim_ids,
         "claimants_vendor": [claimant.vendor for claimant in claimants],
         "claimants_key_id": [claimant.key_id for claimant in claimants],
+        "claimants_seconds": [claimant.seconds for claimant in claimants],
         "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
         "timeout": firm.claim_timeout,
     }
@@ -239,11 +243,14 @@ async def _run(
     if len(set(picked)) < len(picked):  # one statement does not pass over what it has locked itself
         raise RuntimeError("Queues that are claimed from together have a case in common.")
     return [
-        (taken, Claim(id, who.vendor, who.key_id, tuple(case.case_id for case in taken), now, ends.get(id)))
-        if (taken := found[id])
-        else ([], None)
+        (taken, _opened(id, who, taken, now, ends.get(id))) if (taken := found[id]) else ([], None)
         for id, who in zip(claim_ids, claimants, strict=True)
     ]
+
+
+def _opened(id: UUID, who: Claimant, taken: Sequence[Case], now: datetime, end: datetime | None) -> Claim:
+    case_ids = tuple(case.case_id for case in taken)
+    return Claim(id, who.vendor, who.key_id, case_ids, now, end, seconds=who.seconds)
 
 
 def _joint(claimants: Sequence[Claimant], queues: Mapping[DueFilter, list[int]]) -> dict[str, Sequence[object]]:
@@ -290,7 +297,7 @@ def _claim(shape: Shape, own_timeouts: bool) -> sa.Select[tuple[object, ...]]:
     leased = (
         sa.select(
             numbered,
-            *(_CLAIMANTS.c[name] for name in ("new_claim", "vendor", "key_id")),
+            *(_CLAIMANTS.c[name] for name in ("new_claim", "vendor", "key_id", "seconds")),
             _lease_end(numbered, own_timeouts).label("lease_end"),
         )
         .join_from(numbered, _CLAIMANTS, part)
@@ -327,12 +334,13 @@ def _behind(of: Any) -> tuple[Any, Any]:
 
 
 def _lease_end(picked: sa.FromClause, own_timeouts: bool) -> sa.ColumnElement[datetime]:
-    """Return the end of a lease by the database's clock; null for a timeout of 0."""
+    """Return the end of a lease by the database's clock, as ``lease_seconds`` says; null for one that never ends."""
     timeout: sa.ColumnElement[int] = _TIMEOUT
     if own_timeouts:
         own = sa.select(campaigns.c.claim_timeout).where(campaigns.c.status_id == picked.c.campaign_id)
         timeout = sa.func.coalesce(own.scalar_subquery(), _TIMEOUT)
-    end = sa.func.statement_timestamp() + sa.func.nullif(timeout, 0) * sa.literal_column("interval '1 second'")
+    seconds = sa.func.least(_CLAIMANTS.c.seconds, sa.func.nullif(timeout, 0))  # which passes null over
+    end = sa.func.statement_timestamp() + seconds * sa.literal_column("interval '1 second'")
     return sa.type_coerce(end, cases.c.held_until.type)
 
 
@@ -346,9 +354,9 @@ def _record(leased: sa.FromClause, at: sa.ColumnElement[datetime]) -> sa.Insert:
 
 def _open(leased: sa.FromClause) -> sa.Insert:
     """Record the claims, but those that got nothing."""
-    who = leased.c.new_claim, leased.c.vendor, leased.c.key_id
+    who = leased.c.new_claim, leased.c.vendor, leased.c.key_id, leased.c.seconds
     end = sa.func.min(leased.c.lease_end)
     case_ids = sa.func.json_agg(aggregate_order_by(leased.c.case_id, leased.c.place))
     opened = sa.select(*who, FIRM, case_ids, NOW, end, end).group_by(*who)
-    columns = ["id", "vendor", "key_id", "firm_id", "case_ids", "created_at", "expires_at", "check_at"]
+    columns = ["id", "vendor", "key_id", "seconds", "firm_id", "case_ids", "created_at", "expires_at", "check_at"]
     return claims.insert().from_select(columns, opened, include_defaults=False)

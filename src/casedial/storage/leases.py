@@ -56,7 +56,7 @@ def _claim_from(row: Any) -> Claim:
     case_ids = tuple(row.case_ids)
     if not all(type(case_id) is int for case_id in case_ids):
         raise ValueError("A claim lists what are no CaseIDs.")
-    return Claim(row.id, row.vendor, row.key_id, case_ids, row.created_at, row.expires_at)
+    return Claim(row.id, row.vendor, row.key_id, case_ids, row.created_at, row.expires_at, seconds=row.seconds)
 
 
 async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[UUID, Claim]:

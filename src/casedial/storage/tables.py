@@ -304,6 +304,7 @@ claims = sa.Table(
     Column("expires_at", Instant),  # as first promised; null: never
     Column("check_at", Instant),  # not after the end of the first lease that may still run out; null: none may
     Column("evidence", sa.JSON(none_as_null=True)),  # what let each case through, where calling rules were applied
+    Column("seconds", Integer),  # of the lease that was asked for; null: the claim timeout
     Index(
         "ix_claims_check",
         "check_at",
@@ -319,6 +320,15 @@ duties = sa.Table(
     Column("name", Text, primary_key=True),
     Column("holder", sa.Uuid, nullable=False),
     Column("until", Instant, nullable=False),
+)
+
+# Warnings of doctor that an administrator knows, until the end of a day (UTC).
+acknowledgements = sa.Table(
+    "acknowledgements",
+    metadata,
+    Column("mark", Text, primary_key=True),  # tells one warning from all others
+    Column("until", Date, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 # Replies to writes that were sent with an Idempotency-Key, to be given again.

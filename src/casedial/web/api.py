@@ -31,7 +31,7 @@ from casedial.storage.idempotency import Once
 from casedial.storage.slices import by_slices
 from casedial.web.auth import Authenticator, require
 from casedial.web.bodies import Bodies, discard
-from casedial.web.exchange import Call, Departure, Reply, sent
+from casedial.web.exchange import Call, Departure, Reply, is_strict, sent
 from casedial.web.joint import SLOW_SECONDS, ClaimCall, JointClaims, check_fresh, check_keys
 from casedial.web.observe import PARTIAL, SUCCESS, RequestRecord
 from casedial.web.problems import problem, refusal, send_reply
@@ -77,6 +77,7 @@ def _get_cases_to_dial(call: Call) -> Job:
     query, cut = requests.dial_query(call.document, call.caller.firm)
     if query.auto_change:
         require(call.caller, Scope.DIAL)
+        query = replace(query, seconds=call.claim_seconds)
 
     def show(case: Case) -> CaseReply:
         return case_reply(case, call.caller.firm.zone)
@@ -121,12 +122,12 @@ def _get_case_info(call: Call) -> Job:
 
 
 def _update_case_status(call: Call) -> Job:
-    fence = call.claim_id
+    fence, seconds = call.claim_id, call.claim_seconds
     batch = requests.case_updates(call.document, call.caller.firm.zone)
     items, limit = _within_attempts(call.caller.firm, batch.items)
 
     async def work(tx: Transaction) -> Reply:
-        outcomes, opened = await dialing.update_case_status(tx, call.caller, items, call.now, fence)
+        outcomes, opened = await dialing.update_case_status(tx, call.caller, items, call.now, fence, seconds)
         reply = _results(call, batch.echoes, outcomes, _claim_headers(opened[0]) if len(opened) == 1 else {})
         campaigns = frozenset().union(*(claim.campaign_ids for claim in opened))
         refused = refused_items(batch, outcomes)
@@ -275,7 +276,8 @@ class Api:
 
             async def work(caller: Caller) -> Reply:
                 require(caller, *method.scopes)
-                call = Call(caller, document, now, record.request_id, sent(scope, b"x-claim-id"))
+                headers = sent(scope, b"x-claim-id"), sent(scope, b"x-claim-seconds")
+                call = Call(caller, document, now, record.request_id, *headers)
                 job, once = await self._turns.read(caller.key_id, len(body), partial(_asked, scope, record, call))
                 async with self._turns.working(caller.key_id, job.size):
                     return await self._run(call, job, once, receive)
@@ -329,7 +331,8 @@ class Api:
 
 def _asked(scope: HTTPScope, record: RequestRecord, call: Call) -> tuple[Job, Once | None]:
     """Return what a call asks for, and what makes a repeat of it known, where it is a write."""
-    job = METHODS[record.method].perform(call)
+    with call.document.read(is_strict(scope)):
+        job = METHODS[record.method].perform(call)
     return job, _once(scope, record, call) if job.writes else None
 
 
@@ -341,7 +344,8 @@ def _once(scope: HTTPScope, record: RequestRecord, call: Call) -> Once | None:
     # A key that was limited since then is not given what it would not get now.
     campaigns = sorted(call.caller.campaigns) if call.caller.campaigns is not None else ()
     claim = (text.strip().lower() for text in call.claim_header)
-    fingerprint = call.document.fingerprint(record.method, *claim, *map(str, campaigns))
+    seconds = (f"for {text.strip()} seconds" for text in call.seconds_header if text.strip())
+    fingerprint = call.document.fingerprint(record.method, *claim, *seconds, *map(str, campaigns))
     return Once(call.caller.key_id, idempotency.digest(key), fingerprint)
 
 

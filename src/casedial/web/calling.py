@@ -1,4 +1,4 @@
-"""Why a case may be called or not, and what holds back the due ones: beside the specification, for people and tools."""
+"""Beside the specification, for people and tools: what a key may do, why a case may be called or not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -17,58 +18,71 @@ from casedial.domain.keys import Scope
 from casedial.service import calling, dialing
 from casedial.storage.engine import Store
 from casedial.web.auth import Authenticator, require
-from casedial.web.exchange import Reply
+from casedial.web.exchange import Reply, is_strict
 from casedial.web.observe import RequestRecord
 from casedial.web.problems import respond
 from casedial.wire import requests
 from casedial.wire.calling import explain_reply, preflight_reply
-from casedial.wire.documents import read_document
+from casedial.wire.documents import Document, read_document
+from casedial.wire.firms import firm_reply
 from casedial.wire.replies import encode
 
-Work = Callable[[RequestRecord, Caller, datetime], Awaitable[Reply]]
+T = TypeVar("T")
+Work = Callable[[T, Caller, datetime], Awaitable[Reply]]
 
-PATHS = ("/v1/cases/{case_id}/explain", "/v1/preflight")
+PATHS = ("/v1/firm", "/v1/cases/{case_id}/explain", "/v1/preflight")
 
 
 def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRouteHandler]:
-    """Return the routes. They take a ClientKey with the scope read, and tell of its firm and campaigns only."""
+    """Return the routes. They take a ClientKey, and tell of its firm and campaigns only."""
     counting: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def answer(request: Request[Any, Any, Any], method: str, work: Work) -> Response[bytes]:
+    async def answer(
+        request: Request[Any, Any, Any], method: str, scope: Scope | None, read: Callable[[Document], T], work: Work[T]
+    ) -> Response[bytes]:
         record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
         record.method, now = method, datetime.now(UTC)
         caller = await authenticator.identify(request.scope, now)
         record.firm, record.key = caller.firm.id, caller.key_id
-        require(caller, Scope.READ)
-        reply = await authenticator.while_fresh(request.scope, caller, lambda caller: work(record, caller, now))
+        if scope:
+            require(caller, scope)
+        document = read_document(request.scope["query_string"], b"", "")
+        record.ignored = document.ignored
+        with document.read(is_strict(request.scope)):
+            asked = read(document)
+        reply = await authenticator.while_fresh(request.scope, caller, lambda caller: work(asked, caller, now))
         return respond(record, reply)
 
-    @get(PATHS[0].replace("{case_id}", "{case_id:str}"))
+    @get(PATHS[0])
+    async def firm(request: Request[Any, Any, Any]) -> Response[bytes]:
+        async def work(_: None, caller: Caller, now: datetime) -> Reply:
+            return Reply(encode(firm_reply(caller)))
+
+        return await answer(request, "Firm", None, requests.no_parameters, work)
+
+    @get(PATHS[1].replace("{case_id}", "{case_id:str}"))
     async def explain(request: Request[Any, Any, Any]) -> Response[bytes]:
-        async def work(record: RequestRecord, caller: Caller, now: datetime) -> Reply:
-            case_id = requests.explained_case(request.path_params["case_id"])
+        async def work(case_id: int, caller: Caller, now: datetime) -> Reply:
             async with store.read() as tx:
                 case = await dialing.get_case_info(tx, caller, case_id)
                 verdict = await calling.explain(tx, caller.firm, case, now)
             return Reply(encode(explain_reply(case, verdict, now)), cases=1)
 
-        return await answer(request, "Explain", work)
+        read = partial(requests.explained_case, request.path_params["case_id"])
+        return await answer(request, "Explain", Scope.READ, read, work)
 
-    @get(PATHS[1])
+    @get(PATHS[2])
     async def preflight(request: Request[Any, Any, Any]) -> Response[bytes]:
-        async def work(record: RequestRecord, caller: Caller, now: datetime) -> Reply:
-            document = read_document(request.scope["query_string"], b"", "")
-            name = requests.preflight_campaign(document)
-            record.ignored = document.ignored
+        async def work(name: str | None, caller: Caller, now: datetime) -> Reply:
             # One for each firm at a time: it looks at every due case, and claims need the connections.
             async with counting[caller.firm.id], store.read() as tx:
                 found = await calling.preflight(tx, caller.firm, _campaigns(caller, name), now)
             body = preflight_reply(found.due, found.callable, found.without_rules, found.held_back, found.by_hour, now)
             return Reply(encode(body), cases=found.due)
 
-        return await answer(request, "Preflight", work)
+        return await answer(request, "Preflight", Scope.READ, requests.preflight_campaign, work)
 
-    return [explain, preflight]
+    return [firm, explain, preflight]
 
 
 def _campaigns(caller: Caller, name: str | None) -> tuple[int, ...] | None:

@@ -44,6 +44,23 @@ UPDATE: Schema = {
     ]
 }
 DONE: Schema = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 7, "Success": True}]}
+FIRM: Schema = {
+    "Name": "Lex & Partners",
+    "TimeZone": "America/Chicago",
+    "Campaigns": ["Intake follow-up"],
+    "DialerStatuses": {"ToDial": "To Dial", "InTheDialer": "In the Dialer", "DoNotDial": "Do not dial"},
+    "Dispositions": ["Never Dialed", "Busy", "No Answer", "Answering Machine", "Successful"],
+    "Attempts": [str(count) for count in range(21)],
+    "Records": 100,
+    "ClaimSeconds": 86400,
+    "Key": {
+        "Vendor": "Acme Dialer",
+        "Scopes": ["dial", "update", "note", "read"],
+        "Campaigns": None,
+        "RateLimit": None,
+        "ExpiresAt": None,
+    },
+}
 EXPLAINED: Schema = {
     "CaseID": 7,
     "At": "2026-11-24T13:05:00.000Z",

@@ -48,9 +48,14 @@ class Departure:
         self._left.cancel()
 
 
+def is_strict(scope: HTTPScope) -> bool:
+    """Tell whether a client wants unknown parameters refused. Raises InvalidParameter or ConflictingParameter."""
+    return requests.header("X-Strict", sent(scope, b"x-strict"), values.boolean) or False
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who asks, for what, and when. ``claim_header`` is X-Claim-Id, as often as it was sent.
+    """Who asks, for what, and when; ``claim_header`` is X-Claim-Id and ``seconds_header`` X-Claim-Seconds, as sent.
 
     ``identified_at`` is when the caller was looked up, by the monotonic clock.
     """
@@ -60,12 +65,18 @@ class Call:
     now: datetime
     request_id: str
     claim_header: tuple[str, ...] = ()
+    seconds_header: tuple[str, ...] = ()
     identified_at: float = field(default_factory=time.monotonic)
 
     @property
     def claim_id(self) -> UUID | None:
         """Return the claim under which the caller writes. Raises InvalidParameter or ConflictingParameter."""
         return requests.header("X-Claim-Id", self.claim_header, values.claim_id)
+
+    @property
+    def claim_seconds(self) -> int | None:
+        """Return the lease that a claim asks for. Raises InvalidParameter or ConflictingParameter."""
+        return requests.header("X-Claim-Seconds", self.seconds_header, values.lease_seconds)
 
 
 @dataclass(slots=True)

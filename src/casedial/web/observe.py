@@ -6,7 +6,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -27,6 +27,7 @@ from casedial.domain.errors import CasedialError
 from casedial.storage.health import DialList
 from casedial.web import outlet
 from casedial.web.counts import AllWorkers
+from casedial.wire.documents import Ignored
 
 _REQUESTS = Counter("casedial_requests", "Requests answered.", ["method", "outcome"])
 _SECONDS = Histogram(
@@ -82,7 +83,7 @@ class RequestRecord:
     cases: int = 0
     claimed: int = 0
     claimed_in: frozenset[int | None] = frozenset()
-    ignored: list[str] = field(default_factory=list)  # parameters that nothing asked for
+    ignored: Sequence[Ignored] = ()  # parameters that nothing asked for
     cause: str | None = None  # why the database cannot answer
 
 

@@ -8,18 +8,20 @@ import msgspec
 
 from casedial import __version__
 from casedial.domain import errors
-from casedial.domain.claims import MAX_EXTENSION
+from casedial.domain.claims import MAX_EXTENSION, MIN_LEASE
 from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS
-from casedial.web.examples import CASE, CASE_INFO, COUNTED, DONE, EXPLAINED, UPDATE
+from casedial.web.examples import CASE, CASE_INFO, COUNTED, DONE, EXPLAINED, FIRM, UPDATE
 from casedial.web.links import linked
 from casedial.web.problems import PROBLEM, status_of
+from casedial.wire.firms import FirmReply
 from casedial.wire.replies import CaseReply, ProblemReply, WriteReply
 
 Schema = dict[str, Any]
 
 _DESCRIPTION = """\
 The Predictive Dialer API: hand cases to a dialer, hear what became of them. ExtendClaim, ReleaseClaim and the
-headers `Idempotency-Key` and `X-Claim-Id` go beyond it; a client that does not use them never meets them.
+headers `Idempotency-Key`, `X-Claim-Id`, `X-Claim-Seconds` and `X-Strict` go beyond it; a client that does not use them
+never meets them.
 
 Names of parameters are compared without regard to case, `-`, `_` and blanks. Times are local to the firm
 (`2026-05-06T09:00:00`); with `Z` or an offset they are converted. A parameter that nothing asks for is ignored
@@ -92,7 +94,8 @@ _EXTEND: dict[str, Schema] = {
         "type": "integer",
         "minimum": 1,
         "maximum": MAX_EXTENSION,
-        "description": "For how long, from now. Absent: the claim timeout. No lease gets shorter.",
+        "description": "For how long, from now. Absent: as the claim asked for by X-Claim-Seconds, else the claim "
+        "timeout. No lease gets shorter.",
     },
 }
 
@@ -106,11 +109,21 @@ _REQUEST_HEADERS: dict[str, Schema] = {
         "description": "The claim under which this is written: a case that it does not hold any more is left alone.",
         "schema": {"type": "string", "format": "uuid"},
     },
+    "X-Claim-Seconds": {
+        "description": "After how many seconds the claim is to run out; at most what the firm or campaign allows. "
+        "`X-Claim-Expires` says what it is.",
+        "schema": {"type": "integer", "minimum": MIN_LEASE, "maximum": MAX_EXTENSION},
+    },
+    "X-Strict": {
+        "description": "Refuse a request that has a parameter nothing asks for (400, `UnknownParameter`).",
+        "schema": {"type": "boolean", "default": False},
+    },
 }
 
 # What any method may answer beside its own replies.
 _COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
     errors.MalformedDocument,
+    errors.UnknownParameter,
     errors.InvalidParameter,
     errors.ConflictingParameter,
     errors.KeyMissing,
@@ -206,7 +219,7 @@ def _read(
 ) -> Schema:
     example: Schema = dict.fromkeys(required, 7) or {"Campaign": "Intake follow-up", "Records": 25, "Auto-change": True}
     whole = _object(properties, required)
-    also = _request_headers(*headers)
+    also = _request_headers(*headers, "X-Strict")
     queried = {"parameters": [*_query(properties, required), *also], "responses": reply}
     posted = {"parameters": also, "requestBody": _body(whole, example, whole), "responses": reply}
     return {
@@ -219,7 +232,7 @@ def _write(
     method: str, summary: str, plain: dict[str, Schema], body: Schema, reply: Schema, headers: tuple[str, ...] = ()
 ) -> Schema:
     """Describe a write; its plain parameters may come in the query string instead of the body."""
-    parameters = [*_query(plain), *_request_headers("Idempotency-Key", *headers)]
+    parameters = [*_query(plain), *_request_headers("Idempotency-Key", *headers, "X-Strict")]
     parts = {"parameters": parameters, "requestBody": body, "responses": reply}
     return {verb: _operation(method, verb, summary, parts) for verb in ("post", "put")}
 
@@ -233,7 +246,7 @@ def _reads(base: str) -> Schema:
             _DIAL,
             (),
             _responses({"type": "array", "items": case}, [CASE], _REPEATED, ("X-Records-Limit", *_CLAIM)),
-            ("Idempotency-Key",),
+            ("Idempotency-Key", "X-Claim-Seconds"),
         ),
         f"{base}/GetCaseInfo": _read(
             "GetCaseInfo",
@@ -246,13 +259,16 @@ def _reads(base: str) -> Schema:
 
 
 def _calling() -> Schema:
-    """Describe what is beside the specification: why a case may be called or not."""
+    """Describe what is beside the specification: what a key may do, why a case may be called or not."""
     case_id = {"name": "case_id", "in": "path", "required": True, "schema": _CASE_ID}
+    strict = _request_headers("X-Strict")
     explained = _responses({"type": "object"}, EXPLAINED, (errors.CaseNotFound,))
     counted = _responses({"type": "object"}, COUNTED, ())
-    counts = {"parameters": _query({"Campaign": _DIAL["Campaign"]}), "responses": counted}
-    about = {"parameters": [case_id], "responses": explained}
+    counts = {"parameters": [*_query({"Campaign": _DIAL["Campaign"]}), *strict], "responses": counted}
+    about = {"parameters": [case_id, *strict], "responses": explained}
+    firm = {"parameters": strict, "responses": _responses({"$ref": "#/components/schemas/FirmReply"}, FIRM, ())}
     return {
+        "/v1/firm": {"get": _operation("Firm", "get", "The firm's names and time zone, and what the key may do", firm)},
         "/v1/cases/{case_id}/explain": {
             "get": _operation("Explain", "get", "Why a case may be called now, or not, and when it may next", about)
         },
@@ -279,7 +295,7 @@ def _update(base: str) -> Schema:
             _ITEM,
             _body({"anyOf": [_batch(item), several, item]}, UPDATE, item),
             _responses(_WRITE, updated, (*own, *statuses, *_REPEATED), ("X-Attempts-Limit", *_CLAIM)),
-            ("X-Claim-Id",),
+            ("X-Claim-Id", "X-Claim-Seconds"),
         )
     }
 
@@ -346,7 +362,7 @@ def document(base: str) -> Schema:
 
 def _components() -> Schema:
     _, schemas = msgspec.json.schema_components(
-        [CaseReply, WriteReply, ProblemReply], ref_template="#/components/schemas/{name}"
+        [CaseReply, WriteReply, ProblemReply, FirmReply], ref_template="#/components/schemas/{name}"
     )
     return {
         "schemas": schemas,

@@ -110,7 +110,7 @@ def nothing_here() -> errors.PathNotFound:
 
 def ignored_names(record: RequestRecord) -> dict[str, str]:
     """Return the header that names parameters nothing asked for, so that a typo can be seen."""
-    return {"X-Ignored-Parameters": ignored_header(record.ignored)} if record.ignored else {}
+    return {"X-Ignored-Parameters": ignored_header(name for name, _ in record.ignored)} if record.ignored else {}
 
 
 def _our_own(error: Exception, record: RequestRecord) -> errors.CasedialError:

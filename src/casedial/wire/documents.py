@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 from urllib.parse import parse_qsl, quote
 
 from casedial.domain.errors import (
@@ -19,8 +20,10 @@ from casedial.domain.errors import (
     InvalidParameter,
     MalformedDocument,
     MissingParameter,
+    RequestError,
     TooLarge,
     TooManyItems,
+    UnknownParameter,
     UnsupportedContentType,
 )
 
@@ -35,22 +38,30 @@ _MAX_VALUES = 30_000  # of a JSON text: 1000 cases with three phones each, sent 
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _MAX_IGNORED_BYTES = 1024
 _LONGEST_KEPT = 64  # characters of a name whose form is remembered
+_MAX_UNKNOWN = 20  # that one refusal names
 
 
 class JsonObject(list[tuple[str, object]]):
     """A JSON object as its pairs in order, so that a name given twice is seen."""
 
 
+class Ignored(NamedTuple):
+    """A parameter that nothing asked for: its name as the client spelled it, and where it stands."""
+
+    name: str
+    pointer: str = "#"
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One request's parameters: those of the query string, and the body as it was read.
 
-    ``ignored`` gathers the names, as the client spelled them, that nothing asked for.
+    ``ignored`` gathers what nothing asked for.
     """
 
     query: Pairs
     body: object = None  # JsonObject, list, another JSON value, or None without a body
-    ignored: list[str] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
 
     @property
     def pairs(self) -> Pairs:
@@ -72,6 +83,22 @@ class Document:
         except RecursionError:
             raise MalformedDocument("The JSON is nested too deeply.") from None
         return sha256(text.encode()).digest()
+
+    @contextmanager
+    def read(self, strictly: bool) -> Iterator[None]:
+        """Raise UnknownParameter after the block for what nothing asked for in it, where that is to be refused.
+
+        It goes before all else that is wrong with the request: a name that is misspelt may be why.
+        """
+        try:
+            yield
+        except RequestError:
+            if not (strictly and self.ignored):
+                raise
+        if strictly and self.ignored:
+            refused = _unknown(self.ignored)
+            self.ignored.clear()
+            raise refused
 
 
 def read_document(query: bytes, body: bytes, content_type: str) -> Document:
@@ -246,11 +273,11 @@ def conflict(name: str, pointer: str) -> ConflictingParameter:
 class Parameters:
     """The parameters of one request or of one item, taken by name; what is wrong is gathered, then raised.
 
-    None and the empty string are the same as absent. Names that nothing asked for are added to ``ignored``.
+    None and the empty string are the same as absent. What nothing asked for is added to ``ignored``.
     """
 
     pairs: Pairs
-    ignored: list[str]
+    ignored: list[Ignored]
     pointer: str = "#"
     _given: dict[str, list[object]] = field(init=False)
     _taken: set[str] = field(init=False, default_factory=set)
@@ -300,7 +327,7 @@ class Parameters:
 
     def leave_rest(self) -> None:
         """Count every name that was not asked for until now as ignored."""
-        self.ignored.extend(name for name, _ in self.pairs if canonical(name) not in self._taken)
+        self.ignored.extend(Ignored(name, self.pointer) for name, _ in self.pairs if canonical(name) not in self._taken)
 
     def finish(self) -> None:
         """Raise what was wrong: what is too large before all else, then the first, naming the bad fields of all."""
@@ -309,6 +336,14 @@ class Parameters:
             first = next((error for error in self._errors if isinstance(error, TooLarge)), self._errors[0])
             detail = " ".join(error.detail for error in self._errors)
             raise type(first)(detail, [field for error in self._errors for field in error.fields])
+
+
+def _unknown(ignored: Iterable[Ignored]) -> UnknownParameter:
+    every = list(dict.fromkeys(ignored))
+    shown = [Ignored(name[:80], pointer) for name, pointer in every[:_MAX_UNKNOWN]]
+    names = ", ".join(dict.fromkeys(name for name, _ in shown)) + (", …" if len(every) > len(shown) else "")
+    fields = [FieldError(f"{pointer}/{_escape(name)}", "is not a parameter of this method") for name, pointer in shown]
+    return UnknownParameter(f"This method has no parameter named {names}, and X-Strict refuses it.", fields)
 
 
 def ignored_header(names: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ from casedial.domain.errors import (
     TooManyItems,
 )
 from casedial.wire import values
-from casedial.wire.documents import Document, JsonObject, Pairs, Parameters, canonical, conflict
+from casedial.wire.documents import Document, Ignored, JsonObject, Pairs, Parameters, canonical, conflict
 
 T = TypeVar("T")
 
@@ -70,8 +70,14 @@ def case_info(document: Document) -> int:
     return case_id
 
 
-def explained_case(text: str) -> int:
-    """Read the CaseID of a path."""
+def no_parameters(document: Document) -> None:
+    """Read a request that has none."""
+    Parameters(document.pairs, document.ignored).finish()
+
+
+def explained_case(text: str, document: Document) -> int:
+    """Read the CaseID of a path; there are no other parameters."""
+    no_parameters(document)
     return case_info(Document([("CaseID", text)]))
 
 
@@ -218,7 +224,7 @@ def _items(document: Document) -> tuple[list[object] | None, str]:
     """Return the list of items and the pointer to it, or None where plain parameters were sent."""
     if isinstance(document.body, list) and not isinstance(document.body, JsonObject):
         found, prefix = document.body, "#"
-        document.ignored.extend(name for name, _ in document.query)
+        document.ignored.extend(Ignored(name) for name, _ in document.query)
     else:
         parameters = Parameters(document.pairs, document.ignored)
         given = parameters.every("Cases")
@@ -256,7 +262,9 @@ def _without_cases(pairs: Pairs) -> JsonObject:
     return JsonObject(pair for pair in pairs if canonical(pair[0]) != "cases")
 
 
-def _add_item(batch: Batch[T], item: object, pointer: str, ignored: list[str], read: Callable[[Parameters], T]) -> None:
+def _add_item(
+    batch: Batch[T], item: object, pointer: str, ignored: list[Ignored], read: Callable[[Parameters], T]
+) -> None:
     pairs: Pairs = item if isinstance(item, JsonObject) else ()
 
     def read_item() -> T:

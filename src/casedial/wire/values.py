@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from casedial.domain.claims import MAX_EXTENSION
+from casedial.domain.claims import MAX_EXTENSION, MIN_LEASE
 from casedial.domain.dialing import MAX_NOTE_BYTES
 from casedial.domain.errors import NoteTooLong
 from casedial.domain.phones import PHONE_LIMIT, read
@@ -68,9 +68,18 @@ def attempts(value: object) -> str:
 
 def seconds(value: object) -> int:
     """Read for how long a claim is extended: 1 second to 7 days."""
+    return _seconds(value, 1)
+
+
+def lease_seconds(value: object) -> int:
+    """Read which lease a claim asks for: 10 seconds to 7 days."""
+    return _seconds(value, MIN_LEASE)
+
+
+def _seconds(value: object, least: int) -> int:
     number = whole_number(value)
-    if not 1 <= number <= MAX_EXTENSION:
-        raise ValueError(f"must be a whole number from 1 to {MAX_EXTENSION}")
+    if not least <= number <= MAX_EXTENSION:
+        raise ValueError(f"must be a whole number from {least} to {MAX_EXTENSION}")
     return number
 
 
