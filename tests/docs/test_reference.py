@@ -51,11 +51,12 @@ def anchors(page: Path) -> set[str]:
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
     """Every command by its whole name, with all spellings of its options."""
+    root = command is None
     command = command or typer.main.get_command(casedial.cli.app)
     options = [spelling for p in command.params if p.param_type_name == "option" for spelling in p.opts]
     yield " ".join(("casedial", *path)), options
     for name, child in getattr(command, "commands", {}).items():
-        yield from commands(child, (*path, name))
+        yield from commands(casedial.cli.load(name) if root else child, (*path, name))
 
 
 @pytest.mark.parametrize("name", [setting.name for setting in fields(Settings)])

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
+from alembic.config import Config
 
 from casedial.storage import schema
 from casedial.storage.engine import Database, Store, Transaction
@@ -217,7 +218,8 @@ async def make(store: Store, revision: str) -> None:
     store.make_file()
 
     def upgrade(connection: sa.Connection) -> None:
-        config = schema._config()
+        config = Config()
+        config.set_main_option("script_location", str(schema.MIGRATIONS))
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 

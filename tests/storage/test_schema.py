@@ -8,9 +8,11 @@ import subprocess
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from casedial.domain.errors import InvalidSetting, SchemaBehind, SchemaNewer
-from casedial.storage import schema
+from casedial.storage import migrating, schema
 from casedial.storage.engine import Database, Store, Transaction
 from casedial.storage.sqlite import wal_is_safe
 from casedial.storage.tables import metadata
@@ -77,14 +79,23 @@ async def test_several_processes_start_on_one_empty_database(empty_url: str) -> 
         assert process.returncode == 0, said.decode()
 
 
+def test_the_files_of_migrations_are_named_by_their_revisions() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    assert {script.revision for script in scripts.walk_revisions()} == schema._known()
+    assert scripts.get_current_head() == max(schema._known())
+
+
 async def test_a_schema_behind_is_migrated_in_sqlite_and_refused_in_postgresql(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is one revision until now, so the next one is imagined."""
-    monkeypatch.setattr(schema, "_head", lambda: "0002")
+    """The next revision is imagined."""
+    known = schema._known()
+    monkeypatch.setattr(schema, "_known", lambda: known | {"9998"})
     if store.database is Database.SQLITE:
         asked = []
-        monkeypatch.setattr(schema, "_upgrade", asked.append)
+        monkeypatch.setattr(migrating, "upgrade", asked.append)
         await schema.prepare(store)
         assert len(asked) == 1
     else:

@@ -24,11 +24,6 @@ _AGE = re.compile(r"([0-9]{1,7})\s*([dwh]?)", re.IGNORECASE)
 _UNITS = {"": "days", "d": "days", "w": "weeks", "h": "hours"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command that stands at the top."""
-    app.command()(purge)
-
-
 def _age(text: str) -> timedelta:
     """Read an age: a number of days, or of what the letter behind it says."""
     found = _AGE.fullmatch(text.strip())

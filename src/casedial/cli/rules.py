@@ -47,12 +47,6 @@ _HOURS = ("state", "purposes", "hours", "clock", "no calls on holidays")
 _COLUMNS = (*_HOURS, "how often", "source", "checked", "confidence")
 
 
-def register(root: typer.Typer) -> None:
-    """Add explain and preflight to the root."""
-    root.command()(explain)
-    root.command()(preflight)
-
-
 @app.command("list")
 def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the rules as they count now: those that casedial ships, and what was decided by an operator."""

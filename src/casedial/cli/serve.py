@@ -24,12 +24,6 @@ Port = Annotated[int | None, typer.Option(min=0, max=65535, help="The port to li
 Workers = Annotated[int | None, typer.Option(min=1, max=128, help="How many server processes.", show_default=False)]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands that stand at the top."""
-    for command in (demo, serve, migrate, backup):
-        app.command()(command)
-
-
 def _read_settings(**overrides: Any) -> Settings:
     try:
         return settings_from(**overrides)

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command, op
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
-from casedial.domain.errors import InvalidSetting, SchemaBehind, SchemaNewer, StorageUnavailable
+from casedial.domain.errors import InvalidSetting, SchemaBehind, SchemaNewer
 from casedial.storage import sqlite
 from casedial.storage.engine import Database, Store, Transaction
 
 _MIGRATION_LOCK = 0x6361736564  # "cased", of PostgreSQL's advisory locks
 _POLL_SECONDS = 0.2
-# While one waits for a table, every other caller of that table waits behind it: so wait briefly, and let them go on.
-_TABLE_LOCK = "1s"
-_PAUSE_SECONDS = 1.0
-_TRIES = 60
+MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = sa.text("SELECT version_num FROM alembic_version FOR UPDATE SKIP LOCKED")
-_TRY_AGAIN = ("55P03", "40P01")  # no lock in time; ended to break a deadlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +39,10 @@ class SchemaState:
         return self.current is not None and self.current not in _known()
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
-@cache
-def _head() -> str:
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
-
-
 @cache
 def _known() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+    """Return all revisions: the files of migrations are named by them, and Alembic takes long to import."""
+    return frozenset(file.name.partition("_")[0] for file in MIGRATIONS.glob("versions/[0-9]*.py"))
 
 
 def _refuse_newer(found: SchemaState) -> None:
@@ -72,13 +53,17 @@ def _refuse_newer(found: SchemaState) -> None:
         )
 
 
+_THERE = {
+    Database.SQLITE: sa.text("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"),
+    Database.POSTGRESQL: sa.text("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"),
+}
+_CURRENT = sa.text("SELECT version_num FROM alembic_version")
+
+
 async def state(tx: Transaction) -> SchemaState:
     """Return where the database stands."""
-
-    def current(connection: sa.Connection) -> str | None:
-        return MigrationContext.configure(connection).get_current_revision()
-
-    return SchemaState(await tx.run_sync(current), _head())
+    made = (await tx.execute(_THERE[tx.database])).scalar_one_or_none()
+    return SchemaState((await tx.execute(_CURRENT)).scalar_one_or_none() if made else None, max(_known()))
 
 
 async def ready(store: Store) -> SchemaState:
@@ -114,8 +99,10 @@ async def migrate(store: Store) -> SchemaState:
         if before.current is None:
             await tx.run_sync(_refuse_foreign)
         if not before.at_head:
+            from casedial.storage import migrating  # Alembic and all that it imports: seldom needed
+
             in_use = store.database is Database.POSTGRESQL and before.current is not None
-            await tx.run_sync(_upgrade_in_use if in_use else _upgrade)
+            await tx.run_sync(migrating.upgrade_in_use if in_use else migrating.upgrade)
     return before
 
 
@@ -145,93 +132,6 @@ def _refuse_foreign(connection: sa.Connection) -> None:
     there = sa.inspect(connection).get_table_names()
     if there:
         raise InvalidSetting(f"This database holds something else (a table {there[0]!r}): casedial wants an empty one.")
-
-
-def _upgrade(connection: sa.Connection) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _upgrade_in_use(connection: sa.Connection) -> None:
-    """Migrate while servers use the tables: wait for a table briefly and often, never long."""
-    _end_with_client(connection)
-    connection = connection.execution_options(casedial_in_use=True)
-    for left in reversed(range(_TRIES)):
-        connection.execute(sa.text(f"SET lock_timeout = '{_TABLE_LOCK}'"))
-        connection.execute(sa.text("SET statement_timeout = 0"))  # of a role, meant for its queries
-        connection.commit()
-        try:
-            _upgrade(connection)
-            break
-        except sa.exc.DBAPIError as error:
-            connection.rollback()
-            if getattr(error.orig, "sqlstate", None) not in _TRY_AGAIN:
-                raise
-            if left == 0:
-                raise StorageUnavailable(
-                    "Somebody holds a table for long, such as a backup or a forgotten transaction. What was done so "
-                    "far stays done: run casedial migrate again."
-                ) from None
-            time.sleep(_PAUSE_SECONDS)
-    connection.execute(sa.text("RESET ALL"))
-
-
-def _end_with_client(connection: sa.Connection) -> None:
-    """Let the database end our session soon after this process was killed: it holds the lock of migrations."""
-    try:
-        connection.execute(sa.text("SET client_connection_check_interval = '2s'"))
-        connection.commit()
-    except sa.exc.DBAPIError:  # before PostgreSQL 14, and on Windows, it cannot see that
-        connection.rollback()
-
-
-def _is_in_use() -> bool:
-    return bool(op.get_bind().get_execution_options().get("casedial_in_use"))
-
-
-def columns_of(table: str) -> set[str]:
-    """Return the columns that a table has in a migration: none where there is no such table."""
-    inspector = sa.inspect(op.get_bind())
-    return {column["name"] for column in inspector.get_columns(table)} if inspector.has_table(table) else set()
-
-
-def end_step() -> None:
-    """End a step of a migration: in a PostgreSQL in use it is committed.
-
-    So a migration never keeps one table while it waits for another: that holds up servers, and deadlocks with them.
-    Killed after it, the migration comes here again: each step first looks whether it was done.
-    """
-    if _is_in_use():
-        with op.get_context().autocommit_block():
-            pass
-
-
-def add_index(name: str, table: str, columns: Sequence[str], where: str) -> None:
-    """Add a partial index in a migration: in a PostgreSQL in use concurrently, outside any transaction.
-
-    What a killed attempt left is dropped first: an index that PostgreSQL marked invalid stays so.
-    """
-    condition = sa.text(where)
-    if not _is_in_use():
-        op.create_index(name, table, list(columns), postgresql_where=condition, sqlite_where=condition)
-        return
-    with op.get_context().autocommit_block():
-        op.execute("SET lock_timeout = 0")  # it waits for old transactions, and nobody waits for it
-        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-        op.create_index(name, table, list(columns), postgresql_where=condition, postgresql_concurrently=True)
-        op.execute(f"SET lock_timeout = '{_TABLE_LOCK}'")
-
-
-def drop_index(name: str, table: str) -> None:
-    """Drop an index in a migration: in a PostgreSQL in use concurrently, outside any transaction."""
-    if not _is_in_use():
-        op.drop_index(name, table)
-        return
-    with op.get_context().autocommit_block():
-        op.execute("SET lock_timeout = 0")
-        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-        op.execute(f"SET lock_timeout = '{_TABLE_LOCK}'")
 
 
 async def prepare(store: Store) -> None:

@@ -1,6 +1,6 @@
 """Indexes of cases for what is answered and what came into the dialer without a claim."""
 
-from casedial.storage.schema import add_index
+from casedial.storage.migrating import add_index
 
 revision = "0003"
 down_revision = "0002"

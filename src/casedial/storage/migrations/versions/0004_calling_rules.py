@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from casedial.storage.schema import add_index, columns_of, end_step
+from casedial.storage.migrating import add_index, columns_of, end_step
 
 revision = "0004"
 down_revision = "0003"

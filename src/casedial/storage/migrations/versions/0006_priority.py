@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from casedial.storage.schema import add_index, columns_of, drop_index, end_step
+from casedial.storage.migrating import add_index, columns_of, drop_index, end_step
 
 revision = "0006"
 down_revision = "0005"

@@ -1,0 +1,69 @@
+"""A command imports what it needs and no more: which modules are there decides how fast it starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import typer
+
+import casedial.cli
+
+_LOADED = """
+import sys
+from casedial.cli import main
+try:
+    main()
+except SystemExit as done:
+    assert not done.code, done.code
+print(*sorted(sys.modules), sep="\\n", file=sys.stderr)
+"""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that are there when a command has run."""
+    done = subprocess.run([sys.executable, "-c", _LOADED, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def test_help_imports_no_command() -> None:
+    loaded = loaded_by("--help")
+    assert {name for name in loaded if name.startswith("casedial")} == {"casedial", "casedial.cli"}
+    assert loaded.isdisjoint({"alembic", "asyncio", "granian", "litestar", "msgspec", "pydantic", "sqlalchemy"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("key", "list"),
+        ("explain", "7", "--firm", "Lex & Partners"),
+        ("cases", "show", "7", "--firm", "Lex & Partners"),
+    ],
+    ids=" ".join,
+)
+async def test_a_look_imports_nothing_that_serves_or_migrates(
+    database_url: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from casedial.storage.engine import Store
+    from tests.conftest import make_office
+
+    store = Store(database_url)
+    await (await make_office(store)).add(7)
+    await store.close()
+    monkeypatch.setenv("CASEDIAL_DATABASE_URL", database_url)
+    loaded = loaded_by(*arguments)
+    assert loaded.isdisjoint({"alembic", "granian", "litestar", "mako", "prometheus_client", "pygments", "structlog"})
+
+
+def test_the_list_of_commands_says_what_the_commands_say() -> None:
+    for name, (_, _, help) in casedial.cli.COMMANDS.items():
+        command = casedial.cli.load(name)
+        assert command.name == name
+        assert help == (command.help or "").split("\n")[0], name
+
+
+def test_an_unknown_command_is_told_what_it_may_mean() -> None:
+    with pytest.raises(typer.BadParameter.__mro__[1], match="'key'"):
+        typer.main.get_command(casedial.cli.app).main(["keey", "list"], standalone_mode=False)
