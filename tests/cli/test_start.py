@@ -61,7 +61,8 @@ def test_the_list_of_commands_says_what_the_commands_say() -> None:
     for name, (_, _, help) in casedial.cli.COMMANDS.items():
         command = casedial.cli.load(name)
         assert command.name == name
-        assert help == (command.help or "").split("\n")[0], name
+        assert help.endswith(".")
+        assert (command.help or "").startswith(help), name
 
 
 def test_an_unknown_command_is_told_what_it_may_mean() -> None:

@@ -3,39 +3,99 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, show_json, show_table
-from casedial.domain.errors import InvalidSetting
+from casedial.cli.common import AsJson, DatabaseUrl, Row, fail, show_json, show_table
+from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.service.doctor import Finding, Level, examine
+from casedial.service.known import Judged, Known, acknowledge, judge
 from casedial.settings import settings_from
 from casedial.storage.engine import Store
 
 
-def doctor(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("a date such as 2027-01-31") from None
+
+
+def doctor(
+    acknowledged: Annotated[
+        str | None,
+        typer.Option(
+            "--acknowledge",
+            metavar="WARNING",
+            help="Let a warning not count: the letters and digits that stand with it, or its check. Wants a reason "
+            "and a date.",
+            show_default=False,
+        ),
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why the warning is to stay.", show_default=False)] = None,
+    until: Annotated[
+        date | None,
+        typer.Option(
+            parser=_day, metavar="DATE", help="The last day (UTC) on which it is not to count.", show_default=False
+        ),
+    ] = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
     """Look the database over and say what to do. Exits 0 when all is well, 1 on warnings, 2 on failures."""
-    findings = asyncio.run(_examine(database_url))
-    worst = max(finding.level for finding in findings)
+    if any((acknowledged, reason, until)) and not all((acknowledged, reason, until)):
+        raise typer.BadParameter("--acknowledge, --reason and --until go together")
+    known = Known(until, reason) if until and reason else None
+    try:
+        found = asyncio.run(_examine(database_url, acknowledged, known))
+    except CasedialError as error:
+        fail(error, as_json)
+    worst = max(one.level for one in found)
     if as_json:
-        listed = [
-            {"check": f.check, "level": f.level.name.lower(), "found": f.found, "advice": f.advice} for f in findings
-        ]
-        show_json({"level": worst.name.lower(), "findings": listed})
+        show_json({"level": worst.name.lower(), "findings": [_row(one) for one in found]})
     else:
-        show_table(("", "check", "found"), [(f.level.name.lower(), f.check, f.found) for f in findings])
-        for finding in findings:
-            if finding.level is not Level.OK:
-                typer.echo(f"\n{finding.check}: {finding.advice}")
+        _show(found)
     raise typer.Exit(int(worst))
 
 
-async def _examine(database_url: str | None) -> list[Finding]:
+async def _examine(database_url: str | None, which: str | None, known: Known | None) -> list[Judged]:
+    """Look the database over; note as known first what is to be. Raises InvalidSetting and StorageUnavailable."""
     try:
         store = Store(settings_from(database_url=database_url).database_url)
     except InvalidSetting as error:
-        return [Finding("database", Level.FAILURE, error.detail, "Give --database-url or CASEDIAL_DATABASE_URL.")]
+        advice = "Give --database-url or CASEDIAL_DATABASE_URL."
+        return [Judged(Finding("database", Level.FAILURE, error.detail, advice))]
     try:
-        return await examine(store)
+        found = await judge(store, await examine(store))
+        if which and known:
+            await acknowledge(store, found, which, known)
+            found = await judge(store, [one.finding for one in found])
+        return found
     finally:
         await store.close()
+
+
+def _level(one: Judged) -> str:
+    return "acknowledged" if one.known else one.level.name.lower()
+
+
+def _row(one: Judged) -> Row:
+    finding = one.finding
+    row: Row = {"check": finding.check, "level": _level(one), "found": finding.found, "advice": finding.advice}
+    if finding.level is Level.WARNING:
+        row["id"] = one.mark
+    return {**row, "until": str(one.known.until), "reason": one.known.reason} if one.known else row
+
+
+def _show(found: Sequence[Judged]) -> None:
+    show_table(("", "check", "found"), [(_level(one), one.finding.check, one.finding.found) for one in found])
+    for one in found:
+        finding = one.finding
+        named = f"{finding.check} ({one.mark})" if finding.level is Level.WARNING else finding.check
+        if one.known:
+            typer.echo(f"\n{named}: acknowledged until {one.known.until}: {one.known.reason}")
+        elif finding.level is not Level.OK:
+            typer.echo(f"\n{named}: {finding.advice}")

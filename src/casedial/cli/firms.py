@@ -1,4 +1,4 @@
-"""casedial firm: add, set, list."""
+"""casedial firm: add, set, rename, delete, list."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, Row, change, count, run, show_json, show_table, show_timeout
-from casedial.domain.cases import Firm
+from casedial.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    Row,
+    change,
+    count,
+    err,
+    fail,
+    run,
+    show_json,
+    show_table,
+    show_timeout,
+)
+from casedial.domain.cases import Firm, fold
+from casedial.domain.errors import InvalidSetting
 from casedial.service import calling
 from casedial.service import firms as service
+from casedial.service.removal import Removed, count_firm, remove_firm
 from casedial.storage import firms
 from casedial.storage.engine import Store, Transaction
 
@@ -104,6 +118,72 @@ def set_(
             f"{show_timeout(firm.claim_timeout)}, {_kept(firm)}, {count(firm.min_gap, 'second')} between two calls of "
             "one number."
         )
+
+
+@app.command()
+def rename(
+    old: Annotated[str, typer.Argument(help="The firm's name until now.", show_default=False)],
+    new: Annotated[str, typer.Argument(help="Its name from now on.", show_default=False)],
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rename a firm. Its keys, cases and all else stay; takes effect with the next request."""
+
+    async def work(tx: Transaction) -> Firm:
+        return await service.rename_firm(tx, await service.open_firm(tx, old, lock=True), new)
+
+    firm = run(lambda store: store.transact(work), database_url, as_json)
+    if as_json:
+        show_json(_row(firm))
+    else:
+        typer.echo(f"The firm is named {firm.name} from now on.")
+
+
+@app.command()
+def delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would go.")] = False,
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", help="The firm's name once more; by default it is asked for.", show_default=False),
+    ] = None,
+    database_url: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a firm with its cases, keys, statuses, notes and history: it cannot be brought back.
+
+    Its keys are refused first, by every server at once. Should it be stopped half-way, give the command again.
+    """
+    found = run(lambda store: count_firm(store, name), database_url, as_json)
+    if yes:
+        if confirm is None:
+            confirm = typer.prompt(
+                f"{_what(found)} cannot be brought back. Type the firm's name to delete it", err=True
+            )
+        if fold(confirm) != fold(found.firm.name):
+            fail(InvalidSetting(f"Nothing was deleted: {confirm!r} is not the name {found.firm.name!r}."), as_json)
+        found = run(lambda store: remove_firm(store, name), database_url, as_json)
+    if as_json:
+        show_json({"done": yes, "name": found.firm.name, "rows": found.rows, "wiped": found.wiped})
+    elif not yes:
+        typer.echo(f"This would delete {_what(found)}. Nothing was changed; add --yes to do it.")
+    else:
+        typer.echo(f"Deleted {_what(found)}.")
+    if found.wiped is False:
+        err.print(
+            "Traces may be left on the disk, for somebody reads the database: VACUUM in the database removes them.",
+            soft_wrap=True,
+        )
+        raise typer.Exit(1)
+
+
+def _what(found: Removed) -> str:
+    rows = found.rows
+    kept = f"{count(rows['notes'], 'note')}, {count(rows['claims'], 'claim')}"
+    return (
+        f"{found.firm.name}: {count(rows['cases'], 'case')}, {kept}, {count(rows['status_history'], 'row')} of history "
+        "and all else of it"
+    )
 
 
 @app.command("list")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from casedial.domain.cases import NAME_LIMIT, STANDARD_STATUSES, Firm, StatusesStale
+from casedial.domain.cases import NAME_LIMIT, STANDARD_STATUSES, Firm, StatusesStale, fold
 from casedial.domain.dialing import MAX_RECORDS
 from casedial.domain.errors import FirmExists, FirmNotFound, InvalidSetting, StorageUnavailable
 from casedial.storage import firms, statuses
@@ -65,6 +65,15 @@ async def add_firm(
     firm_id = await firms.add(tx, name, _checked_zone(time_zone), _checked_records(default_records), now)
     await statuses.add(tx, firm_id, STANDARD_STATUSES, first=0)
     return (await firms.load(tx, firm_id))[1]
+
+
+async def rename_firm(tx: Transaction, firm: Firm, name: str) -> Firm:
+    """Rename a firm; its keys, cases and statuses stay as they are. Raises FirmExists or InvalidSetting."""
+    name = checked_name(name, "A firm's name")
+    if await firms.find(tx, name) not in (None, firm.id):  # its own in another spelling is free
+        raise FirmExists(f"There is a firm named {name!r} already.")
+    await firms.change(tx, firm.id, name=name, name_folded=fold(name))
+    return (await firms.load(tx, firm.id))[1]
 
 
 async def set_firm(

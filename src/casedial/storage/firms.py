@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
 from casedial.domain.damage import Damage
+from casedial.domain.errors import FirmNotFound
 from casedial.storage import campaigns, do_not_call
 from casedial.storage.engine import Transaction
 from casedial.storage.statuses import read_flags
@@ -26,7 +28,9 @@ async def add(tx: Transaction, name: str, time_zone: str, default_records: int, 
             name_folded=fold(name),
             time_zone=time_zone,
             default_records=default_records,
-            version=1,
+            # Never one that a firm had before: SQLite gives the number of a deleted firm to the next one, and a server
+            # knows a firm by its number and version.
+            version=time.time_ns() // 1000,
             created_at=now,
         )
         .returning(firms.c.id)
@@ -41,8 +45,13 @@ async def find(tx: Transaction, name: str, lock: bool = False) -> int | None:
 
 
 async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
-    """Return a firm with its statuses in order, and the version at which this is what it looks like."""
-    firm = (await tx.execute(firms.select().where(firms.c.id == firm_id))).one()
+    """Return a firm with its statuses in order, and the version at which this is what it looks like.
+
+    Raises FirmNotFound.
+    """
+    firm = (await tx.execute(firms.select().where(firms.c.id == firm_id))).one_or_none()
+    if firm is None:
+        raise FirmNotFound("The firm was deleted.")
     rows = await tx.execute(
         statuses.select().where(statuses.c.firm_id == firm_id).order_by(statuses.c.type, statuses.c.position)
     )
@@ -120,7 +129,7 @@ async def is_unchanged(tx: Transaction, firm: Firm) -> bool:
 async def is_current(tx: Transaction, firm: Firm) -> bool:
     """Tell whether a firm is what it was when it was read."""
     query = sa.select(firms.c.version).where(firms.c.id == firm.id)
-    return bool((await tx.execute(query)).scalar_one() == firm.version)
+    return bool((await tx.execute(query)).scalar_one_or_none() == firm.version)
 
 
 async def add_priorities(tx: Transaction, firm: Firm, priorities: Iterable[int]) -> None:

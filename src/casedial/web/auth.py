@@ -13,7 +13,15 @@ from typing import TypeVar
 from litestar.types import HTTPScope
 
 from casedial.domain.cases import Caller, CasesUnreadable, Firm, StatusesStale
-from casedial.domain.errors import KeyMistyped, KeyRevoked, KeyUnknown, RateLimited, ScopeNotAllowed, StorageUnavailable
+from casedial.domain.errors import (
+    FirmNotFound,
+    KeyMistyped,
+    KeyRevoked,
+    KeyUnknown,
+    RateLimited,
+    ScopeNotAllowed,
+    StorageUnavailable,
+)
 from casedial.domain.keys import Scope
 from casedial.service import calling
 from casedial.service.keys import digest
@@ -57,7 +65,7 @@ class Authenticator:
         self._rates.check(wanted)
         key = await self._found.ask(wanted)
         if key is None:
-            raise KeyUnknown("No firm of this server knows this key.")
+            raise _unknown()
         if key.revoked_at:
             raise KeyRevoked("This key was revoked; ask the firm for a new one.")
         client = scope["client"]
@@ -114,13 +122,20 @@ class Authenticator:
         """Return a firm as it is at this version, or as it is later."""
         cached = self._firms.get(firm_id)
         if cached is None or cached[0] != version:
-            async with self._store.read() as tx:
-                cached = self._firms[firm_id] = await firms.load(tx, firm_id)
+            try:
+                async with self._store.read() as tx:
+                    cached = self._firms[firm_id] = await firms.load(tx, firm_id)
+            except FirmNotFound:  # its keys went with it, in one transaction
+                raise _unknown() from None
         return cached[1]
 
 
 def _unreadable() -> RuntimeError:
     return RuntimeError("The row of a key cannot be read.")
+
+
+def _unknown() -> KeyUnknown:
+    return KeyUnknown("No firm of this server knows this key.")
 
 
 def require(caller: Caller, *scopes: Scope) -> None:
