@@ -68,7 +68,7 @@ async def test_migrate_tells_what_it_did(empty_url: str) -> None:
 async def test_several_processes_start_on_one_empty_database(empty_url: str) -> None:
     commands = [
         asyncio.create_subprocess_exec(
-            CASEDIAL, "firm", "add", f"Firm {number}", "--time-zone", "UTC", "--database-url", empty_url,
+            CASEDIAL, "firm", "add", f"Firm {number}", "--time-zone", "UTC", "--yes", "--database-url", empty_url,
             stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         for number in range(4)

@@ -33,21 +33,25 @@ DatabaseUrl = Annotated[
     typer.Option("--database-url", help="The database; by default CASEDIAL_DATABASE_URL.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to standard output.")]
+MayMake = Annotated[bool, typer.Option("--yes", help="Put casedial's tables into an empty PostgreSQL database.")]
 FirmName = Annotated[str, typer.Option("--firm", help="The firm's name.", show_default=False)]
 
 err = Console(stderr=True, highlight=False)
 
 
 def run(
-    work: Callable[[Store], Awaitable[T]], database_url: str | None, as_json: bool = False, prepare: bool = True
+    work: Callable[[Store], Awaitable[T]],
+    database_url: str | None,
+    as_json: bool = False,
+    prepare: Callable[[Store], Awaitable[None]] | None = schema.prepare,
 ) -> T:
-    """Open the database, made and migrated where that is due, do the work, close it; show an error and exit 1."""
+    """Open the database, prepared where that is due, do the work, close it; show an error and exit 1."""
 
     async def main() -> T:
         store = Store(settings_from(database_url=database_url).database_url)
         try:
             if prepare:
-                await schema.prepare(store)
+                await prepare(store)
             return await work(store)
         finally:
             await store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from casedial.cli.common import (
     AsJson,
     DatabaseUrl,
+    MayMake,
     Row,
     change,
     count,
@@ -25,7 +27,7 @@ from casedial.domain.errors import InvalidSetting
 from casedial.service import calling
 from casedial.service import firms as service
 from casedial.service.removal import Removed, count_firm, remove_firm
-from casedial.storage import firms
+from casedial.storage import firms, schema
 from casedial.storage.engine import Store, Transaction
 
 app = typer.Typer(help="Law firms.", no_args_is_help=True)
@@ -56,6 +58,7 @@ def add(
     name: Name,
     time_zone: TimeZone,
     default_records: DefaultRecords = service.DEFAULT_RECORDS,
+    yes: MayMake = False,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -64,7 +67,7 @@ def add(
     async def work(tx: Transaction) -> Firm:
         return await service.add_firm(tx, name, time_zone, datetime.now(UTC), default_records)
 
-    firm = change(work, database_url, as_json)
+    firm = run(lambda store: store.transact(work), database_url, as_json, partial(schema.make, yes=yes))
     if as_json:
         show_json(_row(firm))
     else:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import socket
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from casedial.cli import sample
-from casedial.cli.common import AsJson, DatabaseUrl, count, err, fail, run, show_json
+from casedial.cli.common import AsJson, DatabaseUrl, MayMake, count, err, fail, run, show_json
 from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.settings import Settings, settings_from
 from casedial.storage import backup as storage_backup
 from casedial.storage import schema
 from casedial.storage.engine import Store
 from casedial.web import server
+
+_PORTS = 100  # that the demo tries
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="The port to listen on.", show_default=False)]
@@ -31,7 +35,8 @@ def _read_settings(**overrides: Any) -> Settings:
         fail(error)
 
 
-def _check_port(settings: Settings) -> None:
+def _cannot_listen(settings: Settings) -> InvalidSetting | None:
+    """Return why the server cannot listen where it is to; None where it can."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,7 +45,21 @@ def _check_port(settings: Settings) -> None:
         except OSError as error:
             advice = " Stop what listens there, or take another --port." if error.errno == errno.EADDRINUSE else ""
             where = f"{settings.host}:{settings.port}"
-            fail(InvalidSetting(f"Cannot listen on {where}: {error.strerror or error}.{advice}"))
+            return InvalidSetting(f"Cannot listen on {where}: {error.strerror or error}.{advice}")
+    return None
+
+
+def _where_it_can_listen(settings: Settings, choose: bool) -> Settings:
+    """Return settings with a port that is free: the next one, where the administrator named none."""
+    trouble = _cannot_listen(settings)
+    for port in range(settings.port + 1, settings.port + _PORTS) if trouble and choose else ():
+        other = replace(settings, port=port)
+        if _cannot_listen(other) is None:
+            _warn(f"Port {settings.port} is taken by another program; the demo listens on {port} instead.")
+            return other
+    if trouble:
+        fail(trouble)
+    return settings
 
 
 def _warn(caution: str | None) -> None:
@@ -49,15 +68,23 @@ def _warn(caution: str | None) -> None:
         err.print(caution, markup=False, soft_wrap=True)
 
 
-def serve(host: Host = None, port: Port = None, workers: Workers = None, database_url: DatabaseUrl = None) -> None:
-    """Serve the API. An empty database is made ready first; a SQLite file is migrated, too."""
+def serve(
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    yes: MayMake = False,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Serve the API. A SQLite file is made and migrated first where that is due."""
     settings = _read_settings(host=host, port=port, workers=workers, database_url=database_url)
-    _check_port(settings)
+    if trouble := _cannot_listen(settings):
+        fail(trouble)
 
     async def look(store: Store) -> str | None:
         return store.caution
 
-    _warn(run(look, settings.database_url))  # prepares the database, too, or says why not
+    # which prepares the database, too, or says why not
+    _warn(run(look, settings.database_url, prepare=partial(schema.make, yes=yes)))
     server.serve(
         settings,
         lambda: err.print(
@@ -77,6 +104,7 @@ def demo(
         str | None,
         typer.Option("--database-url", help="Keep the sample here; by default in a file that the end removes."),
     ] = None,
+    yes: MayMake = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve a sample firm, and print a key and a line to paste for each method."""
@@ -84,9 +112,9 @@ def demo(
         url = database_url or f"sqlite:///{folder}/demo.db"
         log_level = "error" if as_json else None  # the log goes to standard output, too
         settings = _read_settings(host=host, port=port, workers=workers, database_url=url, log_level=log_level)
-        _check_port(settings)
+        settings = _where_it_can_listen(settings, choose=port is None)
         with err.status(f"Making {cases} sample cases"):
-            made = run(lambda store: sample.make(store, cases), url, as_json)
+            made = run(lambda store: sample.make(store, cases), url, as_json, partial(schema.make, yes=yes))
         _warn(Store(url).caution)
         server.serve(settings, lambda: sample.introduce(made, settings, as_json))
 
@@ -97,7 +125,7 @@ def migrate(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     async def work(store: Store) -> schema.SchemaState:
         return await schema.migrate(store)
 
-    before = run(work, database_url, as_json, prepare=False)
+    before = run(work, database_url, as_json, prepare=None)
     if as_json:
         show_json({"before": before.current, "now": before.head})
     elif before.at_head:
@@ -116,7 +144,7 @@ def backup(
     async def work(store: Store) -> int:
         return await storage_backup.write(store, file)
 
-    size = run(work, database_url, as_json, prepare=False)
+    size = run(work, database_url, as_json, prepare=None)
     if as_json:
         show_json({"file": str(file), "bytes": size})
     else:

@@ -48,6 +48,7 @@
      │    ├── StatusNotFound
      │    ├── StatusExists
      │    ├── StatusHasRole
+     │    ├── DatabaseMissing          there is none yet, or an empty one
      │    ├── SchemaNewer              the database was made by a newer casedial
      │    ├── InvalidSetting           a value that cannot be used
      │    └── EndedHalfway             some of it is done
@@ -274,6 +275,10 @@ class StatusExists(OperatorError):
 
 class StatusHasRole(OperatorError):
     title = "The status has a role"
+
+
+class DatabaseMissing(OperatorError):
+    title = "There is no database of casedial yet"
 
 
 class SchemaNewer(OperatorError):

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from casedial.domain.errors import InvalidSetting, SchemaBehind, SchemaNewer
+from casedial.domain.errors import DatabaseMissing, InvalidSetting, SchemaBehind, SchemaNewer
 from casedial.storage import sqlite
 from casedial.storage.engine import Database, Store, Transaction
 
 _MIGRATION_LOCK = 0x6361736564  # "cased", of PostgreSQL's advisory locks
 _POLL_SECONDS = 0.2
+_WHICH = "See that --database-url or CASEDIAL_DATABASE_URL names the right one"
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = sa.text("SELECT version_num FROM alembic_version FOR UPDATE SKIP LOCKED")
 
@@ -135,11 +136,29 @@ def _refuse_foreign(connection: sa.Connection) -> None:
 
 
 async def prepare(store: Store) -> None:
-    """Make an empty database ready and migrate a SQLite file.
+    """See that the database is there and at head; a SQLite file is migrated.
 
-    Raises SchemaBehind for PostgreSQL behind head, SchemaNewer and InvalidSetting.
+    Raises DatabaseMissing, SchemaBehind for PostgreSQL behind head, SchemaNewer and InvalidSetting.
     """
-    store.make_file()
+    await _prepare(store, makes=False)
+
+
+async def make(store: Store, yes: bool) -> None:
+    """Like ``prepare``, but make what is missing: in PostgreSQL, where it may be meant for others, after a yes.
+
+    Raises DatabaseMissing, SchemaBehind, SchemaNewer and InvalidSetting.
+    """
+    await _prepare(store, makes=yes or store.path is not None)
+
+
+async def _prepare(store: Store, makes: bool) -> None:
+    if makes:
+        store.make_file()
+    elif store.path and not (store.path.exists() and store.path.stat().st_size):
+        raise DatabaseMissing(
+            f"There is no database at {store.path} yet. {_WHICH}; casedial serve, casedial firm add and casedial "
+            "migrate make a new one."
+        )
     await store.refuse_pooler()
     async with store.read() as tx:
         found = await state(tx)
@@ -149,5 +168,10 @@ async def prepare(store: Store) -> None:
     if store.database is Database.POSTGRESQL and found.current is not None:
         raise SchemaBehind(
             f"The database is at revision {found.current}, this casedial needs {found.head}: run casedial migrate."
+        )
+    if found.current is None and not makes:
+        raise DatabaseMissing(
+            f"The database has no tables of casedial. {_WHICH}; casedial migrate, or --yes with casedial serve, demo "
+            "or firm add, puts them in."
         )
     await migrate(store)
