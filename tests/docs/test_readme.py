@@ -19,7 +19,8 @@ def test_the_first_integration_works_when_pasted(tmp_path: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     assert len(blocks) == 2
     port = str(free_port())
-    script = "\n".join(blocks).replace("8000", port).replace("casedial serve", f"casedial serve --port {port}")
+    script = "\n".join(blocks).replace("8080", port)
+    assert "8000" not in script  # where the demo listens
     script += '\ncasedial cases show 7 --firm "Lex & Partners"\nkill $SERVER; wait $SERVER\n'
     environment = {**os.environ, "PATH": f"{CASEDIAL.parent}:{os.environ['PATH']}"}
     environment.pop("CASEDIAL_DATABASE_URL", None)

@@ -24,6 +24,7 @@ ENOUGH = 1000
 FIELDS = ("CaseID", "Campaign", "CaseGroup", "Records", "Auto-change", "Status", "NextCall", "Attempts", "Disposition")
 FIELDS += ("Note", "Phone", "ClaimID", "Seconds", "Cases", "Unheard-Of")
 HEADERS = ("X-ApiKey", "X-Claim-Id", "Idempotency-Key", "Content-Type", "User-Agent", "X-Forwarded-For", "X-Request-Id")
+HEADERS += ("X-Claim-Seconds", "X-Strict")
 GOOD: dict[str, Any] = {"CaseID": 1, "Phone": "4025550001", "Note": "n", "Attempts": 1, "Records": 1, "Auto-change": 1}
 
 

@@ -93,6 +93,10 @@ def _good(draw: random.Random, odd: float = 0.0, cases: range = words.OWN_CASES)
         draft.headers.append(b"Idempotency-Key: k%d" % draw.randrange(10**9))
     if method == "UpdateCaseStatus" and draw.random() < 0.3:
         draft.headers.append(b"X-Claim-Id: " + words.LIVE_CLAIM.encode())
+    if method in ("GetCasesToDial", "UpdateCaseStatus") and draw.random() < 0.1:
+        draft.headers.append(b"X-Claim-Seconds: %d" % draw.choice((10, 60, 604_800)))
+    if draw.random() < 0.05:
+        draft.headers.append(b"X-Strict: " + draw.choice((b"true", b"false")))
     if form:
         _place_form(draw, draft, b"&".join(_name(draw, name, odd) + b"=" + value for name, value in fields))
     else:

@@ -167,7 +167,9 @@ VERBS = (
 # After the verb. Names of methods stand for themselves.
 ODD_PATHS = (
     *(b"/", b"//", b"/.", b"/..", b"/docs", b"/docs/", b"/docs/errors", b"/docs/start.js", b"/metrics", b"/healthz"),
-    *(b"/readyz",),
+    *(b"/readyz", b"/v1", b"/v1/", b"/v1/firm", b"/v1/firm/", b"/v1/firm?x=%00", b"/v1/firm?Name=Other", b"/V1/FIRM"),
+    *(b"/v1/firm/1", b"/v1/firms", b"/v1/cases//explain", b"/v1/cases/%00/explain", b"/v1/cases/1/explain?x=1"),
+    *(b"/v1/cases/" + b"9" * 400 + b"/explain", b"/v1/preflight?Campaign=%ff", b"/v1/preflight?Compaign=x"),
     *(b"/openapi.json", b"/openapi.json/", b"/schema", b"/favicon.ico", b"*", b"", b"x", b"?", b"/?", b"/#", b"/;"),
     *(b"/%", b"/%zz"),
     *(b"/docs/assets", b"/docs/assets/", b"/docs/assets/%00", b"/docs/assets/\xff", b"/docs/assets/%ff"),
@@ -224,6 +226,11 @@ ODD_HEADERS = (
     *(b'Idempotency-Key: "x"', b"Idempotency-Key: " + b"k" * 9_000),
     *(b"X-Claim-Id:", b"X-Claim-Id: \xff", b"X-Claim-Id: x", *(b"X-Claim-Id: " + uuid.encode() for uuid in _UUIDS)),
     *(b"X-Claim-Id: a\r\nX-Claim-Id: b", b"X-Claim-Id: " + b"0" * 9_000),
+    *(b"X-Claim-Seconds:", b"X-Claim-Seconds: 60", b"X-Claim-Seconds: 9", b"X-Claim-Seconds: 604801"),
+    *(b"X-Claim-Seconds: \xff", b"X-Claim-Seconds: -1", b"X-Claim-Seconds: 1e9", b"X-Claim-Seconds: " + b"9" * 5_000),
+    *(b"X-Claim-Seconds: 60\r\nX-Claim-Seconds: 70", b"X-Claim-Seconds: 6 0", b"X-Claim-Seconds: 60.0"),
+    *(b"X-Strict:", b"X-Strict: true", b"X-Strict: 1", b"X-Strict: FALSE", b"X-Strict: \xff", b"X-Strict: maybe"),
+    *(b"X-Strict: true\r\nX-Strict: false", b"X-Strict: " + b"t" * 9_000),
 )  # fmt: skip
 # These change how a message is read to its end, or who reads it: never among others on one connection.
 FRAMING_HEADERS = (

@@ -75,9 +75,9 @@ class Job:
 
 def _get_cases_to_dial(call: Call) -> Job:
     query, cut = requests.dial_query(call.document, call.caller.firm)
+    query = replace(query, seconds=call.claim_seconds)
     if query.auto_change:
         require(call.caller, Scope.DIAL)
-        query = replace(query, seconds=call.claim_seconds)
 
     def show(case: Case) -> CaseReply:
         return case_reply(case, call.caller.firm.zone)

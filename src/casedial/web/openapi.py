@@ -116,7 +116,7 @@ _REQUEST_HEADERS: dict[str, Schema] = {
     },
     "X-Strict": {
         "description": "Refuse a request that has a parameter nothing asks for (400, `UnknownParameter`).",
-        "schema": {"type": "boolean", "default": False},
+        "schema": {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[01])?$", "default": "false"},
     },
 }
 
