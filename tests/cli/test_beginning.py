@@ -17,10 +17,9 @@ from tests.servers import CASEDIAL, Server
 READS = [
     ("firm", "list"),
     ("key", "list"),
-    ("status", "list", "--firm", "Lex"),
+    ("status", "list", "--firm", "Lex", "--type", "campaign"),
     ("campaign", "list", "--firm", "Lex"),
     ("cases", "show", "7", "--firm", "Lex"),
-    ("cases", "export", "--firm", "Lex"),
     ("rules", "list"),
     ("explain", "7", "--firm", "Lex"),
     ("preflight", "--firm", "Lex"),

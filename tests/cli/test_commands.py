@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 from typer.testing import CliRunner
 
 from casedial.cli import app
@@ -21,6 +20,7 @@ from casedial.domain.cases import Note, Role
 from casedial.storage import claims, notes
 from casedial.storage.claims import Claimant
 from casedial.storage.queues import DueFilter
+from tests.commands import whole
 from tests.conftest import NOW, Office
 from tests.servers import CASEDIAL
 
@@ -319,7 +319,7 @@ def test_every_command_has_help() -> None:
             else:
                 yield f"{path} {name}", command
 
-    commands = dict(leaves(typer.main.get_command(app), "casedial"))
+    commands = dict(leaves(whole(), "casedial"))
     assert len(commands) >= 18
     for path, command in commands.items():
         assert command.help, path

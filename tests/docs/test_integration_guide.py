@@ -66,7 +66,8 @@ async def test_it_dials_reports_and_gives_back(database_url: str, office: Office
         dialer = start(slow)
         await until(office, 1)
         dialer.terminate()
-        assert await asyncio.to_thread(dialer.wait, PATIENCE) == 0
+        await asyncio.to_thread(dialer.communicate, timeout=PATIENCE)
+        assert dialer.returncode == 0
         assert await reported(office) < set(CASES)  # those it had not dialed yet went back
         assert {await office.role(number) for number in CASES} == {Role.TO_DIAL}
         reasons = {change.reason for number in CASES for change in await office.changes(number)}

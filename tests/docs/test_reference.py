@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-import casedial.cli
 from casedial.domain.errors import OperatorError, every_error
 from casedial.settings import Settings, variable
 from casedial.web.api import METHODS
 from casedial.web.openapi import document
 from casedial.web.problems import status_of
+from tests.commands import whole
 from tests.web.test_examples import GET_CASE_INFO, GET_CASES_TO_DIAL, UPDATE_CASE_STATUS
 
 ROOT = Path(__file__).parents[2]
@@ -51,12 +50,11 @@ def anchors(page: Path) -> set[str]:
 
 def commands(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
     """Every command by its whole name, with all spellings of its options."""
-    root = command is None
-    command = command or typer.main.get_command(casedial.cli.app)
+    command = command or whole()
     options = [spelling for p in command.params if p.param_type_name == "option" for spelling in p.opts]
     yield " ".join(("casedial", *path)), options
     for name, child in getattr(command, "commands", {}).items():
-        yield from commands(casedial.cli.load(name) if root else child, (*path, name))
+        yield from commands(child, (*path, name))
 
 
 @pytest.mark.parametrize("name", [setting.name for setting in fields(Settings)])

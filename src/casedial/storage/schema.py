@@ -162,6 +162,8 @@ async def _prepare(store: Store, makes: bool) -> None:
     await store.refuse_pooler()
     async with store.read() as tx:
         found = await state(tx)
+        if found.current is None:
+            await tx.run_sync(_refuse_foreign)
     if found.at_head:
         return
     _refuse_newer(found)
