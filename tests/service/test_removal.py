@@ -25,7 +25,7 @@ from casedial.storage.engine import Store
 from casedial.storage.tables import cases, keys, metadata, statuses
 from tests.conftest import NOW, Api, Office, assert_problem, make_office
 
-NOT_OF_FIRMS = {"bans", "acknowledgements"}
+NOT_OF_FIRMS = {"bans", "overrides", "acknowledgements"}
 
 
 async def fill(office: Office, http: httpx.AsyncClient) -> None:

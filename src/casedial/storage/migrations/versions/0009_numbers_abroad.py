@@ -9,7 +9,7 @@ from alembic import op
 from casedial.domain.cases import Case, Phone
 from casedial.domain.phones import is_fax, key_of, split
 from casedial.storage.cases import numbers_of
-from casedial.storage.schema import columns_of, end_step
+from casedial.storage.migrating import columns_of, end_step
 
 revision = "0009"
 down_revision = "0008"
