@@ -34,7 +34,7 @@ COMMANDS = {
     "status": ("statuses", "app", "A firm's statuses, of each of the four types."),
     "campaign": ("campaigns", "app", "What a firm decided for one campaign."),
     "cases": ("cases", "app", "Cases: in and out of files, one whole, many at once, gone for good."),
-    "rules": ("rules", "app", "Calling rules, and bans of states."),
+    "rules": ("rules", "app", "Calling rules: bans of states, overrides of rows, where ZIP codes are."),
     "dnc": ("do_not_call", "app", "The do-not-call list of a firm: numbers and cases that are never given out."),
     "reports": ("reports", "app", "What dialers reported."),
     "demo": ("serve", "demo", "Serve a sample firm, and print a key and a line to paste for each method."),
