@@ -14,14 +14,16 @@ import sqlalchemy as sa
 
 from casedial.domain.calling import Listing
 from casedial.domain.errors import FirmNotFound
+from casedial.domain.refused import Refusal
 from casedial.domain.rules import Purpose
 from casedial.service import do_not_call
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm, rename_firm
 from casedial.service.keys import LimitChange, add_key
 from casedial.service.removal import remove_firm
-from casedial.storage import removal
+from casedial.storage import refused, removal
 from casedial.storage.engine import Store
+from casedial.storage.refused import Refused
 from casedial.storage.tables import cases, keys, metadata, statuses
 from tests.conftest import NOW, Api, Office, assert_problem, make_office
 
@@ -41,8 +43,15 @@ async def fill(office: Office, http: httpx.AsyncClient) -> None:
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Disposition": "Busy"})
     await api.post("AddCaseNote", {"CaseID": 2, "Note": "n"})
     async with office.store.write() as tx:
+        await refused.keep(tx, refusals(firm.id), NOW)
+    async with office.store.write() as tx:
         firm = await open_firm(tx, office.name, lock=True)
         await do_not_call.add(tx, firm, [Listing(datetime.now(UTC).date(), "a test", number="4025550005")])
+
+
+def refusals(firm_id: int) -> Refused:
+    refusal = Refusal(1, "UnknownStatus", "Status", "Gone")
+    return Refused({firm_id: [(NOW, 1, refusal)]}, {(firm_id, 1, refusal.code): 1})
 
 
 async def rows_of(store: Store, firm_id: int) -> dict[str, int]:
@@ -187,6 +196,18 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_what_was_refused_for_it_is_kept_no_more(office: Office, other_office: Office, store: Store) -> None:
+    """A server writes refused reports a moment later: those of a firm that is gone are dropped, others are kept."""
+    gone, stays = (await office.firm()).id, (await other_office.firm()).id
+    await remove_firm(store, office.name)
+    late, other = refusals(gone), refusals(stays)
+    async with store.write() as tx:
+        await refused.keep(tx, late, NOW)
+        await refused.keep(tx, Refused({**late.last, **other.last}, {**late.counts, **other.counts}), NOW)
+    assert (await rows_of(store, stays))["refused_reports"] == 1
+    assert (await rows_of(store, gone))["refused_reports"] == 0
 
 
 async def test_a_renamed_firm_is_the_same(api: Api, office: Office, other_office: Office, store: Store) -> None:

@@ -46,7 +46,11 @@ COMMANDS = {
         "Write a consistent copy while the server runs: a SQLite file, or pg_dump's custom format.",
     ),
     "doctor": ("doctor", "doctor", "Look the database over and say what to do."),
-    "purge": ("retention", "purge", "Remove notes, claims and history that are over, older than a firm keeps them."),
+    "purge": (
+        "retention",
+        "purge",
+        "Remove notes, claims, history and refused reports that are over, older than a firm keeps them.",
+    ),
     "explain": (
         "rules",
         "explain",

@@ -13,7 +13,6 @@ from casedial.cli.common import (
     DatabaseUrl,
     MayMake,
     Row,
-    change,
     count,
     err,
     fail,

@@ -34,19 +34,26 @@ class Refused:
 
 
 async def keep(tx: Transaction, refused: Refused, now: datetime) -> None:
-    """Keep it, and forget what is too much by it: however many there are, no firm has more than ``KEPT`` afterwards."""
+    """Keep it, and forget what is too much by it: however many there are, no firm has more than ``KEPT`` afterwards.
+
+    What is of a firm that was deleted meanwhile is dropped.
+    """
+    days = await _today(tx, {firm_id for firm_id, _, _ in refused.counts}, now)
     rows = [
         (firm_id, key_id, refusal.case_id, refusal.code, refusal.field, refusal.value, at)
         for firm_id, some in sorted(refused.last.items())
         for at, key_id, refusal in some
+        if firm_id in days
     ]
+    if not days:
+        return
     await bulk.insert(tx, refused_reports, _COLUMNS, rows)
-    days = await _today(tx, {firm_id for firm_id, _, _ in refused.counts}, now)
     insert = (sqlite if tx.database is Database.SQLITE else postgresql).insert(refused_days)
     more = {"reports": refused_days.c.reports + insert.excluded.reports}
     counted = [
         {"firm_id": firm_id, "day": days[firm_id], "key_id": key_id, "code": code, "reports": reports}
         for (firm_id, key_id, code), reports in sorted(refused.counts.items())  # two servers must not deadlock
+        if firm_id in days
     ]
     await tx.execute(insert.on_conflict_do_update(index_elements=list(refused_days.primary_key), set_=more), counted)
     for firm_id, today in sorted(days.items()):
@@ -55,7 +62,9 @@ async def keep(tx: Transaction, refused: Refused, now: datetime) -> None:
 
 
 async def _today(tx: Transaction, firm_ids: set[int], now: datetime) -> dict[int, date]:
+    """Return which day it is in these firms, kept from being deleted until the end of the transaction."""
     zones = sa.select(firms.c.id, firms.c.time_zone).where(tx.among(firms.c.id, sorted(firm_ids)))
+    zones = zones.order_by(firms.c.id).with_for_update(read=True, key_share=True)
     return {row.id: now.astimezone(ZoneInfo(row.time_zone)).date() for row in await tx.execute(zones)}
 
 
