@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from pathlib import Path
 
@@ -89,3 +90,35 @@ class _Demo(Server):
         super().__init__("", "--cases", "200", command=(str(CASEDIAL), "demo"), CASEDIAL_PORT=str(taken))
         self._command = [part for part in self._command if part not in ("--port", str(self.port))]
         self.url = f"http://127.0.0.1:{taken + 1}"
+
+
+# The URL, as people write it.
+
+UNREACHABLE = {
+    "no such host": ("postgresql://u:secret@no.such.host.invalid/x", "PostgreSQL at no.such.host.invalid:"),
+    "nobody there": ("postgresql://u:secret@127.0.0.1:{free}/x", "PostgreSQL at 127.0.0.1:{free}:"),
+    "a # in the password": ("postgresql://casedial:top#secret@127.0.0.1/x", "The host that was tried is 'casedial'."),
+    "a / in the password": ("postgresql://casedial:top/secret@127.0.0.1/x", "The host that was tried is 'casedial'."),
+    "a ? in the password": ("postgresql://casedial:top?secret@127.0.0.1/x", "The host that was tried is 'casedial'."),
+    "an @ in the password": ("postgresql://u:se@cret@127.0.0.1:{free}/x", "PostgreSQL at 127.0.0.1:{free}:"),
+}
+
+
+@pytest.mark.parametrize("name", UNREACHABLE)
+@pytest.mark.parametrize("command", [("key", "list"), ("doctor",)], ids=" ".join)
+def test_a_database_that_cannot_be_reached(name: str, command: tuple[str, ...]) -> None:
+    url, said = (text.replace("{free}", port) for port in [str(free_port())] for text in UNREACHABLE[name])
+    told = Casedial(url, Path()).run(*command, "--json", status=1 if command[0] == "key" else 2)
+    shown = json.loads(told.stdout)
+    message = shown["error"]["message"] if "error" in shown else str(shown["findings"])
+    assert said in message
+    assert "%40 %23 %2F" in message
+    for secret in ("secret", "cret", "top", "asyncpg", "sqlalchemy", "Error", "class"):
+        assert secret not in message, message
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+def test_a_wrong_name_of_a_database(database_url: str) -> None:
+    told = Casedial(f"{database_url}_not", Path()).json("key", "list", status=1)["error"]["message"]
+    assert "does not exist" in told
+    assert "Error" not in told

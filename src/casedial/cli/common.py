@@ -53,6 +53,9 @@ def run(
             if prepare:
                 await prepare(store)
             return await work(store)
+        except StorageUnavailable as error:
+            error.told = f"{error.told} {store.advice(error)}".strip()
+            raise
         finally:
             await store.close()
 
@@ -99,8 +102,8 @@ def show_error(error: CasedialError) -> None:
 
 def _told(error: CasedialError) -> str:
     """Return what an error says, with what the database said where it was the database."""
-    if isinstance(error, StorageUnavailable) and error.cause != error.detail:
-        return f"The database cannot be used: {error.cause}"
+    if isinstance(error, StorageUnavailable) and error.told != error.detail:
+        return f"The database cannot be used: {error.told}"
     cause = error.__cause__
     if isinstance(error, EndedHalfway) and cause is not None:
         first = _told(cause) if isinstance(cause, CasedialError) else f"A fault in casedial: {cause!r}."

@@ -300,9 +300,10 @@ class SchemaBehind(CasedialError):
 class StorageUnavailable(CasedialError):
     title = "The database cannot answer now"
 
-    def __init__(self, detail: str, cause: str | None = None) -> None:
+    def __init__(self, detail: str, cause: str | None = None, told: str | None = None) -> None:
         super().__init__(detail)
         self.cause = cause or detail  # for the log: what the database said, and where it is
+        self.told = told or detail  # the same for a person at the shell
 
 
 class TooBusy(CasedialError):

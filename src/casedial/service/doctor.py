@@ -14,7 +14,7 @@ from pathlib import Path
 from casedial.domain.authors import is_own
 from casedial.domain.cases import CasesUnreadable, Firm, Role, Status, StatusType
 from casedial.domain.damage import Damage
-from casedial.domain.errors import CasedialError
+from casedial.domain.errors import CasedialError, StorageUnavailable
 from casedial.domain.rules import Purpose
 from casedial.places import BUILT
 from casedial.service import calling, refused
@@ -63,9 +63,11 @@ async def examine(store: Store) -> list[Finding]:
                 return findings
             findings += [await _clock(tx), *await _claims(tx), *await _campaigns(tx), *await _snapshots(tx)]
             findings += [*await _refused(tx), *await _keys(tx), *await _senseless(tx)]
+    except StorageUnavailable as error:
+        advice = f"See that it runs and that the URL is right. {store.advice(error)}".strip()
+        findings.append(Finding("database", Level.FAILURE, error.told, advice))
     except CasedialError as error:
-        cause = str(error.__cause__ or error.detail).splitlines()[0]
-        findings.append(Finding("database", Level.FAILURE, cause, "See that it runs and that the URL is right."))
+        findings.append(Finding("database", Level.FAILURE, error.detail, "See that the URL is right."))
     return findings
 
 

@@ -316,6 +316,11 @@ class Store:
         """Say what an administrator should know before this database is served, or None."""
         return sqlite.CAUTION if self.database is Database.SQLITE and not sqlite.WAL else None
 
+    def advice(self, error: StorageUnavailable) -> str:
+        """Return what to look at in the URL where no connection could be made; "" where it is not to blame."""
+        of_url = self.database is Database.POSTGRESQL and failures.is_of_url(error)
+        return postgresql.advice(self.url) if of_url else ""
+
     async def refuse_pooler(self) -> None:
         """Raise InvalidSetting where PostgreSQL's sessions are not our own; StorageUnavailable."""
         if self.database is Database.POSTGRESQL:

@@ -60,6 +60,12 @@ def meaning(error: sa.exc.DBAPIError, where: str) -> Exception:
     return unavailable(error, where) if is_away(error) else error
 
 
+def is_of_url(error: BaseException) -> bool:
+    """Tell whether an error may be the fault of the URL: the wrong host, user, password or database."""
+    driver_s = _driver_s(error.__cause__ or error)
+    return isinstance(driver_s, OSError | ValueError) or _state(driver_s).startswith(("28", "3D"))
+
+
 def is_away(error: BaseException) -> bool:
     """Tell whether an error means that the database cannot answer now."""
     lost = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
@@ -77,7 +83,8 @@ def spares_session(error: sa.exc.DBAPIError) -> bool:
 
 
 def _because(error: BaseException, where: str, detail: str) -> StorageUnavailable:
-    said = StorageUnavailable(detail, f"{where}: {_described(error)}")
+    told = f"{where}: {_in_words(error)}"
+    said = StorageUnavailable(detail, f"{where}: {_described(error)}", told)
     said.__cause__ = error
     return said
 
@@ -90,6 +97,17 @@ def _described(error: BaseException) -> str:
         return name
     said = next(iter(str(driver_s).splitlines()), "")[:_SHOWN]
     return ": ".join(filter(None, (_state(error), name, said)))
+
+
+def _in_words(error: BaseException) -> str:
+    """Return what the driver said without what only its makers know."""
+    driver_s = _driver_s(error)
+    if isinstance(driver_s, ValueError):
+        return "the URL cannot be read."
+    if isinstance(driver_s, TimeoutError):
+        return "no answer in time."
+    said = getattr(driver_s, "strerror", None) or next(iter(str(driver_s).splitlines()), "") or "it does not say why"
+    return f"{said[:_SHOWN].rstrip('.')}."
 
 
 def _driver_s(error: BaseException) -> BaseException:

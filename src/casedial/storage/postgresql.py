@@ -148,6 +148,16 @@ def hosts_of(url: str) -> str:
     return f"PostgreSQL at {','.join(filter(None, hosts)) or asked.get('host') or 'its default address'}"
 
 
+def advice(url: str) -> str:
+    """Return what to look at in a URL by which PostgreSQL cannot be reached; "" where that is nothing."""
+    before, hosts, after = _split(url)
+    torn = "@" in after  # of a password that is not encoded: what seems to be the host is something else
+    if not torn and ":" not in before.partition("://")[2]:
+        return ""
+    tried = f"The host that was tried is {hosts[0].partition(':')[0]!r}. " if torn else ""
+    return f"{tried}In a password @ # / ? : % are written %40 %23 %2F %3F %3A %25."
+
+
 def without_password(url: str) -> tuple[str, str | None]:
     """Return a URL as libpq's programs take it, which other users of the machine may see, and its password."""
     before, hosts, after = _split(url)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from casedial.storage.schema import columns_of, end_step
+from casedial.storage.migrating import columns_of, end_step
 
 revision = "0011"
 down_revision = "0010"
