@@ -27,7 +27,7 @@ from casedial.storage.refused import Refused
 from casedial.storage.tables import cases, keys, metadata, statuses
 from tests.conftest import NOW, Api, Office, assert_problem, make_office
 
-NOT_OF_FIRMS = {"bans", "overrides", "acknowledgements"}
+NOT_OF_FIRMS = {"bans", "overrides", "acknowledgements", "duties"}
 
 
 async def fill(office: Office, http: httpx.AsyncClient) -> None:
