@@ -107,7 +107,8 @@ def _in_words(error: BaseException) -> str:
     if isinstance(driver_s, TimeoutError):
         return "no answer in time."
     said = getattr(driver_s, "strerror", None) or next(iter(str(driver_s).splitlines()), "") or "it does not say why"
-    return f"{said[:_SHOWN].rstrip('.')}."
+    name = getattr(driver_s, "sqlite_errorname", None)  # which sqlite.org explains
+    return f"{name}: {said[:_SHOWN]}" if name else f"{said[:_SHOWN].rstrip('.')}."
 
 
 def _driver_s(error: BaseException) -> BaseException:
