@@ -92,6 +92,6 @@ def test_the_loop_over_sqlite_claims_as_casedial_does(
     room = tmp_path_factory.mktemp("lite")
     monkeypatch.setattr(lite, "ROOM", room)
     monkeypatch.setattr(lite, "WORK", room / "work.db")
-    lite._copy(lite.ensure(server, data.DataSet(4000)))
+    lite.copy(lite.ensure(server, data.DataSet(4000)))
     assert lite._loop(RECORDS, 0.02).calls > 0  # not so long that a campaign of so few cases runs dry
     assert lite._judged(RECORDS) > 0
