@@ -112,6 +112,19 @@ async def test_a_schema_that_is_out_of_sight_for_a_while(service: Service) -> No
     assert service.is_ready()
 
 
+async def test_a_database_that_takes_no_connections_for_a_while(service: Service) -> None:
+    """As an administrator has it who is about to rename it."""
+    service.postgres.execute(f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS false")
+    service.end_connections()
+    await asyncio.sleep(0.2)
+    assert {reply.status_code for reply in all_at_once(service, 12)} == {503}
+    assert not service.is_ready()
+    service.postgres.execute(f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS true")
+    await asyncio.sleep(0.2)
+    service.resume()
+    assert service.is_ready()
+
+
 @pytest.fixture(scope="module")
 def silence(ground: Service) -> Iterator[Silence]:
     with Silence(ground.postgres.port) as proxy:

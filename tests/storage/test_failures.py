@@ -130,6 +130,24 @@ def test_what_is_simply_run_again(state: str) -> None:
     assert isinstance(failures.meaning(of_postgresql(state), ""), TransactionEnded)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        of_postgresql("55000"),  # the database takes no connections for a while: ALTER DATABASE … ALLOW_CONNECTIONS false
+        of_postgresql("42P01"),
+        asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
+    ],
+    ids=["55000", "42P01", "ended while it began"],
+)
+def test_whatever_keeps_a_connection_from_being_made_is_no_fault(error: Exception) -> None:
+    assert isinstance(failures.unconnected(error, "PostgreSQL at db:5432"), StorageUnavailable)
+
+
+def test_a_fault_of_ours_stays_one_while_a_connection_is_made() -> None:
+    error = KeyError("process")
+    assert failures.unconnected(error, "PostgreSQL at db:5432") is error
+
+
 def of_sqlite(name: str) -> sa.exc.DBAPIError:
     error = sqlite.OperationalError("what it says")
     error.sqlite_errorname = f"SQLITE_{name}"

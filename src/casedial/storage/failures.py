@@ -26,9 +26,10 @@ _AWAY_IN_SQLITE = frozenset(
     )
 )
 
+# What drivers raise where no connection can be made, through SQLAlchemy or not: whatever the database says then.
 _UNCONNECTED = (
-    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.TargetServerAttributeNotMatched),
-    *(OSError, ValueError),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+    *(asyncpg.TargetServerAttributeNotMatched, sa.exc.DBAPIError, OSError, ValueError),
 )
 _SHOWN = 500  # characters
 
