@@ -133,7 +133,9 @@ def test_what_is_simply_run_again(state: str) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        of_postgresql("55000"),  # the database takes no connections for a while: ALTER DATABASE … ALLOW_CONNECTIONS false
+        of_postgresql(
+            "55000"
+        ),  # the database takes no connections for a while: ALTER DATABASE … ALLOW_CONNECTIONS false
         of_postgresql("42P01"),
         asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
     ],

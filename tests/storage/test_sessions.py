@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from casedial.domain.errors import StorageUnavailable
-from casedial.storage import joining
+from casedial.storage import joining, sessions
 from casedial.storage.engine import Database, Store, Transaction, among
 from casedial.storage.postgresql import PostgresqlSession
 from casedial.storage.sqlite import SqliteSession, dbapi
@@ -338,6 +339,37 @@ async def test_all_are_told_when_there_is_no_session_and_none_can_be_made(
     assert "no more of them" in str(found[0].__cause__)
     maker.works = True
     assert await ids(store) == []
+
+
+async def test_nobody_waits_for_a_database_that_is_silent_longer_than_for_one_connection(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests that come one after the other have several connections begun, of which one is always under way."""
+
+    async def make() -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(sessions, "MAKE_SECONDS", 0.4)
+    monkeypatch.setattr(sessions, "TRY_SECONDS", 0.1)
+    monkeypatch.setattr(store._sessions, "_make", make)
+    monkeypatch.setattr(store._sessions, "_size", 3)
+    async with store.read() as tx:
+        first = tx.session
+    assert first
+    first.end()
+
+    async def ask() -> float:
+        started = time.monotonic()
+        with pytest.raises(StorageUnavailable):
+            await ids(store)
+        return time.monotonic() - started
+
+    asked = []
+    for _ in range(20):
+        asked.append(asyncio.create_task(ask()))
+        await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        assert max(await asyncio.gather(*asked)) < 1.5
 
 
 async def test_a_session_that_comes_too_late_is_not_lost(store: Store) -> None:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _KNOWN = 1000  # statements whose text is kept: more than there are, unless somebody makes them up
 TRY_SECONDS = 2.0  # in which a session that is doubted has to show that it is well
+MAKE_SECONDS = 10.0  # in which a session has to be there
 _AGAIN_SECONDS = 0.5  # after a session could not be made, while there are others
 
 
@@ -319,13 +320,16 @@ class Pool:
             self.start(self._add())
 
     async def _add(self) -> None:
+        started = time.monotonic()
         try:
-            session = await self._make()
+            async with asyncio.timeout(MAKE_SECONDS):
+                session = await self._make()
         except Exception as error:
             self._making -= 1
             self._rests = True
             asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._go_on)
-            if not self._there and not self._making:
+            # Of a database that is silent others are always being made, and wait as long as this one did.
+            if not self._there and (not self._making or time.monotonic() - started > TRY_SECONDS):
                 self._refuse(error)
             return
         except BaseException:
