@@ -167,6 +167,35 @@ async def test_another_file_is_served_after_a_restart(file: Path, settings: dict
     assert notes_in(file).keys() == {"Before.", "Anew."}
 
 
+async def test_the_log_of_the_file_before_destroys_no_copy(file: Path) -> None:
+    """A copy is put in the place of a file whose log stays: told to stop or killed, the server leaves it there."""
+    key, _ = await fill(file)
+    copy = file.with_name("copy")
+    with Server(f"sqlite:///{file}") as server:
+        service = Service(server, key, file)
+        assert service.note("Before.").status_code == 200
+        await asyncio.to_thread(casedial, file, "backup", str(copy), check=True)
+        assert {service.note(f"After {number}.").status_code for number in range(50)} == {200}
+        copy.rename(file)
+        server.stop()
+    log, index = (file.with_name(file.name + ending) for ending in BESIDE[1:])
+    assert log.stat().st_size
+    for command in ("doctor", "serve"):
+        told = await asyncio.to_thread(casedial, file, command)
+        assert told.returncode
+        assert "is the log of another file" in " ".join((told.stdout + told.stderr).split())
+    log.unlink()
+    index.unlink()
+    with Server(f"sqlite:///{file}") as server:
+        assert Service(server, key, file).note("Anew.").status_code == 200
+    assert notes_in(file).keys() == {"Before.", "Anew."}
+
+
+def casedial(file: Path, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+    command = [CASEDIAL, *arguments, "--database-url", f"sqlite:///{file}"]
+    return subprocess.run(command, check=check, capture_output=True, text=True, timeout=60)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 12 MB, in memory, where this machine lets us mount one."""

@@ -37,6 +37,7 @@ REWRITE = "PRAGMA user_version = 0"  # what it was, but written
 BUSY_SECONDS = 10.0  # how long SQLite waits for another process's write
 CLOSE_SECONDS = 2.0
 _ROOM = 4 * 1024 * 1024  # bytes, for a claim of a thousand cases
+_MODE_AT, _IN_WAL_MODE = 18, b"\x02"  # in the header of a file
 HOLD_SECONDS = 0.5  # for which many large writes may keep others from writing
 TURN_SECONDS = 0.12  # that are left to others between two large writes: who waits looks at least every 100 ms
 # Of a connection that writes much: pages of indexes stay in memory (16 MB), and fewer checkpoints copy each of them
@@ -169,6 +170,24 @@ def _replaced(name: str) -> StorageUnavailable:
     )
 
 
+def _refuse_foreign_log(path: Path) -> None:
+    """Raise StorageUnavailable where the log beside a file is another's: SQLite would write it over what is there.
+
+    Such as that of the file before, beside a copy that ``casedial backup`` made: a copy is not in WAL mode.
+    """
+    log = Path(f"{os.path.realpath(path)}-wal")
+    try:
+        if not log.stat().st_size:
+            return
+        with path.open("rb") as file:
+            mode = file.read(_MODE_AT + 1)[_MODE_AT:]
+    except OSError:  # there is none, or SQLite says what is wrong
+        return
+    if mode != _IN_WAL_MODE:
+        advice = "Put both aside, the log and its -shm, and start again."
+        raise StorageUnavailable(f"{log} is the log of another file than {path}, and would destroy it. {advice}")
+
+
 def see_room(path: Path) -> None:
     """Raise StorageUnavailable where the disk is full: a small write may still fit where a large one does not."""
     disk = os.statvfs(path.parent)
@@ -254,6 +273,7 @@ async def wait_for(threads: Iterable[Thread]) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    _refuse_foreign_log(path)
     connection: sqlite3.Connection = dbapi.connect(
         f"file:{quote(str(path))}?mode=rw",
         uri=True,
