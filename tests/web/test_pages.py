@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,9 @@ from openapi_spec_validator import validate
 
 from casedial.domain.cases import StatusType
 from casedial.domain.errors import OperatorError, RequestError, TooLarge, every_error
-from casedial.storage import rules
-from casedial.storage.engine import Store
+from casedial.storage import health, rules, schema
+from casedial.storage.engine import Store, Transaction
+from casedial.web import pages
 from casedial.web.api import METHODS
 from casedial.web.calling import PATHS
 from casedial.web.openapi import document
@@ -165,6 +167,49 @@ async def test_metrics_tell_of_each_list(api: Api, office: Office) -> None:
     assert value["seconds_since_last_claim", str(intake)] < 60
     assert ("cases_due", str(notification)) not in value
     assert "last_claim_" not in text.replace("since_last_claim", "")
+
+
+async def test_metrics_wait_for_no_database(
+    http: httpx.AsyncClient, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are wanted most when it does not answer; what it counted last is shown for as long as it does not fail."""
+    monkeypatch.setattr(pages, "COUNT_SECONDS", 20)
+    await office.add(1)
+    assert "casedial_cases_due{" in (await http.get("/metrics")).text
+    answers = asyncio.Event()
+
+    async def answered(tx: Transaction) -> list[Any]:
+        await answers.wait()
+        raise KeyError("a fault")
+
+    monkeypatch.setattr(health, "answered", answered)
+    monkeypatch.setattr(pages, "COUNT_SECONDS", 0.2)
+    async with asyncio.timeout(5):
+        reply = await http.get("/metrics")
+    assert reply.status_code == 200
+    assert "casedial_cases_due{" in reply.text
+    answers.set()
+    monkeypatch.setattr(pages, "COUNT_SECONDS", 20)
+    reply = await http.get("/metrics")
+    assert reply.status_code == 200
+    assert "casedial_requests_total" in reply.text
+    assert "casedial_cases_due{" not in reply.text
+    assert 'casedial_upkeep_faults_total{chore="metrics"}' in (await http.get("/metrics")).text
+
+
+async def test_ready_says_no_in_time_whatever_hangs(
+    http: httpx.AsyncClient, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ready(store: object) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(5)  # for the transaction to be taken back
+
+    monkeypatch.setattr(pages, "READY_SECONDS", 0.2)
+    monkeypatch.setattr(schema, "ready", ready)
+    async with asyncio.timeout(3):
+        assert_problem(await http.get("/readyz"), 503, "StorageUnavailable")
 
 
 async def test_in_the_dialer_by_an_update_is_a_claim(api: Api, office: Office) -> None:

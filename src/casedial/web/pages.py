@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
@@ -24,12 +25,13 @@ from casedial.domain.errors import (
 )
 from casedial.storage import health, schema
 from casedial.storage.engine import Store
-from casedial.web.observe import Counts, metrics
+from casedial.web.observe import Counts, metrics, note_upkeep_fault
 from casedial.web.openapi import document
 from casedial.web.problems import nothing_here, status_of
 from casedial.wire.replies import encode
 
 READY_SECONDS = 5.0
+COUNT_SECONDS = 2.0  # that metrics wait for the database: a scrape takes ten at most
 _LISTS_SECONDS, _LISTS_SHARE = 15.0, 50  # between two counts of the dial lists: that, or 50 times what one takes
 
 # Swagger UI styles its elements in place; everything else comes from this server's own files.
@@ -109,11 +111,11 @@ def _health(store: Store) -> list[HTTPRouteHandler]:
 
     @get("/readyz")
     async def readyz() -> dict[str, str]:
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                found = await schema.ready(store)
-        except TimeoutError:
-            raise StorageUnavailable(f"The database kept no write within {READY_SECONDS:.0f} s.") from None
+        asking = asyncio.create_task(schema.ready(store))
+        if not await _is_done(asking, READY_SECONDS):
+            asking.cancel()  # and is not waited for: over a connection that is lost that takes as long again
+            raise StorageUnavailable(f"The database kept no write within {READY_SECONDS:.0f} s.")
+        found = asking.result()
         ready = {"status": "ready", "database": store.database, "revision": str(found.current)}
         if found.is_newer:  # not a reason to refuse: every server of before would fall out in the middle of an upgrade
             return {**ready, "detail": "A newer casedial migrated the database. This server goes on; replace it soon."}
@@ -131,17 +133,52 @@ def _health(store: Store) -> list[HTTPRouteHandler]:
     return [healthz, readyz, show_metrics]
 
 
+_asked: set[asyncio.Task[Any]] = set()  # or those that nobody waits for any longer would be collected
+
+
+async def _is_done(task: asyncio.Task[Any], seconds: float) -> bool:
+    """Wait for a task, so long at most; tell whether it has ended."""
+    _asked.add(task)
+    task.add_done_callback(_let_go)
+    return bool((await asyncio.wait({task}, timeout=seconds))[0])
+
+
+def _let_go(task: asyncio.Task[Any]) -> None:
+    _asked.discard(task)
+    if not task.cancelled():
+        task.exception()  # which is told to whoever still waits
+
+
 class _Census:
-    """Counts in the database for /metrics."""
+    """Counts in the database for /metrics, which wait for it a moment, and never fail with it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._one = asyncio.Lock()
         self._listed_at, self._lists = datetime.min.replace(tzinfo=UTC), list[health.DialList]()
         self._good_until = 0.0
+        self._counting: asyncio.Task[Counts | None] | None = None
+        self._known: Counts | None = None
 
     async def counts(self) -> Counts | None:
-        """Return the counts; None when the database is away: the counters are worth showing all the same."""
+        """Return the counts, those of before while new ones take long.
+
+        None when the database is away: the counters are worth showing all the same.
+        """
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._count())
+        if await _is_done(self._counting, COUNT_SECONDS):
+            self._known = self._counting.result()
+        return self._known
+
+    async def _count(self) -> Counts | None:
+        try:
+            return await self._counts()
+        except Exception as error:  # tables that are out of sight, say
+            note_upkeep_fault("metrics", error)
+            return None
+
+    async def _counts(self) -> Counts | None:
         with suppress(CasedialError):
             async with self._store.read() as tx:
                 answered = {stuck.firm_id: stuck.count for stuck in await health.answered(tx)}
