@@ -26,7 +26,7 @@ from casedial.web.observe import configure_logging, note_no_start
 HTTP1 = HTTP1Settings(header_read_timeout=30_000, max_buffer_size=128 * 1024)
 
 _WELL_SECONDS = 60.0  # a worker that lived so long had no fault from its start
-_LONGEST_PAUSE = 30.0  # before a worker that keeps dying is started anew
+_LONGEST_PAUSE = 2.0  # before a worker that keeps dying is started anew: the others carry its load meanwhile
 _LOOK_SECONDS = 1.0
 
 log = structlog.get_logger()
