@@ -71,13 +71,13 @@ def read(entered: str) -> Number:
         return _doubtful("was rounded by a spreadsheet: format the column as text")
     if _LETTER_INSIDE.search(text):
         return _doubtful("has letters between its digits")
+    without_trunk = _digits(_TRUNK_ZERO.sub("", text))
     if _PLUS_IN_FRONT.match(text):
-        return _international(_digits(_TRUNK_ZERO.sub("", text)))
+        return _international(without_trunk)
     if _PLUS_INSIDE.search(text):
         return _doubtful("has a + between its digits")
-    digits = _digits(text)
-    abroad = _EXIT_CODE.fullmatch(digits) if len(digits) > 10 else None
-    return _international(abroad[1]) if abroad else _domestic(digits)
+    abroad = _EXIT_CODE.fullmatch(without_trunk) if len(without_trunk) > 10 else None
+    return _international(abroad[1]) if abroad else _domestic(_digits(text))
 
 
 def _digits(text: str) -> str:
