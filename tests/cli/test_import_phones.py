@@ -21,6 +21,7 @@ CELLS = [
     ("4025550105 / 4025550106", "4025550107"),
     ("555-0108", "+44 20"),
     ("4025550109/10", ""),
+    ("n/a", "\uff14\uff10\uff12\uff15\uff15\uff15\uff10\uff11\uff11\uff10"),  # full-width digits
 ]
 DOUBTFUL = {
     (4, "Phone1"): "rounded by a spreadsheet",
@@ -28,8 +29,10 @@ DOUBTFUL = {
     (7, "Phone1"): "7 digits",
     (7, "Phone2"): "4 digits",
     (8, "Phone1"): "12 digits",
+    (9, "Phone1"): "0 digits",
+    (9, "Phone2"): "0 digits",
 }
-COUNTS = {"us": 6, "abroad": 1, "doubtful": 5}
+COUNTS = {"us": 6, "abroad": 1, "doubtful": 7}
 HANDED_OUT = {
     1: ["4025550101"],
     2: ["+65 9234 5678", "6592345678"],
@@ -38,6 +41,7 @@ HANDED_OUT = {
     5: ["4025550105", "4025550106", "4025550107"],
     6: [],
     7: [],
+    8: [],
 }
 
 
@@ -73,7 +77,7 @@ async def test_an_import_says_what_each_phone_is(casedial: Casedial, office: Off
         assert told(report).keys() == DOUBTFUL.keys()
         assert all(why in told(report)[at] for at, why in DOUBTFUL.items())
     said = (await asyncio.to_thread(casedial.run, "cases", "import", file, *FIRM)).stderr
-    assert "12 phones: 6 of the US, 1 abroad, 5 doubtful." in said
+    assert "14 phones: 6 of the US, 1 abroad, 7 doubtful." in said
     assert "line 7: Phone2 has 4 digits" in said
     shown = {n: (await api.get("GetCaseInfo", CaseID=n)).json()["Phones"] for n in HANDED_OUT}
     assert {n: [phone["Phone"] for phone in phones] for n, phones in shown.items()} == HANDED_OUT
@@ -97,7 +101,7 @@ async def test_with_a_purpose_only_what_can_be_dialed(casedial: Casedial, office
     await asyncio.to_thread(casedial.run, "campaign", "set", *campaign, "--purpose", "client", *always)
     assert await callable_now(casedial, api) == [1, 5]
     counted = await asyncio.to_thread(casedial.json, "preflight", *FIRM)
-    assert (counted["Callable"], counted["HeldBack"]["no phone"], counted["HeldBack"]["abroad"]) == (2, 4, 1)
+    assert (counted["Callable"], counted["HeldBack"]["no phone"], counted["HeldBack"]["abroad"]) == (2, 5, 1)
     explained = await asyncio.to_thread(casedial.run, "explain", 2, *FIRM)
     assert "the campaign calls the US only" in explained.stdout
     explained = await asyncio.to_thread(casedial.json, "explain", 3, *FIRM)

@@ -113,10 +113,7 @@ def _closed(value: object) -> tuple[bool, date | None]:
 
 
 def _number(value: object) -> str:
-    text = _text(_as_text(value), PHONE_LIMIT)
-    if text and not any("0" <= character <= "9" for character in text):
-        raise ValueError("holds no digits")
-    return text
+    return _text(_as_text(value), PHONE_LIMIT)
 
 
 def _priority(value: object) -> int:
