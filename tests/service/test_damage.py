@@ -13,20 +13,26 @@ import sqlalchemy as sa
 
 from casedial.domain.cases import Role
 from casedial.domain.damage import Damage
+from casedial.domain.overrides import RowOverride
 from casedial.domain.rules import Purpose
-from casedial.service import calling, claims
+from casedial.rules import week
+from casedial.service import calling, claims, rules
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.claims import Adopting, adopt, return_each
 from casedial.service.doctor import examine
 from casedial.service.firms import open_firm
 from casedial.service.sweeping import Sweeper
-from casedial.storage.engine import Store
+from casedial.storage import rules as stored
+from casedial.storage.engine import Database, Store
 from casedial.storage.tables import cases, statuses
 from casedial.storage.tables import claims as claims_table
+from casedial.storage.tables import duties as duties_table
 from casedial.web import observe, upkeep
 from casedial.web.upkeep import Upkeep
 from tests.conftest import NOW, Api, Office, assert_problem
+from tests.service.test_calling import LOS_ANGELES, MORNING, NEW_YORK, claim, ids
 from tests.service.test_imports import bring
+from tests.service.test_rules import explained
 
 CAMPAIGN = "Intake follow-up"
 OLD = {"dial_at": NOW - timedelta(days=400)}  # before all others
@@ -340,3 +346,133 @@ async def test_doctor_names_what_makes_no_sense(api: Api, office: Office, other_
     assert f"{other_office.name}: 1 case with a dialer status that the firm does not have (CaseID 9)." in text
     assert f"{office.name}: 1 claim whose list of cases cannot be read ({claim_id})." in text
     assert all(found.values())
+
+
+async def in_force(office: Office) -> stored.InForce:
+    async with office.store.read() as tx:
+        return await stored.in_force(tx, MORNING)
+
+
+async def spoil_row(office: Office, table: str, **values: str) -> None:
+    """Write what no casedial writes in all rows of a table; each value is SQL."""
+    changes = ", ".join(f"{column} = {value}" for column, value in values.items()).replace(":", "\\:")
+    async with office.store.write() as tx:
+        await tx.execute(sa.text(f"UPDATE {table} SET {changes}"))
+
+
+async def test_a_ban_that_cannot_be_read_bans_what_it_can_be_read_to_ban(office: Office) -> None:
+    await decide(office, purpose=Purpose.CLIENT)
+    await office.add(1, **NEW_YORK)
+    await office.add(2, **LOS_ANGELES)
+    noon = MORNING + timedelta(hours=6)
+    ban_id, made = await rules.ban(office.store, "NY", noon + timedelta(hours=1), "storm", "", noon)
+    unreadable = (Damage("ban", None, str(ban_id)),)
+    await spoil_row(office, "bans", state="'nonsense'")
+    assert ids(await claim(office, noon, auto_change=False)) == []  # of which state nobody knows: of all
+    found = await in_force(office)
+    assert ([ban.until for ban in found.bans.values()], found.unreadable) == ([made.until], unreadable)
+    assert ids(await claim(office, noon + timedelta(hours=2), auto_change=False)) == [1, 2]
+    await spoil_row(office, "bans", state="' ny '")
+    assert ids(await claim(office, noon, auto_change=False)) == [2]
+    endless = ("'nonsense'", "''", "17", "x'00ff'", "CAST(x'ff41' AS TEXT)")
+    for until in endless if office.store.database is Database.SQLITE else ("'infinity'",):
+        await spoil_row(office, "bans", state="'NY'", until=until)
+        assert ids(await claim(office, noon + timedelta(days=1), auto_change=False)) == [2]
+        assert (await explained(office, 1, noon)).next_at is None
+        assert len((await rules.in_force(office.store, noon)).bans) == 1
+    await rules.lift(office.store, ban_id, noon)
+    assert ids(await claim(office, noon, auto_change=False)) == [1, 2]
+
+
+CONTENTS = (
+    "nonsense",
+    "[]",
+    "{}",
+    '{"state": "XX", "purpose": "client", "hours": null, "holidays": true, "calls": null, "rest": null}',
+    '{"state": "NY", "purpose": "client", "hours": null, "holidays": null, "calls": ["a", 1, "b"], "rest": null}',
+    '{"state": "NY", "purpose": "client", "hours": [["a", "b"]], "holidays": null, "calls": null, "rest": null}',
+    '{"states": ["NY"], "zones": ["Mars"]}',
+    '{"states": ["XX"], "zones": ["UTC"]}',
+    '{"states": ["NY"], "zones": []}',
+)
+
+
+async def test_an_override_that_cannot_be_read_leaves_the_row_that_casedial_ships(
+    office: Office, other_office: Office
+) -> None:
+    for one in (office, other_office):
+        await decide(one, purpose=Purpose.CLIENT)
+        await one.add(1, **NEW_YORK)
+    noon = MORNING + timedelta(hours=4)
+    never = RowOverride("NY", Purpose.CLIENT, "why", noon.date(), windows=week({"daily": "23:00-24:00"}))
+    change = await rules.override(office.store, never, "", noon)
+    placed = await rules.place(office.store, rules.read_place("10001", ["NY"], ["Asia/Tokyo"], "why"), "", noon)
+    assert ids(await claim(other_office, noon, auto_change=False)) == []
+    for content in CONTENTS:
+        await spoil_row(office, "overrides", content=f"'{content}'")
+        for one in (office, other_office):
+            assert ids(await claim(one, noon, auto_change=False)) == [1]
+        found = await in_force(office)
+        assert {(one.what, one.id) for one in found.unreadable} == {
+            ("override", str(change.id)),
+            ("override", str(placed.id)),
+        }
+    words = [finding.found for finding in await examine(office.store) if finding.check == "unreadable rows"]
+    assert f"Override {change.id} cannot be read: what casedial ships counts in its place." in words
+    sweeper = Sweeper()
+    await sweeper.sweep(office.store, noon)
+    assert {damage.what for damage in sweeper.damages} == {"override"}
+    for id_ in (change.id, placed.id):
+        await rules.restore(office.store, id_, noon)
+    assert (await in_force(office)).unreadable == ()
+
+
+async def test_text_in_another_encoding_is_read(api: Api, office: Office) -> None:
+    """A name that came by SQL in Latin-1. PostgreSQL takes no such text."""
+    if office.store.database is Database.POSTGRESQL:
+        return
+    await office.add(1)
+    await office.add(2)
+    async with office.store.write() as tx:
+        await tx.execute(sa.text("UPDATE cases SET case_status = CAST(x'4d61f1616e61' AS TEXT) WHERE case_id = 1"))
+    reply = await api.post("GetCasesToDial", {"Auto-change": True})
+    assert [(case["CaseID"], case["CaseStatus"]) for case in reply.json()] == [(1, "Ma\ufffdana"), (2, "")]
+    await lapse(office)
+    assert await look(office.store) == []
+    assert await office.role(1) is Role.TO_DIAL
+
+
+async def test_a_claim_without_an_id_or_a_time_stops_no_lease(office: Office, other_office: Office) -> None:
+    """Of all firms the leases are looked for at once."""
+    await office.add(1, dialer="In the Dialer")
+    firm = await office.firm()
+    sqlite = office.store.database is Database.SQLITE
+    ids_ = ("'garbage'", "x'00ff'", "CAST(x'ff41' AS TEXT)", "''", "17") if sqlite else ()
+    times = ("''", "17", "x'00ff'") if sqlite else ("'-infinity'", "'0044-03-15 BC'")
+    spoiled = (*(("id", one) for one in ids_), *(("check_at", one) for one in times))
+    for case_id, (column, garbage) in enumerate(spoiled, 2):
+        await other_office.add(case_id, dialer="In the Dialer")
+        await lapse(office)
+        async with office.store.write() as tx:
+            await tx.execute(sa.text(f"UPDATE claims SET {column} = {garbage} WHERE firm_id = {firm.id}"))
+        await upkeep.Upkeep(office.store).look()
+        assert await other_office.role(case_id) is Role.TO_DIAL, garbage
+        if column == "id":
+            words = [finding.found for finding in await examine(office.store) if finding.check == "unreadable rows"]
+            assert any("claim whose id is none" in found for found in words)
+
+
+async def test_a_duty_that_nobody_can_read_is_taken(office: Office) -> None:
+    sweeper, duty = Sweeper(), duties_table
+    await decide(office, paused=True)
+    await office.add(1)
+    garbage = ("'nonsense'", "17", "'9999-12-31 00:00:00'") if office.store.database is Database.SQLITE else ()
+    for until in (*garbage, "'2030-01-01 00:00:00'"):
+        async with office.store.write() as tx:
+            await tx.execute(duty.delete())
+            await tx.execute(duty.insert().values(name="sweep", holder=uuid4(), until=NOW))
+            await tx.execute(sa.text(f"UPDATE duties SET until = {until}".replace(":", "\\:")))
+        await sweeper.sweep(office.store, datetime.now(UTC))
+        async with office.store.read() as tx:
+            holders = (await tx.execute(sa.select(duty.c.holder))).scalars().all()
+        assert holders == [sweeper.me], until

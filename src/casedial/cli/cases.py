@@ -19,6 +19,7 @@ from casedial.cli.common import (
     count,
     err,
     fail,
+    refuse_unreadable,
     run,
     show_json,
     show_moment,
@@ -83,15 +84,17 @@ def export(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write all cases as a file that import reads."""
+    """Write all cases as a file that import reads. Exits 1 when some cannot be read."""
     chosen = form or files.form_of(output or Path("-"))
     if as_json and is_standard(output):
         fail(InvalidSetting("With --json the cases go to a file: name it with --output."), as_json)
     written = run(lambda store: files.export_file(store, firm, output, chosen), database_url, as_json)
     if as_json:
-        show_json({"file": str(output), "cases": written})
+        left_out = {"unreadable": written.unreadable} if written.unreadable else {}
+        show_json({"file": str(output), "cases": written.cases, **left_out})
     elif not is_standard(output):
-        typer.echo(f"Wrote {count(written, 'case')} to {output}.")
+        typer.echo(f"Wrote {count(written.cases, 'case')} to {output}.")
+    refuse_unreadable(written.unreadable)
 
 
 @app.command()
@@ -221,7 +224,10 @@ def set_(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change many cases, by CaseID or by filter: say how many first, do it with --yes. In CaseID order."""
+    """Change many cases, by CaseID or by filter: say how many first, do it with --yes. In CaseID order.
+
+    Exits 1 when some cannot be read.
+    """
     chosen = ((Move.TO_DIAL, to_dial), (Move.DO_NOT_DIAL, do_not_dial), (Move.BACK_FROM_DIALER, back_from_dialer))
     moves = [move for move, wanted in chosen if wanted]
     if len(moves) > 1 or not (moves or into_campaign or priority):
@@ -242,10 +248,12 @@ def set_(
     )
     unknown = sorted(case_id for case_id in {*(which.case_ids or ())} - found.known if case_id > after)
     if as_json:
-        told = {name: number for name, number in asdict(found).items() if name not in ("known", "last")}
+        hidden = ("known", "last", *(() if found.unreadable else ("unreadable",)))
+        told = {name: number for name, number in asdict(found).items() if name not in hidden}
         show_json({**told, "done": yes, "unknown": unknown})
     else:
         _show_changed(found, order.move, unknown, yes)
+    refuse_unreadable(found.unreadable)
 
 
 @dataclass(frozen=True, slots=True)

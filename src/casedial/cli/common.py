@@ -25,6 +25,7 @@ from casedial.wire.values import show_time
 T = TypeVar("T")
 Row = dict[str, Any]
 
+_NAMED = 100  # ids of many
 _SPAN = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -87,6 +88,15 @@ def fail(error: CasedialError, as_json: bool = False) -> NoReturn:
         show_json({"error": error_row(error)})
     show_error(error)
     raise typer.Exit(1)
+
+
+def refuse_unreadable(ids: Sequence[int], what: str = "case") -> None:
+    """Name rows that were left out because they make no sense, and exit 1 where there are any."""
+    if ids:
+        named = ", ".join(map(str, ids[:_NAMED])) + (", …" if len(ids) > _NAMED else "")
+        told = f"{count(len(ids), what)} left out, for what is stored cannot be read: {named}."
+        err.print(f"{told} casedial doctor says what to do.", markup=False, soft_wrap=True)
+        raise typer.Exit(1)
 
 
 def error_row(error: CasedialError) -> Row:

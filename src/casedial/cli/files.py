@@ -7,21 +7,22 @@ import csv
 import gc
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any, TextIO, TypeVar
 
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from casedial.cli import output
 from casedial.cli.common import count, err, error_row, show_error, stale
 from casedial.cli.rejects import Rejects
-from casedial.domain.cases import Firm, StatusesStale, StatusType
+from casedial.domain.cases import Case, Firm, StatusesStale, StatusType
 from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.domain.importing import BadRow, CaseRow
 from casedial.domain.phones import Kind
@@ -29,8 +30,11 @@ from casedial.service.cases import every_page
 from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, Draft, ImportOptions, draft, import_rows
 from casedial.storage import cases
+from casedial.storage.cases import Found
 from casedial.storage.engine import Store
 from casedial.wire import exports, files
+
+T = TypeVar("T")
 
 BATCH = 5000
 _SHOWN = 20  # bad rows on the screen
@@ -290,7 +294,27 @@ class _MorePhones(Exception):
     """A case has more phones than the header of the file has room for: they were added meanwhile."""
 
 
-async def export_file(store: Store, firm_name: str, path: Path | None, form: Form) -> int:
+@dataclass(slots=True)
+class Exported:
+    """What became of the cases of a firm: how many were written, and those that cannot be."""
+
+    cases: int = 0
+    unreadable: list[int] = field(default_factory=list)
+
+    def each(self, page: Found, write: Callable[[Case], T]) -> Iterator[T]:
+        """Yield what is to be written for each case of a page."""
+        self.unreadable += sorted(page.unreadable)
+        for case in page.values():
+            try:
+                row = write(case)
+            except Exception:  # of a time that no zone has, say
+                self.unreadable.append(case.case_id)
+            else:
+                self.cases += 1
+                yield row
+
+
+async def export_file(store: Store, firm_name: str, path: Path | None, form: Form) -> Exported:
     """Write all cases of a firm, page by page; return how many.
 
     Each page is a transaction of its own: one for all would keep the database from cleaning up behind claims.
@@ -308,25 +332,24 @@ async def export_file(store: Store, firm_name: str, path: Path | None, form: For
                 raw.truncate()
 
 
-async def _write_json_lines(raw: IO[bytes], store: Store, firm_name: str) -> int:
-    written = 0
+async def _write_json_lines(raw: IO[bytes], store: Store, firm_name: str) -> Exported:
+    written = Exported()
     async for firm, page in every_page(store, firm_name):
-        raw.writelines(exports.json_line(case, firm.zone) + b"\n" for case in page)
-        written += len(page)
+        lines = written.each(page, partial(exports.json_line, zone=firm.zone))
+        raw.writelines(line + b"\n" for line in lines)
     return written
 
 
-async def _write_csv(raw: IO[bytes], store: Store, firm_name: str) -> int:
+async def _write_csv(raw: IO[bytes], store: Store, firm_name: str) -> Exported:
     """Write CSV. Raises _MorePhones."""
     async with store.read() as tx:
         phones = await cases.most_phones(tx, await open_firm(tx, firm_name))
     with output.text_of(raw) as stream:
         writer = csv.writer(stream)
         writer.writerow(exports.csv_header(phones))
-        written = 0
+        written = Exported()
         async for firm, page in every_page(store, firm_name):
-            if any(len(case.phones) > phones for case in page):
+            if any(len(case.phones) > phones for case in page.values()):
                 raise _MorePhones
-            writer.writerows(exports.csv_cells(case, firm.zone, phones) for case in page)
-            written += len(page)
+            writer.writerows(written.each(page, partial(exports.csv_cells, zone=firm.zone, phones=phones)))
     return written

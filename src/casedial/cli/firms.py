@@ -16,6 +16,7 @@ from casedial.cli.common import (
     count,
     err,
     fail,
+    refuse_unreadable,
     run,
     show_json,
     show_table,
@@ -190,13 +191,14 @@ def _what(found: Removed) -> str:
 
 @app.command("list")
 def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """List all firms."""
+    """List all firms. Exits 1 when some cannot be read."""
 
-    async def work(store: Store) -> list[Row]:
+    async def work(store: Store) -> tuple[list[Row], list[int]]:
         async with store.read() as tx:
-            return [{**_row(firm), "cases": count} for firm, count in await firms.every(tx)]
+            found, unreadable = await firms.every(tx)
+            return [{**_row(firm), "cases": count} for firm, count in found], unreadable
 
-    rows = run(work, database_url, as_json)
+    rows, unreadable = run(work, database_url, as_json)
     if as_json:
         show_json(rows)
     else:
@@ -211,3 +213,4 @@ def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
             "cases",
         )
         show_table(columns, [list(row.values()) for row in rows])
+    refuse_unreadable(unreadable, "firm")

@@ -17,6 +17,7 @@ from casedial.cli.common import (
     Row,
     change,
     count,
+    refuse_unreadable,
     run,
     show_json,
     show_moment,
@@ -272,23 +273,27 @@ def list_(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """List keys: never the keys themselves, which are not stored. Times are UTC."""
+    """List keys: never the keys themselves, which are not stored. Times are UTC. Exits 1 when some cannot be read."""
 
-    async def work(store: Store) -> list[Row]:
+    async def work(store: Store) -> tuple[list[Row], list[int]]:
         async with store.read() as tx:
             opened = await firm_service.open_firm(tx, firm) if firm else None
-            found = await keys.every(tx, opened.id if opened else None)
-            theirs = {firm_id: (await firms.load(tx, firm_id))[1] for firm_id in {key.firm_id for key in found}}
-            return [_row(key, theirs[key.firm_id]) for key in found]
+            found, unreadable = await keys.every(tx, opened.id if opened else None)
+            loaded = {id_: await firms.load_or_damage(tx, id_) for id_ in {key.firm_id for key in found}}
+        theirs = {id_: firm for id_, firm in loaded.items() if isinstance(firm, Firm)}
+        rows = [_row(key, theirs[key.firm_id]) for key in found if key.firm_id in theirs]
+        return rows, unreadable + [key.id for key in found if key.firm_id not in theirs]
 
-    rows = run(work, database_url, as_json)
+    rows, unreadable = run(work, database_url, as_json)
     if as_json:
         show_json(rows)
+        refuse_unreadable(unreadable, "key")
         return
     columns = ("id", "firm", "vendor", "starts with", "created", "last used", "revoked")
     limits = ("scopes", "campaigns", "addresses", "requests a minute", "expires")
     cells = [[", ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in rows]
     show_table((*columns, *limits), cells)
+    refuse_unreadable(unreadable, "key")
 
 
 def _row(key: keys.KeyRecord, firm: Firm) -> Row:

@@ -9,7 +9,17 @@ from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, Row, count, run, show_json, show_replies, show_table
+from casedial.cli.common import (
+    AsJson,
+    DatabaseUrl,
+    Row,
+    count,
+    refuse_unreadable,
+    run,
+    show_json,
+    show_replies,
+    show_table,
+)
 from casedial.domain.cases import Firm
 from casedial.domain.errors import CasedialError, EndedHalfway
 from casedial.domain.retention import LONGEST, SHORTEST, kept_since
@@ -55,6 +65,7 @@ def purge(
         show_json({"done": yes, "firms": shown, "kept_for_ever": total.kept_for_ever, "replies": total.replies})
     else:
         total.show(yes)
+    refuse_unreadable(total.unreadable, "firm")
 
 
 @dataclass(slots=True)
@@ -64,6 +75,7 @@ class _Total:
     firms: list[Row] = field(default_factory=list)
     kept_for_ever: list[str] = field(default_factory=list)
     replies: int = 0
+    unreadable: list[int] = field(default_factory=list)  # firms that were passed over
 
     def rows(self) -> int:
         """Return how many rows of all firms that is."""
@@ -90,7 +102,8 @@ class _Total:
 async def _purge(store: Store, name: str | None, older_than: timedelta | None, do: bool) -> _Total:
     now = datetime.now(UTC)
     total = _Total()
-    for firm in await _firms(store, name):
+    found, total.unreadable = await _firms(store, name)
+    for firm in found:
         cutoff = kept_since(firm, older_than, now)
         if cutoff is None:
             total.kept_for_ever.append(firm.name)
@@ -110,8 +123,9 @@ async def _purge(store: Store, name: str | None, older_than: timedelta | None, d
     return total
 
 
-async def _firms(store: Store, name: str | None) -> list[Firm]:
+async def _firms(store: Store, name: str | None) -> tuple[list[Firm], list[int]]:
     async with store.read() as tx:
         if name is not None:
-            return [await open_firm(tx, name)]
-        return [firm for firm, _ in await firms.every(tx)]
+            return [await open_firm(tx, name)], []
+        found, unreadable = await firms.every(tx)
+    return [firm for firm, _ in found], unreadable

@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 from casedial.domain.campaigns import Campaign
 from casedial.domain.cases import Case, Firm, Phone, Role, StatusType
+from casedial.domain.damage import Damage
 from casedial.domain.limits import Calls, Deferral, Limit, counted, deferrals, of_firm, of_rules
 from casedial.domain.phones import Kind, key_of, read
 from casedial.domain.places import UNKNOWN, Place, abroad
@@ -68,6 +69,7 @@ class Rules:
     do_not_call: DoNotCall = NOBODY
     calls: Calls = NO_CALLS
     in_use: Mapping[str, int] = field(default_factory=dict)
+    unreadable: tuple[Damage, ...] = ()  # what operators decided and nobody can read, for who tells of it
     # Of places at one instant, for many cases are at the same.
     known: dict[object, tuple[Hours, datetime | None]] = field(default_factory=dict)
     limits_known: dict[object, tuple[Limit, ...]] = field(default_factory=dict)

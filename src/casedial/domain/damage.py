@@ -9,12 +9,12 @@ from dataclasses import dataclass
 class Damage:
     """A row that was passed over because nothing can be done with it, by its ids: nothing that it says is here."""
 
-    what: str  # firm, claim or case
-    firm_id: int
+    what: str  # firm, claim, case, list, ban or override
+    firm_id: int | None  # None: of all
     id: str
     why: str = "its row cannot be read"
 
     @classmethod
-    def of(cls, what: str, firm_id: int, id_: object, error: BaseException) -> Damage:
+    def of(cls, what: str, firm_id: int | None, id_: object, error: BaseException) -> Damage:
         """Return what an error says of a row."""
         return cls(what, firm_id, str(id_), type(error).__name__)

@@ -45,7 +45,8 @@ def _place_of(placed: Mapping[int, Place], zip_code: str, number: str) -> Place:
 async def rules_now(tx: Transaction, now: datetime) -> Rules:
     """Return the rules as operators decided; a new ban or override counts from its commit on."""
     found = await stored.in_force(tx, now)
-    return Rules(overridden(found.overrides), partial(_place_of, found.places), tuple(found.bans.values()))
+    place_of = partial(_place_of, found.places)
+    return Rules(overridden(found.overrides), place_of, tuple(found.bans.values()), unreadable=found.unreadable)
 
 
 async def _rules_for(

@@ -45,17 +45,17 @@ async def show_case(tx: Transaction, firm: Firm, case_id: int) -> CaseFile:
     return CaseFile(case, periods(history), await notes.of_case(tx, firm, case_id))
 
 
-async def every_page(store: Store, firm_name: str) -> AsyncIterator[tuple[Firm, list[Case]]]:
+async def every_page(store: Store, firm_name: str) -> AsyncIterator[tuple[Firm, cases.Found]]:
     """Yield a firm's cases page by page, in CaseID order, each with the firm as it was then. Raises FirmNotFound."""
     after = 0
     while True:
         async with store.read() as tx:
             firm = await open_firm(tx, firm_name)
             page = await cases.matching(tx, firm, EVERY_CASE, after, PAGE)
-        if not page:
+        if page.last is None:
             return
         yield firm, page
-        after = page[-1].case_id
+        after = page.last
 
 
 @dataclass(slots=True)
@@ -67,6 +67,7 @@ class Changed:
     in_the_dialer: int = 0  # left there: somebody may be talking
     do_not_call: int = 0  # on the do-not-call list, so Do not Dial
     unchanged: int = 0  # as asked already
+    unreadable: list[int] = field(default_factory=list)  # left as they are: their rows make no sense
     known: set[int] = field(default_factory=set)
     last: int = 0  # the CaseID up to which it is done
 
@@ -77,6 +78,7 @@ class Changed:
         self.in_the_dialer += other.in_the_dialer
         self.do_not_call += other.do_not_call
         self.unchanged += other.unchanged
+        self.unreadable += other.unreadable
         self.known |= other.known
         self.last = other.last
 
@@ -135,15 +137,14 @@ class BulkChange:
         firm = await open_firm(tx, self.firm_name)
         wanted, now = self.meant(firm), datetime.now(UTC)
         page = await cases.matching(tx, firm, self.which, self.changed.last, PAGE)
-        if not page:
+        if page.last is None:
             return None
         if self.do:
-            case_ids = [case.case_id for case in page]
-            done = await change_cases(tx, firm, case_ids, wanted, self.by, now, self.which)
+            done = await change_cases(tx, firm, list(page), wanted, self.by, now, self.which)
         else:
-            _, done = await _change(tx, firm, page, wanted, self.by, now)
-        done.last = page[-1].case_id
-        done.known = {case.case_id for case in page} if self.which.case_ids else set()
+            _, done = await _change(tx, firm, list(page.values()), wanted, self.by, now)
+        done.unreadable, done.last = sorted(page.unreadable), page.last
+        done.known = {*page, *page.unreadable} if self.which.case_ids else set()
         return done
 
 

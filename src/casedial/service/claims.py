@@ -229,7 +229,9 @@ async def return_lapsed(tx: Transaction, now: datetime, only: UUID | None = None
     clock = await tx.clock()
     checked, unreadable = await leases.to_check(tx, clock, _CASES_AT_ONCE, only)
     returned = Returned({}, len(checked) + len(unreadable))
-    again: dict[UUID, datetime | None] = {claim_id: clock + _PUT_OFF for _, claim_id in unreadable}
+    again: dict[UUID, datetime | None] = {id_: clock + _PUT_OFF for _, id_ in unreadable if isinstance(id_, UUID)}
+    if len(again) < len(unreadable):
+        await leases.put_off_nameless(tx, clock, clock + _PUT_OFF)
     returned.damages += [Damage("claim", firm_id, str(claim_id)) for firm_id, claim_id in unreadable]
     by_firm: dict[int, list[Claim]] = {}
     for firm_id, claim in checked:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +19,7 @@ from casedial.domain.errors import CasedialError, StorageUnavailable
 from casedial.domain.rules import Purpose
 from casedial.places import BUILT
 from casedial.service import calling, refused
-from casedial.storage import damage, firms, health, keys, schema
+from casedial.storage import damage, firms, health, keys, rules, schema
 from casedial.storage.engine import Database, Store, Transaction
 
 _SKEW_WARNS, _SKEW_FAILS = timedelta(seconds=2), timedelta(seconds=30)
@@ -31,6 +32,9 @@ _IDLE_FOR = timedelta(hours=1)
 _PLACES_AGE = timedelta(days=180)  # new area codes are opened every few months
 _FREE_BYTES = 256 * 1024 * 1024
 _WAL_BYTES = 256 * 1024 * 1024
+
+
+Look = Callable[[Transaction], Awaitable[Sequence["Finding"]]]
 
 
 class Level(IntEnum):
@@ -58,17 +62,30 @@ async def examine(store: Store) -> list[Finding]:
         async with store.read() as tx:
             findings += await _database(tx)
             state = await schema.state(tx)
-            findings.append(_schema(state))
-            if not state.at_head:
-                return findings
-            findings += [await _clock(tx), *await _claims(tx), *await _campaigns(tx), *await _snapshots(tx)]
-            findings += [*await _refused(tx), *await _keys(tx), *await _senseless(tx)]
+        findings.append(_schema(state))
+        for name, look in _LOOKS.items() if state.at_head else ():
+            findings += await _apart(store, name, look)
     except StorageUnavailable as error:
         advice = f"See that it runs and that the URL is right. {store.advice(error)}".strip()
         findings.append(Finding("database", Level.FAILURE, error.told, advice))
     except CasedialError as error:
         findings.append(Finding("database", Level.FAILURE, error.detail, "See that the URL is right."))
     return findings
+
+
+async def _apart(store: Store, name: str, look: Look) -> list[Finding]:
+    """Look at one thing; a row that makes no sense keeps nobody from the others. Raises StorageUnavailable."""
+    try:
+        async with store.read() as tx:
+            return list(await look(tx))
+    except StorageUnavailable:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        where = next((frame.name for frame in reversed(frames) if "casedial" in frame.filename), "")
+        found = f"This could not be looked at: {type(error).__name__} in {where}."
+        advice = "A row that it reads makes no sense: restore its table from a backup, or mend the row by SQL."
+        return [Finding(name, Level.FAILURE, found, advice)]
 
 
 def _places(today: date) -> Finding:
@@ -123,7 +140,7 @@ def _schema(state: schema.SchemaState) -> Finding:
     return Finding("schema", Level.FAILURE, found, "Run casedial migrate, or the casedial that made it.")
 
 
-async def _clock(tx: Transaction) -> Finding:
+async def _clock(tx: Transaction) -> list[Finding]:
     """Compare the database's clock, by which leases run, with this machine's."""
     before = datetime.now(UTC)
     database = await tx.clock()
@@ -131,7 +148,7 @@ async def _clock(tx: Transaction) -> Finding:
     skew = max(before - database, database - after, timedelta(0))
     seconds = f"The database's clock and this machine's differ by {skew.total_seconds():.1f} s."
     level = Level.FAILURE if skew > _SKEW_FAILS else Level.WARNING if skew > _SKEW_WARNS else Level.OK
-    return Finding("clock", level, seconds, "Let both follow a time server." if level else "")
+    return [Finding("clock", level, seconds, "Let both follow a time server." if level else "")]
 
 
 _BACK = "casedial cases set CASEID... --firm NAME --back-from-dialer --yes"
@@ -235,8 +252,11 @@ async def _refused(tx: Transaction) -> list[Finding]:
 
 async def _keys(tx: Transaction) -> list[Finding]:
     """Look for vendors with a name that casedial signs with: such keys were made by an older one."""
-    mistaken = [key for key in await keys.every(tx) if key.revoked_at is None and is_own(key.vendor)]
-    return [
+    every, unreadable = await keys.every(tx)
+    mistaken = [key for key in every if key.revoked_at is None and is_own(key.vendor)]
+    advice = "Revoke it (casedial key revoke) and make another; until then nobody can use it."
+    findings = [Finding("keys", Level.FAILURE, f"Key {one} cannot be read.", advice) for one in unreadable]
+    findings += [
         Finding(
             "keys",
             Level.WARNING,
@@ -244,11 +264,13 @@ async def _keys(tx: Transaction) -> list[Finding]:
             "Make a key with the vendor's own name (casedial key add), and revoke this one.",
         )
         for key in mistaken
-    ] or [Finding("keys", Level.OK, "every vendor has a name of its own")]
+    ]
+    return findings or [Finding("keys", Level.OK, "every vendor has a name of its own")]
 
 
 _SET = "casedial cases set CASEID... --firm NAME"
 # What to do about rows that make no sense; a restore brings back what is missing everywhere.
+_OF_CLAIMS = (damage.CASE_IDS, damage.ORPHANED, damage.NAMELESS)
 _MEND = {
     **dict.fromkeys(
         damage.STATUS.values(),
@@ -259,6 +281,7 @@ _MEND = {
     damage.PHONES: "Write the phones anew by SQL, as a list of [name, number, primary, text]; or restore the case.",
     damage.TIMELESS: f"Give them one: {_SET} --to-dial --yes.",
     damage.CASE_IDS: f"Restore the row, or write the list anew, of the cases with this claim_id; or {_BACK}.",
+    damage.NAMELESS: f"Delete it by SQL, or give it the claim_id of its cases; {_BACK} returns them meanwhile.",
     damage.ORPHANED: "Restore the firm; or, where it is to be gone, set check_at of these claims to null, by SQL.",
 }
 
@@ -267,13 +290,14 @@ async def _senseless(tx: Transaction) -> list[Finding]:
     """Look for rows with which a server can do nothing: it passes them over, and goes on with all others."""
     findings = []
     for found in await damage.senseless(tx):
-        what = "claim" if found.what in (damage.CASE_IDS, damage.ORPHANED) else "case"
+        what = "claim" if found.what in _OF_CLAIMS else "case"
         many = what if found.count == 1 else f"{what}s"
-        joined = "" if found.what in (damage.ROLE, damage.TIMELESS, damage.CASE_IDS, damage.ORPHANED) else "with "
+        joined = "" if found.what in (damage.ROLE, damage.TIMELESS, *_OF_CLAIMS) else "with "
         named = ", ".join(found.ids) + (", …" if found.count > len(found.ids) else "")
         named = f"CaseID {named}" if what == "case" else named
         words = f"{await firms.name_of(tx, found.firm_id)}: {found.count} {many} {joined}{found.what} ({named})."
         findings.append(Finding(_SENSELESS, Level.FAILURE, words, _MEND[found.what]))
+    findings += map(_undecided, (await rules.in_force(tx, datetime.now(UTC))).unreadable)
     for firm_id in await firms.ids(tx):
         firm = await firms.load_or_damage(tx, firm_id)
         if isinstance(firm, Damage):
@@ -281,6 +305,12 @@ async def _senseless(tx: Transaction) -> list[Finding]:
             advice = "Restore its rows in firms and statuses, from one backup."
             findings.append(Finding(_SENSELESS, Level.FAILURE, words, advice))
             continue
+        try:
+            _ = firm.zone
+        except Exception:
+            words = f"{firm.name}: its time zone is none; every request of its dialers fails."
+            advice = f"casedial firm set {firm.name!r} --time-zone ZONE"
+            findings.append(Finding(_SENSELESS, Level.FAILURE, words, advice))
         findings += [
             _unreadable(firm, status)
             for status in firm.statuses.of(StatusType.CAMPAIGN)
@@ -291,6 +321,21 @@ async def _senseless(tx: Transaction) -> list[Finding]:
             words = f"{firm.name}: it has no dialer status for {', '.join(role.name for role in missing)}."
             findings.append(Finding(_SENSELESS, Level.FAILURE, words, "Restore its rows in statuses from a backup."))
     return findings or [Finding(_SENSELESS, Level.OK, "none")]
+
+
+def _undecided(row: Damage) -> Finding:
+    """Say what becomes of a ban or an override that cannot be read."""
+    if row.what == rules.BAN:
+        words = (
+            f"Ban {row.id} cannot be read: where its state is none it is of all, where its end is no time it goes on."
+        )
+        advice = (
+            f"casedial rules list shows it. casedial rules lift {row.id} ends it; then ban anew what is to be banned."
+        )
+    else:
+        words = f"Override {row.id} cannot be read: what casedial ships counts in its place."
+        advice = f"Decide it anew (casedial rules override, or place), and casedial rules restore {row.id}."
+    return Finding(_SENSELESS, Level.FAILURE, words, advice)
 
 
 def _unreadable(firm: Firm, campaign: Status) -> Finding:
@@ -317,3 +362,14 @@ def _held(snapshot: health.Snapshot) -> str:
         f"holds a snapshot that {snapshot.transactions:,} transactions have passed"
         " (since when is only shown to a role that has pg_read_all_stats)"
     )
+
+
+_LOOKS: dict[str, Look] = {
+    "clock": _clock,
+    "claims": _claims,
+    "calling rules": _campaigns,
+    "snapshots": _snapshots,
+    "refused reports": _refused,
+    "keys": _keys,
+    _SENSELESS: _senseless,
+}

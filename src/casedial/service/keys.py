@@ -141,7 +141,7 @@ async def add_key(
     named = checked_name(vendor, "A vendor's name")
     if is_own(named):
         raise InvalidSetting(f"{named!r} is a name that casedial itself signs with; give that of the dialer company.")
-    known = {fold(there.vendor): there.vendor for there in await keys.every(tx, firm.id)}
+    known = {fold(there.vendor): there.vendor for there in (await keys.every(tx, firm.id))[0]}
     vendor = known.get(fold(named), named)  # claims belong to a vendor: one name has one spelling
     return await _add(tx, firm, vendor, now, key, _changed(firm, UNLIMITED, change, now))
 

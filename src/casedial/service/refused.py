@@ -35,8 +35,9 @@ async def lately(tx: Transaction, now: datetime) -> list[tuple[str, RefusedVendo
     """Return, firm by firm, whose reports were refused today, or yesterday where there were none today, and why."""
     found = []
     for firm_id in await refused.firms_since(tx, now.date() - timedelta(days=2)):  # whatever day it is at the firm's
-        firm = (await firms.load(tx, firm_id))[1]
-        found += [(firm.name, vendor) for vendor in await _lately_of(tx, firm, now)]
+        firm = await firms.load_or_damage(tx, firm_id)
+        if isinstance(firm, Firm):
+            found += [(firm.name, vendor) for vendor in await _lately_of(tx, firm, now)]
     return found
 
 

@@ -82,6 +82,7 @@ class Sweeper:
             self.known.clear()
             return 0
         there = [one for one in there if one[0] in versions]
+        self.damages += rules.unreadable
         if rules.bans != self.bans:
             self.known.clear()
             self.bans = rules.bans
@@ -93,9 +94,9 @@ class Sweeper:
 
     async def _is_mine(self, store: Store, on_duty: duties.Duty | None) -> bool:
         """Tell whether this server sweeps; take the duty where nobody has it, or take it on before it ends."""
-        if on_duty and on_duty.holder == self.me and on_duty.left > _DUTY_FOR / 2:
+        if on_duty and on_duty.holder == self.me and _DUTY_FOR / 2 < on_duty.left <= _DUTY_FOR:
             return True
-        if on_duty and on_duty.holder != self.me and on_duty.left > timedelta(0):
+        if on_duty and on_duty.holder != self.me and timedelta(0) < on_duty.left <= _DUTY_FOR:
             return False
         return await store.transact(lambda tx: duties.take(tx, _DUTY, self.me, _DUTY_FOR), cases=1)
 

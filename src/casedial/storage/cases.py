@@ -163,6 +163,18 @@ class Found(dict[int, Case]):
         super().__init__((case.case_id, case) for case in found)
         self.unreadable = frozenset(unreadable)
 
+    @property
+    def last(self) -> int | None:
+        """Return the highest CaseID that was found, readable or not; None where there was none."""
+        return max((*self, *self.unreadable), default=None)
+
+
+def is_no_list(database: Database, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that JSON is no list, or, in SQLite, no JSON."""
+    if database is Database.POSTGRESQL:
+        return sa.func.json_typeof(column) != "array"
+    return sa.case((sa.func.json_valid(column) == 1, sa.func.json_type(column)), else_="") != "array"
+
 
 async def read_rows(
     tx: Transaction, firm: Firm, query: sa.Executable, given: Any, read: Callable[[Any], T]
@@ -247,11 +259,14 @@ async def with_number(tx: Transaction, firm: Firm, number: str, most: int) -> li
     return found if found or not (await tx.execute(too_many)).scalar() else None
 
 
-async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, limit: int) -> list[Case]:
-    """Return a page of the firm's cases that match, in CaseID order from the one after ``after``."""
+async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, limit: int) -> Found:
+    """Return a page of the firm's cases that match, in CaseID order from the one after ``after``.
+
+    Raises StatusesStale.
+    """
     query = sa.select(*WHOLE).where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(tx, firm, wanted))
-    rows = await tx.execute(query.order_by(cases.c.case_id).limit(limit))
-    return [case_from(row, firm.statuses) for row in rows]
+    read = partial(case_from, statuses=firm.statuses)
+    return Found(*await read_rows(tx, firm, query.order_by(cases.c.case_id).limit(limit), None, read))
 
 
 def _conditions(tx: Transaction, firm: Firm, wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
@@ -270,7 +285,8 @@ def _conditions(tx: Transaction, firm: Firm, wanted: CaseFilter) -> list[sa.Colu
 
 async def most_phones(tx: Transaction, firm: Firm) -> int:
     """Return the largest number of phones that a case of the firm has."""
-    query = sa.select(sa.func.max(sa.func.json_array_length(cases.c.phones))).where(cases.c.firm_id == firm.id)
+    phones = sa.case((is_no_list(tx.database, cases.c.phones), 0), else_=sa.func.json_array_length(cases.c.phones))
+    query = sa.select(sa.func.max(phones)).where(cases.c.firm_id == firm.id)
     return (await tx.execute(query)).scalar() or 0
 
 

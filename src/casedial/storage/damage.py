@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from casedial.domain.cases import StatusType
-from casedial.storage.cases import STATUS_COLUMNS
+from casedial.storage import leases
+from casedial.storage.cases import STATUS_COLUMNS, is_no_list
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, cases, claims, firms, statuses
 
@@ -37,34 +38,32 @@ PHONES = "phones that are no list"
 TIMELESS = "held back without a time"
 CASE_IDS = "whose list of cases cannot be read"
 ORPHANED = "of a firm that is gone"
+NAMELESS = "whose id is none"
 
 
 async def senseless(tx: Transaction) -> list[Senseless]:
     """Return all that is found, by firm and by what it is."""
     found = [*await _of_statuses(tx)]
-    no_phones = _is_no_list(tx.database, cases.c.phones)
+    no_phones = is_no_list(tx.database, cases.c.phones)
     timeless = sa.and_(HELD_BACK, sa.or_(cases.c.dial_at.is_(None), cases.c.held_back_until.is_(None)))
     open_claims = claims.c.check_at.is_not(None)
     no_firm = sa.not_(sa.exists().where(firms.c.id == claims.c.firm_id))
     for what, table, which in (
         (PHONES, cases, no_phones),
         (TIMELESS, cases, timeless),
-        (CASE_IDS, claims, sa.and_(open_claims, _is_no_list(tx.database, claims.c.case_ids))),
+        (CASE_IDS, claims, sa.and_(open_claims, is_no_list(tx.database, claims.c.case_ids))),
         (ORPHANED, claims, sa.and_(open_claims, no_firm)),
+        *([(NAMELESS, claims, sa.and_(open_claims, leases.NAMELESS))] if tx.database is Database.SQLITE else []),
     ):
         found += await _counted(tx, what, table, which)
     return found
 
 
-def _is_no_list(database: Database, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    if database is Database.POSTGRESQL:
-        return sa.func.json_typeof(column) != "array"
-    return sa.case((sa.func.json_valid(column) == 1, sa.func.json_type(column)), else_="") != "array"
-
-
 async def _counted(tx: Transaction, what: str, table: sa.Table, which: sa.ColumnElement[bool]) -> list[Senseless]:
     counted = sa.select(table.c.firm_id, sa.func.count().label("rows")).where(which).group_by(table.c.firm_id)
-    id_ = table.c.id if table is claims else table.c.case_id
+    id_: sa.ColumnElement[Any] = table.c.id if table is claims else table.c.case_id
+    if what == NAMELESS:
+        id_ = sa.cast(id_, sa.Text)
     found = []
     for row in (await tx.execute(counted.order_by(table.c.firm_id))).all():
         some = sa.select(id_).where(which, table.c.firm_id == row.firm_id).order_by(id_).limit(_SHOWN)

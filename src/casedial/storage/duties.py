@@ -22,17 +22,22 @@ class Duty:
 
 
 async def of(tx: Transaction, name: str) -> Duty | None:
-    """Return who has a duty, None where nobody ever had it."""
-    row = (await tx.execute(duties.select().where(duties.c.name == name))).one_or_none()
-    return Duty(row.holder, row.until - await tx.clock()) if row else None
+    """Return who has a duty, None where nobody ever had it, or nobody can read who."""
+    clock = await tx.clock()
+    query = sa.select(duties.c.name, duties.c.holder, duties.c.until).where(duties.c.name == name)
+    found, _ = await tx.apart(query, None, lambda row: Duty(row.holder, row.until - clock))
+    return found[0] if found else None
 
 
 async def take(tx: Transaction, name: str, holder: UUID, span: timedelta) -> bool:
-    """Take a duty, or keep it, for a while; return False where somebody else has it."""
+    """Take a duty, or keep it, for a while; return False where somebody else has it.
+
+    Nobody has it for longer than that: the clock was set back, or the row makes no sense.
+    """
     clock = await tx.clock()
     insert = (sqlite if tx.database is Database.SQLITE else postgresql).insert(duties)
     row = insert.values(name=name, holder=holder, until=clock + span)
-    is_free = sa.or_(duties.c.holder == holder, duties.c.until <= clock)
+    is_free = sa.or_(duties.c.holder == holder, duties.c.until <= clock, duties.c.until > clock + span)
     kept = row.on_conflict_do_update(
         index_elements=["name"], set_={"holder": row.excluded.holder, "until": row.excluded.until}, where=is_free
     )

@@ -110,11 +110,14 @@ async def versions(tx: Transaction, firm_ids: Iterable[int]) -> dict[int, int]:
     return {row.id: row.version for row in await tx.execute(query)}
 
 
-async def every(tx: Transaction) -> list[tuple[Firm, int]]:
-    """Return all firms by name, each with its number of cases; their statuses are left out."""
+async def every(tx: Transaction) -> tuple[list[tuple[Firm, int]], list[int]]:
+    """Return all firms by name, each with its number of cases; their statuses are left out.
+
+    And the ids of those that cannot be read.
+    """
     counted = sa.select(sa.func.count()).where(cases.c.firm_id == firms.c.id).scalar_subquery()
-    rows = await tx.execute(sa.select(firms, counted.label("cases")).order_by(firms.c.name_folded))
-    return [(_firm(row, Statuses(()), {}), row.cases) for row in rows]
+    query = sa.select(firms, counted.label("cases")).order_by(firms.c.name_folded)
+    return await tx.apart(query, None, lambda row: (_firm(row, Statuses(()), {}), row.cases))
 
 
 async def is_unchanged(tx: Transaction, firm: Firm) -> bool:

@@ -123,10 +123,10 @@ async def lock(tx: Transaction, key_id: int) -> KeyRecord | None:
     return _key_from(row) if row else None
 
 
-async def every(tx: Transaction, firm_id: int | None = None) -> list[KeyRecord]:
-    """Return all keys, or those of one firm, oldest first."""
+async def every(tx: Transaction, firm_id: int | None = None) -> tuple[list[KeyRecord], list[int]]:
+    """Return all keys, or those of one firm, oldest first; and the ids of those that cannot be read."""
     query = _SELECT if firm_id is None else _SELECT.where(keys.c.firm_id == firm_id)
-    return [_key_from(row) for row in await tx.execute(query.order_by(keys.c.id))]
+    return await tx.apart(query.order_by(keys.c.id), None, _key_from)
 
 
 async def limit(tx: Transaction, key_id: int, limits: KeyLimits) -> None:

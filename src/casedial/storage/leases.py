@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,8 @@ from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import UNCLAIMED, cases, claims
 
 _IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)
-_NEXT = sa.select(sa.func.min(claims.c.check_at))
+_NEXT = sa.select(claims.c.check_at).where(claims.c.check_at.is_not(None)).order_by(claims.c.check_at).limit(1)
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # A database refuses to count what is no list, and that for all rows.
 _IS_LIST = {
     Database.SQLITE: sa.func.json_valid(claims.c.case_ids) == 1,
@@ -45,6 +46,10 @@ _LOOK_BY = (
     .values(check_at=sa.bindparam("at", type_=claims.c.check_at.type))
 )
 
+
+# In SQLite: an id that is no UUID, by which nobody finds the claim.
+_ID = sa.type_coerce(claims.c.id, sa.Text)
+NAMELESS = sa.or_(sa.func.typeof(_ID) != "text", sa.func.length(_ID) != 32, _ID.op("GLOB")("*[^0-9a-f]*"))
 
 # Evidence may be large, and nobody asks for it here.
 _CLAIM = sa.select(*(column for column in claims.c if column.name != "evidence"))
@@ -99,36 +104,52 @@ async def handed_out(tx: Transaction, held: Mapping[int, UUID]) -> dict[int, lis
 
 
 async def next_check(tx: Transaction) -> datetime | None:
-    """Return when the next lease may end, by the database's clock; None when none will."""
-    found: datetime | None = (await tx.execute(_NEXT)).scalar_one()
-    return found
+    """Return when the next lease may end, by the database's clock; None when none will.
+
+    A time that nobody can read has come: whoever looks at that claim writes it anew.
+    """
+    try:
+        found = (await tx.execute(_NEXT)).scalars().all()
+    except (TypeError, ValueError, OverflowError):
+        return _LONG_AGO
+    if not found:
+        return None
+    return found[0] if found[0] and found[0].tzinfo else _LONG_AGO  # of an empty text, or -infinity
 
 
 async def to_check(
     tx: Transaction, clock: datetime, limit: int, only: UUID | None = None
-) -> tuple[list[tuple[int, Claim]], list[tuple[int, UUID]]]:
+) -> tuple[list[tuple[int, Claim]], list[tuple[int | None, object]]]:
     """Return claims one of whose leases may be over, each with its firm's id, passing over those another server has.
 
     They have at most ``limit`` cases together, but for a single one that has more. Those that cannot be read come
-    apart. With ``only`` no other claim is looked at.
+    apart, by what stands for an id: it may be none. With ``only`` no other claim is looked at.
     """
     query = _TO_CHECK[tx.database] if only is None else _TO_CHECK[tx.database].where(claims.c.id == only)
     chosen: list[UUID] = []
     total = 0
-    for row in (await tx.execute(query, {"clock": clock, "limit": limit})).all():
-        total += row.cases
+    due, strange = await tx.apart(query, {"clock": clock, "limit": limit}, lambda row: (row.id, row.cases))
+    nameless: list[tuple[int | None, object]] = [(None, id_) for id_ in strange]
+    for claim_id, number in due:
+        total += number
         if chosen and total > limit:
             break
-        chosen.append(row.id)
+        chosen.append(claim_id)
     if not chosen:
-        return [], []
+        return [], nameless
     these = tx.among(claims.c.id, chosen)
     found, bad = await tx.apart(_CLAIM.where(these), None, lambda row: (row.firm_id, _claim_from(row)))
     if not bad:
-        return found, []
+        return found, nameless
     known = {claim.id for _, claim in found}
     rows = await tx.execute(_WHOSE.where(these))
-    return found, [(row.firm_id, row.id) for row in rows if row.id not in known]
+    return found, nameless + [(row.firm_id, row.id) for row in rows if row.id not in known]
+
+
+async def put_off_nameless(tx: Transaction, clock: datetime, until: datetime) -> None:
+    """Look later at claims that are due and have no id that is one. Only SQLite takes such."""
+    if tx.database is Database.SQLITE:
+        await tx.execute(claims.update().where(NAMELESS, claims.c.check_at <= clock).values(check_at=until))
 
 
 async def check_again(tx: Transaction, times: Mapping[UUID, datetime | None]) -> None:
@@ -164,7 +185,7 @@ async def ends(
 async def over(tx: Transaction, clock: datetime, limit: int) -> list[tuple[UUID, int]]:
     """Return claims one of whose leases may be over, each with its firm's id; nothing is held."""
     query = sa.select(claims.c.id, claims.c.firm_id).where(claims.c.check_at <= clock).order_by(claims.c.check_at)
-    return [(row.id, row.firm_id) for row in await tx.execute(query.limit(limit))]
+    return (await tx.apart(query.limit(limit), None, lambda row: (row.id, row.firm_id)))[0]
 
 
 async def unclaimed(tx: Transaction, after: tuple[int, int], limit: int) -> list[tuple[int, int]]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Integer, Text
+from sqlalchemy import Text
 
 from casedial.domain.cases import Case, Firm, Role
+from casedial.domain.damage import Damage
 from casedial.domain.hours import Window
 from casedial.domain.overrides import RowOverride
 from casedial.domain.places import Place, Placed
-from casedial.domain.rules import Attempts, Ban, Purpose
+from casedial.domain.rules import FEDERAL, Attempts, Ban, Purpose
+from casedial.places import code_of
+from casedial.rules import states
 from casedial.storage.cases import STATUS_COLUMNS, WHOLE, case_from, read_rows
-from casedial.storage.engine import Transaction
+from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, TO_DIAL, bans, cases, overrides
 
 _HEAD = 20_000  # cases, of each priority
@@ -117,11 +121,16 @@ async def unreadable(tx: Transaction, firm: Firm, now: datetime) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What operators decided and counts now: bans by id, overrides of rows, and where they say ZIP codes are."""
+    """What operators decided and counts now: bans by id, overrides of rows, and where they say ZIP codes are.
+
+    ``unreadable`` are rows that make no sense. Such a ban stops what it can be read to stop: without a time that can be
+    read it goes on, without a state it is of all. Such an override does not count: the row that casedial ships does.
+    """
 
     bans: Mapping[int, Ban]
     overrides: tuple[RowOverride, ...]
     placed: tuple[Placed, ...]
+    unreadable: tuple[Damage, ...] = ()
 
     @property
     def places(self) -> dict[int, Place]:
@@ -129,38 +138,75 @@ class InForce:
         return {int(placed.zip_code): placed.place for placed in self.placed}
 
 
+BAN, OVERRIDE = "ban", "override"
 _ZIP = "ZIP "
+_NO_END = datetime(2079, 6, 6, tzinfo=UTC)  # no time that casedial takes is later
+_UNREADABLE = "its row cannot be read: casedial doctor says what to do"
 
 
-def _select_in_force() -> sa.CompoundSelect[Any]:
+def _lasts(database: Database, now: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that a ban is in force; so it is, too, where its end is no time. SQLite takes any text."""
+    later = bans.c.until > now
+    if database is Database.SQLITE:
+        later = sa.or_(later, sa.type_coerce(bans.c.until, Text).op("NOT GLOB")("[12][0-9][0-9][0-9]-[01][0-9]-*"))
+    return sa.and_(later, bans.c.lifted_at.is_(None))
+
+
+def _select_in_force(database: Database) -> sa.CompoundSelect[Any]:
     b, o = bans.c, overrides.c
-    columns: tuple[tuple[sa.ColumnElement[Any], ...], ...] = (
-        (sa.literal_column("1", Integer), b.id, b.state, b.until, b.reason, b.source, sa.literal_column("''", Text)),
-        (sa.literal_column("2", Integer), o.id, o.subject, o.created_at, o.reason, o.source, o.content),
-    )
-    names = ("kind", "id", "subject", "at", "reason", "source", "content")
-    ours, others = (sa.select(*(c.label(name) for c, name in zip(each, names, strict=True))) for each in columns)
-    now = sa.bindparam("now", type_=b.until.type)
-    both = ours.where(b.until > now, b.lifted_at.is_(None)).union_all(others.where(o.lifted_at.is_(None)))
-    return both.order_by("kind", "at", "id")
+
+    def told(what: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        name = sa.literal_column(f"'{what} '", Text) + sa.cast(columns[0], Text)
+        names = ("name", "what", "id", "subject", "at", "reason", "source", "content")
+        every = (name, sa.literal_column(f"'{what}'", Text), *columns)
+        return sa.select(*(column.label(called) for column, called in zip(every, names, strict=True)))
+
+    nothing = sa.literal_column("''", Text)
+    until = b.until if database is Database.SQLITE else sa.func.least(b.until, sa.literal(_NO_END, b.until.type))
+    ours = told(BAN, b.id, b.state, until, b.reason, b.source, nothing)
+    others = told(OVERRIDE, o.id, o.subject, o.created_at, o.reason, o.source, o.content)
+    both = ours.where(_lasts(database, sa.bindparam("now", type_=b.until.type)))
+    return both.union_all(others.where(o.lifted_at.is_(None))).order_by("what", "at", "id")
 
 
-_IN_FORCE = _select_in_force()  # made once: every claim asks it
+_IN_FORCE = {database: _select_in_force(database) for database in Database}  # made once: every claim asks it
 
 
 async def in_force(tx: Transaction, now: datetime) -> InForce:
     """Return what counts now, in one query."""
-    found: dict[int, Ban] = {}
-    changes: list[RowOverride] = []
-    placed: list[Placed] = []
-    for row in await tx.execute(_IN_FORCE, {"now": now}):
-        if row.kind == 1:
-            found[row.id] = Ban(row.subject, row.at, row.reason, row.source)
-        elif row.subject.startswith(_ZIP):
-            placed.append(_placed_from(row))
-        else:
-            changes.append(_override_from(row))
-    return InForce(found, tuple(changes), tuple(placed))
+    decided, bad = await tx.apart(_IN_FORCE[tx.database], {"now": now}, _decided_from)
+    found = {id_: one for id_, one in decided if isinstance(one, Ban)}
+    unreadable = tuple(Damage(what, None, id_) for what, id_ in map(str.split, bad))
+    if damaged := [int(one.id) for one in unreadable if one.what == BAN]:
+        found |= await _despite(tx, damaged)
+    changes = tuple(one for _, one in decided if isinstance(one, RowOverride))
+    return InForce(found, changes, tuple(one for _, one in decided if isinstance(one, Placed)), unreadable)
+
+
+async def _despite(tx: Transaction, ids: Sequence[int]) -> dict[int, Ban]:
+    """Return bans of which the row cannot be read, as far as it can."""
+    query = sa.select(bans.c.id, bans.c.state, sa.cast(bans.c.until, Text).label("until"))
+    rows = await tx.execute(query.where(tx.among(bans.c.id, ids)))
+    return {row.id: Ban(_state_of(row.state), _end_of(row.until), _UNREADABLE) for row in rows}
+
+
+def _state_of(stored: Any) -> str:
+    state = str(stored).strip().upper()
+    return state if state in states() else FEDERAL
+
+
+def _end_of(stored: str) -> datetime:
+    try:
+        end = datetime.fromisoformat(stored)
+    except ValueError:
+        return _NO_END
+    return end if end.tzinfo else end.replace(tzinfo=UTC)
+
+
+def _decided_from(row: Any) -> tuple[int, Ban | RowOverride | Placed]:
+    if row.what == BAN:
+        return row.id, _ban_from(row)
+    return row.id, _placed_from(row) if row.subject.startswith(_ZIP) else _override_from(row)
 
 
 async def add_ban(tx: Transaction, ban: Ban, now: datetime) -> int:
@@ -171,7 +217,7 @@ async def add_ban(tx: Transaction, ban: Ban, now: datetime) -> int:
 
 async def lift_ban(tx: Transaction, ban_id: int, now: datetime) -> bool:
     """End a ban before its time; return whether there was one in force."""
-    this = sa.and_(bans.c.id == ban_id, bans.c.until > now, bans.c.lifted_at.is_(None))
+    this = sa.and_(bans.c.id == ban_id, _lasts(tx.database, sa.literal(now, bans.c.until.type)))
     return bool((await tx.execute(bans.update().where(this).values(lifted_at=now))).rowcount)
 
 
@@ -216,23 +262,55 @@ async def _decide(
     return int((await tx.execute(overrides.insert().values(values).returning(overrides.c.id))).scalar_one())
 
 
+class _Content(msgspec.Struct):
+    """What an override says of a row."""
+
+    state: str
+    purpose: Purpose
+    hours: tuple[tuple[int, int] | None, ...] | None
+    holidays: bool | None
+    calls: tuple[int, int, str] | None
+    rest: int | None
+
+
+class _PlaceContent(msgspec.Struct):
+    """What an override says of a ZIP code."""
+
+    states: frozenset[str]
+    zones: frozenset[str]
+
+
+def _ban_from(row: Any) -> Ban:
+    """Return a ban. Raises ValueError where nobody knows of which state, or until when."""
+    if (row.subject not in states() and row.subject != FEDERAL) or type(row.at) is not datetime:
+        raise ValueError("A ban is of a state, and until a time.")
+    return Ban(row.subject, row.at, str(row.reason), str(row.source))
+
+
 def _override_from(row: Any) -> RowOverride:
-    found = msgspec.json.decode(row.content)
+    found = msgspec.json.decode(row.content, type=_Content)
+    if found.state not in states() and found.state != FEDERAL:
+        raise ValueError("An override is of the row of a state.")
     return RowOverride(
-        found["state"],
-        Purpose(found["purpose"]),
-        row.reason,
+        found.state,
+        found.purpose,
+        str(row.reason),
         row.at.date(),
-        tuple(Window(*day) if day else None for day in found["hours"]) if found["hours"] else None,
-        found["holidays"],
-        Attempts(*found["calls"]) if found["calls"] else None,
-        found["rest"],
-        row.source,
+        tuple(Window(*day) if day else None for day in found.hours) if found.hours else None,
+        found.holidays,
+        Attempts(*found.calls) if found.calls else None,
+        found.rest,
+        str(row.source),
         row.id,
     )
 
 
 def _placed_from(row: Any) -> Placed:
-    found = msgspec.json.decode(row.content)
-    place = Place(frozenset(found["states"]), frozenset(found["zones"]), placed=row.reason)
-    return Placed(row.subject.removeprefix(_ZIP), place, row.source, row.id)
+    found = msgspec.json.decode(row.content, type=_PlaceContent)
+    zip_code = row.subject.removeprefix(_ZIP)
+    if not found.states or not found.states <= states() or not found.zones or code_of(zip_code) is None:
+        raise ValueError("A ZIP code is in states, and in time zones.")
+    for zone in found.zones:
+        ZoneInfo(zone)
+    place = Place(found.states, found.zones, placed=str(row.reason))
+    return Placed(zip_code, place, str(row.source), row.id)

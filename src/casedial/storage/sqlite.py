@@ -214,6 +214,10 @@ class Files:
                 raise _replaced(name)
 
 
+def _read_any(stored: bytes) -> str:
+    return stored.decode(errors="replace")
+
+
 class SqliteSession(Session):
     """A connection of SQLite, which works in a thread of its own."""
 
@@ -228,6 +232,20 @@ class SqliteSession(Session):
         self._files.check()
 
     async def _send(self, prepared: Prepared, text: str, several: Sequence[Sequence[Any]]) -> Result:
+        try:
+            return await self._told(prepared, text, several)
+        except OperationalError as error:
+            # Text that another program wrote in another encoding. What a query found is read once more, with a sign in
+            # the place of what is no text; one that also changes something must not run twice.
+            if not str(error).startswith("Could not decode") or not text.lstrip().upper().startswith("SELECT"):
+                raise
+        self.driver.text_factory = _read_any
+        try:
+            return await self._told(prepared, text, several)
+        finally:
+            self.driver.text_factory = str
+
+    async def _told(self, prepared: Prepared, text: str, several: Sequence[Sequence[Any]]) -> Result:
         if len(several) > 1 and (prepared.counts or prepared.is_text):
             await self.driver.executemany(text, several)
             return prepared.rows(())
