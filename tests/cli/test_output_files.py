@@ -195,7 +195,7 @@ async def test_cases_that_change_while_they_are_written(
     monkeypatch.setattr(cases, "matching", with_a_change)
     path = tmp_path / name
     form = files.form_of(path)
-    assert await files.export_file(office.store, office.name, path, form) == 5
+    assert (await files.export_file(office.store, office.name, path, form)).cases == 5
     if form is files.Form.JSONL:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         assert [len(row["Phones"]) for row in rows] == [1, 1, 1, 1, 3]
