@@ -235,6 +235,7 @@ def machine(tmp_path: Path, postgres: PostgresServer, database: str) -> Iterator
 
 def fill(machine: Machine) -> str:
     """A firm with cases that are due; return a key."""
+    machine.paste("runuser -u casedial -- casedial migrate")
     machine.casedial("firm", "add", FIRM, "--time-zone", "America/Chicago")
     machine.casedial("firm", "set", FIRM, "--claim-timeout", str(CLAIM_TIMEOUT))
     rows = [
