@@ -27,7 +27,7 @@ from casedial.service.firms import open_firm
 from casedial.service.retention import Purge
 from casedial.service.statuses import flag_status
 from casedial.service.sweeping import Sweeper
-from casedial.storage import calls, cases, firms, forgetting
+from casedial.storage import calls, firms, forgetting, queues
 from casedial.storage.engine import Store
 from casedial.storage.tables import do_not_call as list_table
 from tests.conftest import Api, Office
@@ -266,7 +266,7 @@ async def test_a_case_that_was_claimed_meanwhile_uses_its_number(
     await decide(office, purpose=Purpose.CLIENT)
     for n in (1, 2):
         await office.add(n, **SHARED)
-    real, rival = cases.lock, []
+    real, rival = queues.lock_first, []
 
     async def lock(tx: Any, *rest: Any, **more: Any) -> Any:
         if not rival:  # both were judged, neither is locked: another server claims the first
@@ -274,7 +274,7 @@ async def test_a_case_that_was_claimed_meanwhile_uses_its_number(
             rival[0] = ids(await claim(office, NOON, 1))
         return await real(tx, *rest, **more)
 
-    monkeypatch.setattr(cases, "lock", lock)
+    monkeypatch.setattr(queues, "lock_first", lock)
     assert ids(await claim(office, NOON, 2)) == []
     assert rival == [[1]]
 
