@@ -16,7 +16,7 @@ from casedial.domain.limits import Call
 from casedial.domain.rules import Purpose
 from casedial.service import calling, dialing, do_not_call
 from casedial.service.firms import open_firm
-from casedial.storage import calls, cases, firms, health
+from casedial.storage import calls, cases, firms, health, queues
 from tests.conftest import NOW, Office
 from tests.service.test_calling import CAMPAIGN, MORNING, caller, decide, held_back, ids
 
@@ -161,14 +161,14 @@ async def test_a_number_that_another_claim_is_about_to_hand_out_is_asked_for_onc
     await decide(office, purpose=Purpose.CLIENT)
     await with_head(office, Head("2125550100", "in use"))
     asked = 0
-    lock = cases.lock
+    lock = queues.lock_first
 
     async def counting(*arguments: Any, **more: Any) -> Any:
         nonlocal asked
         asked += 1
         return await lock(*arguments, **more)
 
-    monkeypatch.setattr(cases, "lock", counting)
+    monkeypatch.setattr(queues, "lock_first", counting)
     who, query = await caller(office), DialQuery(CAMPAIGN, None, 1, True)
     async with office.store.write() as one, office.store.write() as two:
         assert ids((await dialing.get_cases_to_dial(one, who, query, MORNING))[0]) == [1]
