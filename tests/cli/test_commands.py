@@ -113,13 +113,13 @@ async def test_import_of_a_messy_file(casedial: Casedial, office: Office) -> Non
     file = casedial.folder / "messy.csv"
     file.write_bytes(MESSY)
     done = await asyncio.to_thread(casedial.run, "cases", "import", file, "--firm", office.name, status=1)
-    assert "2 added, 0 updated, 0 unchanged, 5 rejected." in done.stderr
+    assert "3 added, 0 updated, 0 unchanged, 4 rejected." in done.stderr
     assert "Extra" in done.stderr
+    assert "line 6: Phone1" in done.stderr  # doubtful, and kept
     with (casedial.folder / "messy.csv.rejects.csv").open(encoding="utf-8", errors="surrogateescape") as stream:
         rejects = list(csv.DictReader(stream))
     assert [(row["RejectLine"], row["RejectColumn"]) for row in rejects] == [
         ("4", "CaseID"),
-        ("6", "Phone1"),
         ("7", ""),
         ("8", "Plaintiff"),
         ("9", "Attempts"),
@@ -132,7 +132,7 @@ async def test_import_of_a_messy_file(casedial: Casedial, office: Office) -> Non
     mended = casedial.folder / "mended.csv"
     mended.write_text((casedial.folder / "messy.csv.rejects.csv").read_text(errors="replace").replace("two", "2"))
     report = await asyncio.to_thread(casedial.json, "cases", "import", mended, "--firm", office.name, status=1)
-    assert (report["added"], report["rejected"], report["unknown_columns"]) == (2, 3, ["Extra"])
+    assert (report["added"], report["rejected"], report["unknown_columns"]) == (2, 2, ["Extra"])
 
     # Once all is well, the file of rejects of an earlier run is gone.
     file.write_text("CaseID\n1\n")
