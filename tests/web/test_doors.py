@@ -23,7 +23,10 @@ from casedial.service.keys import LimitChange, add_key, revoke_key
 from casedial.service.statuses import add_statuses
 from casedial.storage import keys, tables
 from casedial.storage.engine import Store
+from casedial.web import api as web_api
+from casedial.web import joint
 from casedial.web.api import METHODS
+from casedial.web.refused import RefusedReports
 from tests.conftest import NOW, Api, Office
 from tests.statements import listening
 
@@ -127,7 +130,8 @@ async def settle(office: Office, api: Api, things: Things) -> None:
         firm = await open_firm(tx, office.name, lock=True)
         kinds = {"Campaign": StatusType.CAMPAIGN, "Status": StatusType.DIALER, "Disposition": StatusType.DISPOSITION}
         names = [(kind, things[name]) for name, kind in kinds.items()]
-        await add_statuses(tx, firm, [*names, (StatusType.ATTEMPTS, str(things["Attempts"]))])
+        attempts = (str(things["Attempts"]), "99")  # whatever is above the highest is taken as it
+        await add_statuses(tx, firm, [*names, *((StatusType.ATTEMPTS, count) for count in attempts)])
     facts = {"campaign": things["Campaign"], "phones": (Phone("Cell", things["Phone"]),)}
     await office.add(things["CaseID"] + HELD, **facts, dial_at=NOW - timedelta(days=400))
     reply = await api.post("GetCasesToDial", {"Auto-change": True})
@@ -148,6 +152,9 @@ async def doors(
 ) -> AsyncIterator[Doors]:
     # The time of last use is written when it likes; not here.
     monkeypatch.setattr(keys, "LAST_USE_PRECISION", timedelta(days=1))
+    monkeypatch.setattr(RefusedReports, "note", lambda *_: None)  # written behind requests, now and then
+    for module in (web_api, joint):  # a slow machine asks for the key once more
+        monkeypatch.setattr(module, "SLOW_SECONDS", 60)
     made = Doors(Api(http, office.key), office.store, {"own": office.key, "other firm": other_office.key})
     NOBODYS["ClaimID"] = NOBODYS["X-Claim-Id"] = str(uuid4())
     await settle(office, made.api, OURS)
