@@ -277,7 +277,7 @@ async def test_a_revoked_key_is_refused_by_every_server(api: Api, office: Office
         firm = await office.firm()
         async with office.store.write() as tx:
             second = await add_key(tx, firm, "Acme Dialer", NOW)
-            (first, *_) = await keys.every(tx, firm.id)
+            (first, *_), _ = await keys.every(tx, firm.id)
             await revoke_key(tx, first.id, NOW)
         for caller in both:
             for method, body in GOOD.items():
@@ -296,7 +296,7 @@ async def test_a_key_revoked_while_the_body_comes_is_refused(
         yield b'{"CaseID":1,'
         await asyncio.sleep(0.1)
         async with office.store.write() as tx:
-            [key] = await keys.every(tx)
+            [key], _ = await keys.every(tx)
             await revoke_key(tx, key.id, NOW)
         await asyncio.sleep(0.2)
         yield b'"Status":"Do not Dial"}'
@@ -377,7 +377,7 @@ async def test_last_use_is_written_once_a_minute(api: Api, office: Office, datab
         """Wait for a time other than ``before``, which is written behind the reply."""
         for _ in range(int(seconds / 0.05)):
             async with office.store.read() as tx:
-                (key,) = await keys.every(tx, firm.id)
+                (key,), _ = await keys.every(tx, firm.id)
             if key.last_used_at != before:
                 break
             await asyncio.sleep(0.05)
