@@ -139,8 +139,8 @@ async def test_status_and_next_call(api: Api, office: Office, subtests: pytest.S
                 succeeded(await update(api, CaseID=case_id, Status=status, NextCall="2026-05-06T09:00:00"), case_id)
                 assert (await held(office, case_id))[:2] == (status, NINE_O_CLOCK)
                 recorded = await office.history(case_id)
-                assert recorded[0] == (DIALER, status, ACME)
-                assert set(recorded) == {(DIALER, status, ACME)}
+                is_heartbeat = start == status == "In the Dialer"  # which is no history
+                assert set(recorded) == (set() if is_heartbeat else {(DIALER, status, ACME)})
     due = [case["CaseID"] for case in (await api.get("GetCasesToDial")).json()]
     assert due == [1, 11, 21, 31, 41]  # what has no role is never dialed
 
