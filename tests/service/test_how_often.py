@@ -68,7 +68,9 @@ async def test_a_limit_of_the_rules_is_kept(office: Office) -> None:
     verdict = await explain(office, 1, NOON + 3 * HOUR)
     assert [check.name for check in verdict.checks if not check.passed] == ["how often"]
     [deferral] = [found for found in verdict.phones[0].deferred if found.limit.of_case]
-    assert str(deferral) == "at most 3 in 1 day (Fla. Stat. 501.616(6)); the last was at 2026-11-24T19:00:00+00:00"
+    said = deferral.words((await office.firm()).local)
+    last = "2026-11-24T13:00:00 (America/Chicago)"
+    assert said == f"at most 3 in 1 day (Fla. Stat. 501.616(6)); the last was at {last}"
     assert verdict.next_at == NOON + timedelta(days=1)
     assert await held_back(office) == {1: min(verdict.next_at, NOON + 15 * HOUR)}
     assert await calling.let_go(office.store, NOON + timedelta(days=1)) == 1

@@ -28,12 +28,14 @@ from casedial.domain.errors import CaseNotFound, InvalidSetting
 from casedial.domain.hours import Week
 from casedial.domain.limits import show_span
 from casedial.domain.rules import Ban, Row, RuleBook
+from casedial.domain.standing import Standing
 from casedial.rules import DAYS, overridden
 from casedial.service import calling
 from casedial.service import rules as service
 from casedial.service.calling import Preflight
 from casedial.service.firms import open_firm
 from casedial.service.rules import ALL_STATES
+from casedial.service.standing import standings
 from casedial.storage import cases
 from casedial.storage.engine import Store
 from casedial.storage.rules import InForce
@@ -191,32 +193,35 @@ def explain(
     """Say whether a case may be called now, every check in order, and when it may next."""
     now = datetime.now(UTC)
 
-    async def work(store: Store) -> tuple[Firm, Case, Verdict]:
+    async def work(store: Store) -> tuple[Firm, Case, Verdict, Standing]:
         async with store.read() as tx:
             opened = await open_firm(tx, firm)
             case = await cases.fetch(tx, opened, case_id)
             if case is None:
                 raise CaseNotFound(f"{opened.name} has no case {case_id}.")
-            return opened, case, await calling.explain(tx, opened, case, now)
+            [standing] = await standings(tx, opened, [case])
+            return opened, case, await calling.explain(tx, opened, case, now), standing
 
-    opened, case, verdict = run(work, database_url, as_json)
+    opened, case, verdict, standing = run(work, database_url, as_json)
     if as_json:
-        show_json(explain_reply(case, verdict, now))
+        show_json(explain_reply(opened, case, verdict, standing, now))
         return
     typer.echo(f"Case {case_id} {'may be called now' if verdict.callable else 'may not be called now'}.")
+    if words_of_it := standing.words(opened):
+        typer.echo(words_of_it)
     show_table(
         ("check", "", "found"), [(c.name, "passed" if c.passed else "not passed", c.found) for c in verdict.checks]
     )
     if verdict.rules_apply:
         typer.echo(f"Rules of {verdict.version}, purpose {verdict.purpose}.")
     for phone in verdict.phones:
-        _explain_phone(phone)
+        _explain_phone(opened, phone)
     if not verdict.callable:
-        when = show_moment(verdict.next_at, opened.zone)
-        typer.echo(f"Next callable at {when} ({opened.time_zone})." if when else "No time is known at which it may.")
+        next_at = verdict.next_at
+        typer.echo(f"Next callable at {opened.local(next_at)}." if next_at else "No time is known at which it may.")
 
 
-def _explain_phone(found: PhoneVerdict) -> None:
+def _explain_phone(firm: Firm, found: PhoneVerdict) -> None:
     name = found.phone.name
     if found.not_dialed:
         typer.echo(f"{name}: {found.not_dialed}")
@@ -225,7 +230,7 @@ def _explain_phone(found: PhoneVerdict) -> None:
     elif found.used_by is not None:
         typer.echo(f"{name}: its number is in the open claim of case {found.used_by}")
     elif found.deferred:
-        typer.echo(f"{name}: {'; '.join(map(str, found.deferred))}")
+        typer.echo(f"{name}: {'; '.join(deferral.words(firm.local) for deferral in found.deferred)}")
     elif found.hours:
         typer.echo(f"{name} ({found.place}): {'; '.join(words(found.hours))}")
 

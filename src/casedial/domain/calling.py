@@ -162,7 +162,7 @@ class Verdict:
 def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
     """Judge a case at an instant: its status, its time, its campaign, its phones, and whether each may be called."""
     campaign = firm.campaign(case.campaign_id)
-    checks = [_check_status(case), _check_due(case, now), _check_campaign(campaign)]
+    checks = [_check_status(case), _check_due(firm, case, now), _check_campaign(campaign)]
     start = max(now, case.dial_at) if case.dial_at else now
     phones = tuple(_judge_phone(firm, case, phone, campaign, now, start, rules) for phone in case.voice_phones)
     forbidden = rules.do_not_call.forbids(case)
@@ -212,10 +212,10 @@ def _check_status(case: Case) -> Check:
     return Check("dialer status", case.role is Role.TO_DIAL, status.name if status else "none")
 
 
-def _check_due(case: Case, now: datetime) -> Check:
+def _check_due(firm: Firm, case: Case, now: datetime) -> Check:
     if case.dial_at is None:
         return Check("due", False, "no date/time")
-    return Check("due", case.dial_at <= now, f"to be dialed from {case.dial_at.isoformat(timespec='seconds')} on")
+    return Check("due", case.dial_at <= now, f"to be dialed from {firm.local(case.dial_at)} on")
 
 
 def _check_campaign(campaign: Campaign) -> Check:

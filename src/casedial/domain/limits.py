@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -76,9 +76,9 @@ class Deferral:
     last: datetime
     until: datetime
 
-    def __str__(self) -> str:
-        """Say why there is no call now."""
-        return f"{self.limit}; the last was at {self.last.isoformat(timespec='seconds')}"
+    def words(self, show: Callable[[datetime], str]) -> str:
+        """Say why there is no call now; ``show`` says when something was."""
+        return f"{self.limit}; the last was at {show(self.last)}"
 
 
 def deferrals(

@@ -16,6 +16,7 @@ from casedial.domain.cases import Caller, StatusType
 from casedial.domain.errors import CampaignNotAllowed
 from casedial.domain.keys import Scope
 from casedial.service import calling, dialing
+from casedial.service.standing import standings
 from casedial.storage.engine import Store
 from casedial.web.auth import Authenticator, require
 from casedial.web.exchange import Reply, is_strict
@@ -66,7 +67,9 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
             async with store.read() as tx:
                 case = await dialing.get_case_info(tx, caller, case_id)
                 verdict = await calling.explain(tx, caller.firm, case, now)
-            return Reply(encode(explain_reply(case, verdict, now)), cases=1)
+                [standing] = await standings(tx, caller.firm, [case])
+            body = explain_reply(caller.firm, case, verdict, standing, now, caller.vendor)
+            return Reply(encode(body), cases=1)
 
         read = partial(requests.explained_case, request.path_params["case_id"])
         return await answer(request, "Explain", Scope.READ, read, work)

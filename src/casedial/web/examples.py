@@ -65,11 +65,21 @@ EXPLAINED: Schema = {
     "CaseID": 7,
     "At": "2026-11-24T13:05:00.000Z",
     "Callable": False,
-    "NextCallableAt": "2026-11-24T14:00:00.000Z",
+    "NextCallableAt": None,
     "Purpose": "client",
     "Rules": "2026-11-28",
-    "Checks": [{"Name": "dialer status", "Passed": True, "Found": "To Dial"}],
+    "Checks": [{"Name": "dialer status", "Passed": False, "Found": "In the Dialer"}],
     "Phones": [],
+    "TimeZone": "America/New_York",
+    "Held": {
+        "By": "Acme Dialer",
+        "Since": "2026-11-24T13:00:00.000Z",
+        "Reason": None,
+        "Until": "2026-11-24T14:00:00.000Z",
+        "AnsweredAt": None,
+        "ClaimID": "3f2b8c1e-5d7a-4e0b-9c4d-2a6f1b7e8d90",
+    },
+    "DoNotDial": None,
 }
 COUNTED: Schema = {
     "At": "2026-11-24T13:05:00.000Z",

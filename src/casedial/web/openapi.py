@@ -258,11 +258,29 @@ def _reads(base: str) -> Schema:
     }
 
 
+_BY: Schema = {
+    "By": {"type": ["string", "null"], "description": "Who set it; null where that was another vendor or a person"},
+    "Since": {"type": ["string", "null"], "format": "date-time"},
+    "Reason": {"type": ["string", "null"], "description": "Why, where nobody asked for it"},
+}
+_HELD: Schema = {
+    **_BY,
+    "Until": {"type": ["string", "null"], "format": "date-time", "description": "null where it does not run out"},
+    "AnsweredAt": {"type": ["string", "null"], "format": "date-time"},
+    "ClaimID": {"type": ["string", "null"], "description": "Of a claim of your own"},
+}
+_STANDING: Schema = {
+    "TimeZone": {"type": "string", "description": "The firm's, in which words tell times"},
+    "Held": {"type": ["object", "null"], "description": "Who has the case In the Dialer", "properties": _HELD},
+    "DoNotDial": {"type": ["object", "null"], "description": "Who set it Do not Dial", "properties": _BY},
+}
+
+
 def _calling() -> Schema:
     """Describe what is beside the specification: what a key may do, why a case may be called or not."""
     case_id = {"name": "case_id", "in": "path", "required": True, "schema": _CASE_ID}
     strict = _request_headers("X-Strict")
-    explained = _responses({"type": "object"}, EXPLAINED, (errors.CaseNotFound,))
+    explained = _responses({"type": "object", "properties": _STANDING}, EXPLAINED, (errors.CaseNotFound,))
     counted = _responses({"type": "object"}, COUNTED, ())
     counts = {"parameters": [*_query({"Campaign": _DIAL["Campaign"]}), *strict], "responses": counted}
     about = {"parameters": [case_id, *strict], "responses": explained}

@@ -1,0 +1,28 @@
+"""Cases that are Do not Dial, by CaseID or by number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import sqlalchemy as sa
+
+from casedial.domain.cases import Case, Firm, Role
+from casedial.storage.cases import WHOLE, case_from, read_rows
+from casedial.storage.engine import Transaction
+from casedial.storage.tables import cases, phone_numbers
+
+
+async def do_not_dial(
+    tx: Transaction, firm: Firm, numbers: Iterable[str], case_ids: Iterable[int], limit: int
+) -> list[Case]:
+    """Return cases that are Do not Dial, of these or with one of these numbers, in CaseID order."""
+    with_number = sa.select(phone_numbers.c.case_id).where(
+        phone_numbers.c.firm_id == firm.id, tx.among(phone_numbers.c.number, sorted(set(numbers)))
+    )
+    these = sa.or_(cases.c.case_id.in_(with_number), tx.among(cases.c.case_id, sorted(set(case_ids))))
+    query = sa.select(*WHOLE).where(cases.c.firm_id == firm.id, cases.c.dialer_role == int(Role.DO_NOT_DIAL), these)
+    found, _ = await read_rows(
+        tx, firm, query.order_by(cases.c.case_id).limit(limit), None, partial(case_from, statuses=firm.statuses)
+    )
+    return found
