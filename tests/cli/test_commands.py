@@ -149,13 +149,6 @@ async def test_an_unclosed_quote_is_said_and_swallows_nothing_silently(casedial:
     assert "never closed" in report["rejects"][0]["reason"]
 
 
-async def test_a_spreadsheets_utf_16_is_said(casedial: Casedial, office: Office) -> None:
-    file = casedial.folder / "x.csv"
-    file.write_text("CaseID,Plaintiff\n7,Ann\n", encoding="utf-16")
-    report = await asyncio.to_thread(casedial.json, "cases", "import", file, "--firm", office.name, status=1)
-    assert "UTF-16" in report["error"]["message"]
-
-
 @pytest.mark.parametrize("name", ["x", "021", "20+", "-1", "1.0"])
 async def test_an_attempts_status_is_a_count(casedial: Casedial, office: Office, name: str) -> None:
     attempts = ("--firm", office.name, "--type", "Attempts Status")
@@ -164,7 +157,7 @@ async def test_an_attempts_status_is_a_count(casedial: Casedial, office: Office,
         assert json.loads(done.stdout)["error"]["code"] == "InvalidSetting"
 
 
-@pytest.mark.parametrize("header", ["", "Name,Phone1", "CaseID,Phone1,phone_1", "CaseID;Phone1"])
+@pytest.mark.parametrize("header", ["", "Name,Phone1", "CaseID,Phone1,phone_1", "CaseID;Phone1;phone_1"])
 async def test_a_header_that_cannot_be_used(casedial: Casedial, office: Office, header: str) -> None:
     file = casedial.folder / "x.csv"
     file.write_text(header + "\n1,2\n")

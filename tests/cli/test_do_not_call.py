@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from tests.cli.test_commands import Casedial
@@ -10,11 +11,16 @@ from tests.conftest import Office
 FIRM = ("--firm", "Lex & Partners")
 
 
-def test_a_list_by_hand(casedial: Casedial, office: Office) -> None:
+async def test_a_list_by_hand(casedial: Casedial, office: Office) -> None:
+    await office.add(7)
+    await asyncio.to_thread(a_list_by_hand, casedial)
+
+
+def a_list_by_hand(casedial: Casedial) -> None:
     added = casedial.json("dnc", "add", "(402) 555-0101", "+1 402 555 0102", *FIRM, "--case", 7, "--source", "letter")
     assert added == {"added": 3, "known": 0}
     assert casedial.json("dnc", "add", "4025550101", *FIRM) == {"added": 0, "known": 1}
-    assert casedial.json("dnc", "remove", "402.555.0101", *FIRM, "--case", 8) == {"removed": 1}
+    assert casedial.json("dnc", "remove", "402.555.0101", *FIRM, "--case", 8)["removed"] == 1
     assert "ten digits" in casedial.json("dnc", "add", "555", *FIRM, status=1)["error"]["message"]
     assert "Name numbers" in casedial.json("dnc", "remove", *FIRM, status=1)["error"]["message"]
 
@@ -42,7 +48,7 @@ def test_a_file_goes_in_and_out(casedial: Casedial, office: Office, tmp_path: Pa
     assert lines[0] == "4025550101,,2026-11-01,letter"
     assert lines[1].startswith(",7,20")
     assert lines[1].endswith(",old system")
-    assert casedial.json("dnc", "import", out, *FIRM) == {"added": 0, "known": 2, "bad": []}
+    assert casedial.json("dnc", "import", out, *FIRM) == {"added": 0, "known": 2, "bad": [], "unknown": [7], "told": []}
 
 
 def test_a_file_without_the_columns(casedial: Casedial, office: Office, tmp_path: Path) -> None:
@@ -55,5 +61,9 @@ def test_a_file_of_another_kind(casedial: Casedial, office: Office, tmp_path: Pa
     file = tmp_path / "list.csv"
     file.write_text(",Number\n0,4025550101\n")  # with a column that has no name
     assert casedial.json("dnc", "import", file, *FIRM)["added"] == 1
-    file.write_bytes("Number,Source\n4025550102,caf\u00e9\n".encode("latin-1"))
-    assert "no CSV in UTF-8" in casedial.json("dnc", "import", file, *FIRM, status=1)["error"]["message"]
+    file.write_bytes("Number;Source\n4025550102;caf\u00e9\n".encode("cp1252"))
+    assert "Windows-1252" in casedial.json("dnc", "import", file, *FIRM)["told"][0]
+    file.write_bytes(b"PK\x03\x04")
+    assert "Excel" in casedial.json("dnc", "import", file, *FIRM, status=1)["error"]["message"]
+    file.write_text('Number\n4025550103\n"402')
+    assert "line 3 is not CSV" in casedial.json("dnc", "import", file, *FIRM, status=1)["error"]["message"]

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from casedial.cli import files
-from casedial.service.imports import ImportOptions
 from tests.conftest import Office
 
 
@@ -27,7 +26,7 @@ def settings() -> tuple[bool, float]:
 async def test_every_batch_goes_in(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "BATCH", 10)
     before = settings()
-    total = await files.import_file(office.store, office.name, written(tmp_path / "some.csv", 95), ImportOptions())
+    total = await files.import_file(office.store, office.name, written(tmp_path / "some.csv", 95), files.HowToImport())
     assert (total.added, total.rejected) == (95, 0)
     assert settings() == before
 
@@ -50,6 +49,6 @@ async def test_an_import_that_fails_waits_for_what_it_reads(
     monkeypatch.setattr(files, "_read_batch", slow)
     monkeypatch.setattr(files, "_import_batch", failing)
     with pytest.raises(KeyError):
-        await files.import_file(office.store, office.name, written(tmp_path / "some.csv", 95), ImportOptions())
+        await files.import_file(office.store, office.name, written(tmp_path / "some.csv", 95), files.HowToImport())
     assert ends == [10, 10]
     assert settings() == before

@@ -37,6 +37,7 @@ from casedial.service.firms import open_firm
 from casedial.service.forgetting import Forgetting, Forgotten, ReplyForm
 from casedial.service.imports import ImportOptions
 from casedial.storage.engine import Store
+from casedial.wire.columns import read_map
 from casedial.wire.replies import case_marks, case_reply, without_cases
 from casedial.wire.values import MAX_CASE_ID, local_time, show_time
 
@@ -51,7 +52,13 @@ CaseIDs = Annotated[
 @app.command("import")
 def import_(
     file: Annotated[
-        Path, typer.Argument(help="CSV with a header, or JSON Lines.", exists=True, dir_okay=False, show_default=False)
+        Path,
+        typer.Argument(
+            help="CSV with a header, as spreadsheets write it, or JSON Lines.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
     ],
     firm: FirmName,
     set_statuses: Annotated[
@@ -60,12 +67,27 @@ def import_(
     add_statuses: Annotated[
         bool, typer.Option("--add-statuses", help="Add statuses that the firm does not have.")
     ] = False,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="COLUMN=NAME",
+            help='What a column of the file means, such as "Case Number=CaseID"; may repeat.',
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing: say what would be done, and which rows are bad.")
+    ] = False,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Add cases, and update by CaseID those that exist. Exits 1 when some rows were bad."""
-    options = ImportOptions(set_statuses, add_statuses)
-    total = run(lambda store: files.import_file(store, firm, file, options), database_url, as_json)
+    try:
+        how = files.HowToImport(ImportOptions(set_statuses, add_statuses), read_map(columns or ()), dry_run)
+    except InvalidSetting as error:
+        fail(error, as_json)
+    total = run(lambda store: files.import_file(store, firm, file, how), database_url, as_json)
     if as_json:
         show_json(total.document())
     else:

@@ -1,11 +1,10 @@
-"""Import and export, file by file: progress, batches, the file of rejects, the report."""
+"""Import and export, file by file: progress, batches, the file of rejects."""
 
 from __future__ import annotations
 
 import asyncio
 import csv
 import gc
-import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,32 +12,34 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TextIO, TypeVar
+from typing import IO, TypeVar
 
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from casedial.cli import output
-from casedial.cli.common import count, err, error_row, show_error, stale
+from casedial.cli.common import err, stale
+from casedial.cli.imported import TOLD, ImportTotal
 from casedial.cli.rejects import Rejects
-from casedial.domain.cases import Case, Firm, StatusesStale, StatusType
+from casedial.domain.cases import Case, Firm, StatusesStale
 from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.domain.importing import BadRow, CaseRow
-from casedial.domain.phones import Kind
 from casedial.service.cases import every_page
 from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, Draft, ImportOptions, draft, import_rows
+from casedial.service.rehearsing import Rehearsal, come_again, rehearse_rows
 from casedial.storage import cases
 from casedial.storage.cases import Found
 from casedial.storage.engine import Store
 from casedial.wire import exports, files
+from casedial.wire.columns import Names
+from casedial.wire.sheets import as_text, seekable
 
 T = TypeVar("T")
 
 BATCH = 5000
-_SHOWN = 20  # bad rows on the screen
-_TOLD = 1000  # bad rows in the report for machines; all of them are in the file of rejects
 
 
 class Form(StrEnum):
@@ -53,120 +54,40 @@ def form_of(path: Path) -> Form:
     return Form.JSONL if path.suffix.lower() in (".jsonl", ".ndjson", ".json") else Form.CSV
 
 
-@dataclass(slots=True)
-class ImportTotal:
-    """What became of a whole file."""
+@dataclass(frozen=True, slots=True)
+class HowToImport:
+    """What was asked for beside the file: what its columns mean, and whether nothing is to be written."""
 
-    rejects_file: Path | None = None  # where the rejected rows are
-    unknown_columns: list[str] = field(default_factory=list)
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    statuses_kept: int = 0
-    in_the_dialer: list[int] = field(default_factory=list)
-    statuses_added: list[tuple[StatusType, str]] = field(default_factory=list)
-    rejected: int = 0
-    rejects: list[tuple[int, str, str]] = field(default_factory=list)  # the first of them: line, column, reason
-    phones: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
-    doubtful: list[tuple[int, str, str]] = field(default_factory=list)  # likewise, of numbers that went in
-    error: CasedialError | None = None  # what ended it before its time
-
-    def add(self, report: BatchReport) -> None:
-        """Add what became of a batch."""
-        self.added += report.added
-        self.updated += report.updated
-        self.unchanged += report.unchanged
-        self.statuses_kept += report.statuses_kept
-        self.in_the_dialer += report.in_the_dialer
-        self.statuses_added += report.statuses_added
-        for kind, number in report.phones.items():
-            self.phones[kind] += number
-
-    def document(self) -> dict[str, Any]:
-        """Return the report for machines."""
-        return {
-            "added": self.added,
-            "updated": self.updated,
-            "unchanged": self.unchanged,
-            "rejected": self.rejected,
-            "rejects": _places(self.rejects),
-            "rejects_file": str(self.rejects_file) if self.rejects_file else None,
-            "statuses_kept": self.statuses_kept,
-            "in_the_dialer": self.in_the_dialer,
-            "statuses_added": [{"type": kind.label, "name": name} for kind, name in self.statuses_added],
-            "unknown_columns": self.unknown_columns,
-            "phones": {kind.lower(): number for kind, number in self.phones.items()},
-            "doubtful_phones": _places(self.doubtful),
-            **({"error": error_row(self.error)} if self.error else {}),
-        }
-
-    def show(self) -> None:
-        """Say what became of the file, and what to do about what did not go in."""
-        err.print(f"{self.added} added, {self.updated} updated, {self.unchanged} unchanged, {self.rejected} rejected.")
-        if self.unknown_columns:
-            err.print(f"Columns that mean nothing here: {', '.join(self.unknown_columns)}.", markup=False)
-        for kind, name in self.statuses_added:
-            note = ", which is never dialed" if kind is StatusType.DIALER else ""
-            err.print(f"Added the {kind.label} {name!r}{note}.", markup=False)
-        if self.statuses_kept:
-            kept = count(self.statuses_kept, "case")
-            err.print(f"{kept} kept dial statuses as they were; --set-statuses changes them, too.")
-        if self.in_the_dialer:
-            some = ", ".join(map(str, self.in_the_dialer[:_SHOWN])) + (" …" if self.in_the_dialer[_SHOWN:] else "")
-            err.print(
-                f"In the dialer, so with statuses as they were: {count(len(self.in_the_dialer), 'case')}: {some}."
-            )
-        self._show_phones()
-        for line, column, reason in self.rejects[:_SHOWN]:
-            err.print(f"line {line}: {column + ' ' if column else ''}{reason}", markup=False, soft_wrap=True)
-        if self.rejects_file:
-            more = f", {self.rejected - _SHOWN} more than are shown," if self.rejected > _SHOWN else ""
-            which = "Rejected rows until then" if self.error else "All rejected rows"
-            err.print(f"{which}{more} are in {self.rejects_file}: mend and import that file.", soft_wrap=True)
-        if self.error:
-            show_error(self.error)
-            err.print("That is what was done until then. Run it again: what went in is not added twice.")
-
-    def _show_phones(self) -> None:
-        """Say what the numbers are, and which are never dialed."""
-        us, abroad, doubtful = (self.phones[kind] for kind in Kind)
-        if every := us + abroad + doubtful:
-            err.print(f"{count(every, 'phone')}: {us} of the US, {abroad} abroad, {doubtful} doubtful.")
-        if doubtful:
-            err.print("The doubtful are kept as they are and never dialed; mend them in the file and import it again:")
-        for line, column, why in self.doubtful[:_SHOWN]:
-            err.print(f"line {line}: {column} {why}", markup=False, soft_wrap=True)
-        if doubtful > _SHOWN:
-            err.print(f"… and {doubtful - _SHOWN} more; --json lists the first {_TOLD}.")
+    options: ImportOptions = field(default_factory=ImportOptions)
+    names: Names = field(default_factory=dict)
+    dry_run: bool = False
 
 
-def _places(found: Sequence[tuple[int, str, str]]) -> list[dict[str, Any]]:
-    return [{"line": line, "column": column, "reason": reason} for line, column, reason in found]
-
-
-async def import_file(store: Store, firm_name: str, path: Path, options: ImportOptions) -> ImportTotal:
+async def import_file(store: Store, firm_name: str, path: Path, how: HowToImport) -> ImportTotal:
     """Import a file, batch by batch; each batch is a transaction of its own.
 
     What ends it once rows may have gone in stands in the total: what was done is told in any case.
     """
-    total = ImportTotal()
+    total = ImportTotal(how.dry_run)
     async with store.read() as tx:
         firm = await open_firm(tx, firm_name)
     with ExitStack() as stack:
         try:
-            raw = stack.enter_context(path.open("rb"))
+            raw = seekable(stack.enter_context(path.open("rb")))
         except OSError as error:
             raise InvalidSetting(f"Cannot read {path}: {error.strerror}.") from None
-        stream = _text_of(raw)
-        source = (files.read_json_lines if form_of(path) is Form.JSONL else files.read_csv)(stream, firm.zone)
-        total.unknown_columns = source.unknown  # which grows as JSON Lines are read
+        rehearsal = Rehearsal(await asyncio.to_thread(_come_again, raw, path, firm, how)) if how.dry_run else None
+        stream, source = _opened(raw, path, firm, how)
+        stack.callback(stream.close)
+        total.columns, total.unknown_columns, total.told = source.columns, source.unknown, source.told
         rejects = Rejects(path, source.columns)
         progress = stack.enter_context(_progress())
         task = progress.add_task(f"Importing {path.name}", total=path.stat().st_size)
         stack.enter_context(_without_collector())
         stack.enter_context(_quick_turns())
         try:
-            await _import_batches(_Import(store, firm, options, total, rejects, raw, source.rows), progress, task)
+            work = _Import(store, firm, how.options, total, rejects, raw, source.rows, rehearsal)
+            await _import_batches(work, progress, task)
         except (CasedialError, StatusesStale, OSError, asyncio.CancelledError) as error:
             total.error = _ended_by(error, rejects)
         except Exception:
@@ -175,6 +96,23 @@ async def import_file(store: Store, firm_name: str, path: Path, options: ImportO
         finally:
             rejects.close(total)
     return total
+
+
+def _opened(raw: IO[bytes], path: Path, firm: Firm, how: HowToImport) -> tuple[TextIOWrapper, files.ImportFile]:
+    """Open what is in a file; raises MalformedDocument or InvalidSetting for one that cannot be used."""
+    stream, told = as_text(raw)
+    source = (files.read_json_lines if form_of(path) is Form.JSONL else files.read_csv)(stream, firm.zone, how.names)
+    source.told[:0] = told
+    return stream, source
+
+
+def _come_again(raw: IO[bytes], path: Path, firm: Firm, how: HowToImport) -> frozenset[int]:
+    """Return the CaseIDs that a file has more than once; it is read once more afterwards."""
+    stream, source = _opened(raw, path, firm, how)
+    again = come_again(entry.row for entry in source.rows if isinstance(entry.row, CaseRow))
+    stream.detach()
+    raw.seek(0)
+    return again
 
 
 def _ended_by(error: BaseException, rejects: Rejects) -> CasedialError:
@@ -199,6 +137,17 @@ class _Import:
     rejects: Rejects
     raw: IO[bytes]
     rows: Iterator[files.FileRow]
+    rehearsal: Rehearsal | None
+
+    async def apply(self, batch: _Batch) -> BatchReport:
+        """Apply a batch, or find out what that would do."""
+        rows, now = [row for _, row in batch.good], datetime.now(UTC)
+        if self.rehearsal:
+            async with self.store.read() as tx:
+                return await rehearse_rows(tx, self.firm.name, rows, self.options, now, batch.drafted, self.rehearsal)
+        return await self.store.transact(
+            lambda tx: import_rows(tx, self.firm.name, rows, self.options, datetime.now(UTC), batch.drafted)
+        )
 
 
 async def _import_batches(work: _Import, progress: Progress, task: TaskID) -> None:
@@ -208,7 +157,7 @@ async def _import_batches(work: _Import, progress: Progress, task: TaskID) -> No
         # The next batch is read while the database is at this one, on another core where there is one to spare.
         reading = asyncio.ensure_future(_next_batch(work.store, work.firm, work.rows))
         try:
-            work.firm = await _import_batch(work.store, work.firm, batch, work.options, work.total, work.rejects)
+            await _import_batch(work, batch)
             progress.update(task, completed=reached)
             await work.store.give_way()
             batch = await reading
@@ -260,34 +209,26 @@ def _quick_turns() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
-def _text_of(raw: IO[bytes]) -> TextIO:
-    return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=err, disable=not err.is_terminal)
 
 
-async def _import_batch(
-    store: Store, firm: Firm, batch: _Batch, options: ImportOptions, total: ImportTotal, rejects: Rejects
-) -> Firm:
-    """Import a batch, and write down what became of it; return the firm as it is now."""
+async def _import_batch(work: _Import, batch: _Batch) -> None:
+    """Import a batch, and write down what became of it."""
+    total = work.total
     bad = {index: entry.row for index, entry in enumerate(batch.entries) if isinstance(entry.row, BadRow)}
-    rows = [row for _, row in batch.good]
-    report = await store.transact(
-        lambda tx: import_rows(tx, firm.name, rows, options, datetime.now(UTC), batch.drafted)
-    )
+    report = await work.apply(batch)
     total.add(report)
-    for index, column, why in report.doubtful[: _TOLD - len(total.doubtful)]:
+    for index, column, why in report.doubtful[: TOLD - len(total.doubtful)]:
         total.doubtful.append((batch.entries[batch.good[index][0]].line, column, why))
     bad.update((batch.good[index][0], error) for index, error in report.bad)
     for index, error in sorted(bad.items(), key=lambda pair: pair[0]):
-        rejects.write(batch.entries[index], error)
+        work.rejects.write(batch.entries[index], error)
         total.rejected += 1
-        if len(total.rejects) < _TOLD:
+        if len(total.rejects) < TOLD:
             total.rejects.append((batch.entries[index].line, error.column, error.reason))
-    return report.firm or firm
+    work.firm = report.firm or work.firm
 
 
 class _MorePhones(Exception):

@@ -13,6 +13,7 @@ from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.domain.importing import BadRow
 from casedial.storage.files import empty_file, take_place
 from casedial.wire import files
+from casedial.wire.columns import REJECT_COLUMNS
 
 
 class _Total(Protocol):
@@ -30,7 +31,7 @@ class Rejects:
     def __init__(self, imported: Path, columns: Sequence[str]) -> None:
         """Raise InvalidSetting where no file can be made anywhere."""
         # A file of rejects imported again brings these columns itself, in front.
-        self._own = len(files.REJECT_COLUMNS) if tuple(columns[:3]) == files.REJECT_COLUMNS else 0
+        self._own = len(REJECT_COLUMNS) if tuple(columns[:3]) == REJECT_COLUMNS else 0
         self._target: Path | None = imported.with_name(imported.name + ".rejects.csv")
         self.path = self._target
         try:
@@ -40,7 +41,7 @@ class Rejects:
             self._target = None
         self._stream = self._made.open("w", encoding="utf-8", errors="surrogateescape", newline="")
         self._rows = csv.writer(self._stream)
-        self._rows.writerow([*files.REJECT_COLUMNS, *columns[self._own :]])
+        self._rows.writerow([*REJECT_COLUMNS, *columns[self._own :]])
         self._any = False
 
     def write(self, row: files.FileRow, error: BadRow) -> None:

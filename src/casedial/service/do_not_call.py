@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,11 +11,14 @@ from casedial.domain.cases import CASEDIAL, Case, Firm, Role, Status, StatusChan
 from casedial.domain.dialing import change
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.phones import PHONE_LIMIT, Kind, key_of, read, split
-from casedial.storage import do_not_call, firms
+from casedial.domain.standing import Standing
+from casedial.service.standing import standings
+from casedial.storage import cases, do_not_call, firms, standing
 from casedial.storage.engine import Transaction
 
 # Why a case that was set To Dial is Do not Dial, in its history.
 ON_THE_LIST = "on the do-not-call list"
+MOST_TOLD = 1000  # cases that a removal tells of
 
 
 async def concerning(tx: Transaction, firm: Firm, found: Sequence[Case]) -> DoNotCall:
@@ -78,6 +81,30 @@ async def list_at_once(tx: Transaction, firm: Firm, listings: Sequence[Listing])
     await do_not_call.add(tx, firm.id, sorted(listings, key=lambda one: (one.number or "", one.case_id or 0)))
     if is_first:
         await firms.change(tx, firm.id)
+
+
+async def unknown_cases(tx: Transaction, firm: Firm, case_ids: Collection[int]) -> list[int]:
+    """Return those of these cases that the firm does not have."""
+    return sorted(set(case_ids) - (await cases.whereabouts(tx, firm, case_ids)).keys())
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a removal did, and the cases concerned that stay Do not Dial though no entry of the list asks for it."""
+
+    entries: int
+    do_not_dial: list[tuple[int, Standing]]
+    are_all: bool = True  # no more than are shown
+
+
+async def remove_and_tell(tx: Transaction, firm: Firm, numbers: Sequence[str], case_ids: Sequence[int]) -> Removed:
+    """Do what ``remove`` does, and find those cases: a status is never set back by itself."""
+    removed = await remove(tx, firm, numbers, case_ids)
+    found = await standing.do_not_dial(tx, firm, numbers, case_ids, MOST_TOLD + 1)
+    listed = await concerning(tx, firm, found[:MOST_TOLD])
+    free = [case for case in found[:MOST_TOLD] if not listed.forbids(case)]
+    told = zip(free, await standings(tx, firm, free), strict=True)
+    return Removed(removed, [(case.case_id, found) for case, found in told], len(found) <= MOST_TOLD)
 
 
 async def remove(tx: Transaction, firm: Firm, numbers: Sequence[str], case_ids: Sequence[int]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
@@ -109,7 +109,7 @@ async def import_rows(
     report = BatchReport()
     firm = await open_firm(tx, firm_name, lock=True)  # two imports of one new case would collide
     if options.add_statuses:
-        firm = await _add_unknown(tx, firm, rows, report)
+        firm = await add_unknown(firm, rows, report, lambda firm, kind, name: add_statuses(tx, firm, [(kind, name)]))
     report.firm = firm
     stored = await cases.lock(tx, firm, [row.case_id for row in rows])
     if drafted and not stored and not stored.unreadable and drafted.holds_for(firm):
@@ -117,12 +117,13 @@ async def import_rows(
         await firms.add_priorities(tx, firm, {row.facts.get("priority", PRIORITY) for row in rows})
         report.added = len(rows)
     else:
-        await _apply(tx, firm, rows, stored, options, report, now)
+        latest, history = await merged(tx, firm, rows, stored, options, report, now)
+        await _store(tx, firm, stored, latest, history, now)
     report.note_phones(rows)
     return report
 
 
-async def _apply(
+async def merged(
     tx: Transaction,
     firm: Firm,
     rows: Sequence[CaseRow],
@@ -130,7 +131,8 @@ async def _apply(
     options: ImportOptions,
     report: BatchReport,
     now: datetime,
-) -> None:
+) -> tuple[dict[int, Case], list[StatusChange]]:
+    """Return the cases as the rows leave them, and their history until then; nothing is stored."""
     latest: dict[int, Case] = dict(stored)
     history: list[StatusChange] = []
     clock = await tx.clock()
@@ -158,7 +160,9 @@ async def _apply(
             report.updated += 1
         latest[row.case_id] = case
         history.extend(recorded)
-    await _store(tx, firm, stored, latest, history, now)
+    moves = Moves([case for case_id, case in latest.items() if stored.get(case_id) != case], history)
+    await keep_off(tx, firm, moves, now)
+    return latest | {case.case_id: case for case in moves.cases}, history
 
 
 async def _store(
@@ -170,10 +174,8 @@ async def _store(
     now: datetime,
 ) -> None:
     """Store cases as the rows leave them, all that follows from it included."""
-    moves = Moves([case for case_id, case in latest.items() if stored.get(case_id) != case], history)
-    await keep_off(tx, firm, moves, now)
-    latest |= {case.case_id: case for case in moves.cases}
-    await firms.add_priorities(tx, firm, {case.priority for case in moves.cases})
+    priorities = {case.priority for case_id, case in latest.items() if stored.get(case_id) != case}
+    await firms.add_priorities(tx, firm, priorities)
     await cases.add(tx, firm, [case for case_id, case in latest.items() if case_id not in stored])
     await cases.save(tx, firm, [(old, latest[old.case_id]) for old in stored.values() if latest[old.case_id] != old])
     await cases.record(tx, firm, history)
@@ -204,7 +206,12 @@ def _merge(
     return after, history
 
 
-async def _add_unknown(tx: Transaction, firm: Firm, rows: Sequence[CaseRow], report: BatchReport) -> Firm:
+async def add_unknown(
+    firm: Firm,
+    rows: Sequence[CaseRow],
+    report: BatchReport,
+    add: Callable[[Firm, StatusType, str], Awaitable[Firm]],
+) -> Firm:
     """Add the statuses that the rows name and the firm does not have, but never a spelling variant of one.
 
     A name that is not added makes its rows bad, later, like any unknown one.
@@ -218,6 +225,6 @@ async def _add_unknown(tx: Transaction, firm: Firm, rows: Sequence[CaseRow], rep
                     continue
                 name = str(int(name))
             if name.isprintable() and firm.statuses.spelled_like(kind, name) is None:
-                firm = await add_statuses(tx, firm, [(kind, name)])
+                firm = await add(firm, kind, name)
                 report.statuses_added.append((kind, name))
     return firm

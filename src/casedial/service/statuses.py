@@ -14,7 +14,7 @@ from casedial.storage import firms, statuses
 from casedial.storage.engine import Transaction
 
 
-def _checked(kind: StatusType, name: str) -> str:
+def checked_status(kind: StatusType, name: str) -> str:
     """Return a status's name trimmed. Raises InvalidSetting, also for Attempts that no dialer could ever send."""
     name = checked_name(name, "A status's name")
     if kind is StatusType.ATTEMPTS and not (is_count(name) and name == str(int(name))):
@@ -25,7 +25,7 @@ def _checked(kind: StatusType, name: str) -> str:
 async def add_statuses(tx: Transaction, firm: Firm, added: Sequence[tuple[StatusType, str]]) -> Firm:
     """Add statuses at the end of their types' lists. Raises StatusExists or InvalidSetting."""
     for kind, name in added:
-        _checked(kind, name)
+        checked_status(kind, name)
         there = firm.statuses.find(kind, name)
         if there:
             hint = " and is retired: restore it instead" if there.retired else ""
@@ -38,7 +38,7 @@ async def add_statuses(tx: Transaction, firm: Firm, added: Sequence[tuple[Status
 async def rename_status(tx: Transaction, firm: Firm, kind: StatusType, old: str, new: str) -> Firm:
     """Rename a status; its role, its cases and their history stay. Raises StatusNotFound, StatusExists."""
     status = firm.statuses.named(kind, old)
-    new = _checked(kind, new)
+    new = checked_status(kind, new)
     there = firm.statuses.find(kind, new)
     if there and there.id != status.id:
         raise StatusExists(f"The firm has the {kind.label} {there.name!r} already.")

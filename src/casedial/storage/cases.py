@@ -203,6 +203,13 @@ async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
     return found[0] if found else None
 
 
+async def these(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> Found:
+    """Return those of these cases that exist, and hold none."""
+    wanted = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
+    query = _THESE_WHOLE[tx.database]
+    return Found(*await read_rows(tx, firm, query, wanted, partial(case_from, statuses=firm.statuses)))
+
+
 async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_locked: bool = False) -> Found:
     """Return those of these cases that exist, held until the end of the transaction.
 

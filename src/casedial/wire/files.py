@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,33 +12,27 @@ from zoneinfo import ZoneInfo
 
 from casedial.domain.cases import NAME_LIMIT, PRIORITIES, PRIORITY, Phone
 from casedial.domain.errors import CasedialError, MalformedDocument
-from casedial.domain.importing import STATUS_COLUMNS, BadRow, CaseRow, kept_phones
+from casedial.domain.importing import BadRow, CaseRow, kept_phones
 from casedial.domain.phones import PHONE_LIMIT
 from casedial.wire import quick, values
-from casedial.wire.documents import JsonObject, canonical, read_json, unstorable
-
-csv.field_size_limit(1024 * 1024)
-
-_FACTS = {"CaseStatus": "case_status", "CaseGroup": "case_group", "ZipCode": "zip_code", "Plaintiff": "plaintiff"}
-_STATUSES = {column: kind for kind, column in STATUS_COLUMNS.items()}
-_PHONE = re.compile(r"phone([1-9][0-9]{0,2})(name|primary|text)?")
-_PHONE_FIELDS = {None: "number", "name": "name", "primary": "primary", "text": "text"}
-_ROW = "Row"  # the one column of the rejects of a JSON Lines file
-_UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")  # its byte order marks, as surrogateescape reads them
-REJECT_COLUMNS = ("RejectLine", "RejectColumn", "RejectReason")
-
-# Local times beside the wire's own, as spreadsheets write them.
-_TIMES = (
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d",
-    "%m/%d/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y %I:%M:%S %p",
-    "%m/%d/%Y %I:%M %p",
-    "%m/%d/%Y",
+from casedial.wire.columns import (
+    FACTS,
+    NO_NAMES,
+    PHONE,
+    PHONE_FIELDS,
+    REJECT,
+    REJECT_COLUMNS,
+    STATUSES,
+    Names,
+    checked,
+    is_known,
+    renamed,
 )
+from casedial.wire.dates import written_time
+from casedial.wire.documents import JsonObject, canonical, read_json, unstorable
+from casedial.wire.sheets import Header, Sheet, open_sheet
+
+_ROW = "Row"  # the one column of the rejects of a JSON Lines file
 _YES = ("true", "1", "yes", "y", "t", "x")
 _NO = ("false", "0", "no", "n", "f")
 
@@ -56,12 +49,14 @@ class FileRow(NamedTuple):
 class ImportFile:
     """An open file: its columns, those that mean nothing here, and its rows, read as they are asked for.
 
-    JSON Lines have no header: there ``unknown`` grows with the rows.
+    JSON Lines have no header: there ``unknown`` grows with the rows, and so does ``told``, what is to be said of the
+    file.
     """
 
     columns: Sequence[str]
     unknown: list[str]
     rows: Iterator[FileRow]
+    told: list[str]
 
 
 # Cells
@@ -93,14 +88,7 @@ def _flag(value: object) -> bool:
 
 
 def _moment(value: object, zone: ZoneInfo) -> datetime:
-    text = _text(value)
-    try:
-        return values.local_time(text, zone)
-    except ValueError:
-        for form in _TIMES:
-            with suppress(ValueError):
-                return values.local_time(datetime.strptime(text, form).isoformat(), zone)
-        raise
+    return written_time(_text(value), zone)
 
 
 def _closed(value: object) -> tuple[bool, date | None]:
@@ -108,8 +96,9 @@ def _closed(value: object) -> tuple[bool, date | None]:
         return _flag(value), None
     try:
         return True, _moment(value, ZoneInfo("UTC")).date()
-    except ValueError:
-        raise ValueError("must be true, false or a closing date such as 2026-05-06") from None
+    except ValueError as error:
+        why = f"; as a date it {error}" if "first" in str(error) else ""
+        raise ValueError(f"must be true, false or a closing date such as 2026-05-06{why}") from None
 
 
 def _number(value: object) -> str:
@@ -156,7 +145,7 @@ class _Builder:
             case_id=self.read("CaseID", lambda cell: values.case_id(cell.strip() if isinstance(cell, str) else cell)),
             facts=self._facts(),
             closed=self.read("Closed", lambda cell: _closed(_blank(cell))) if "closed" in self.cells else None,
-            statuses={_STATUSES[c]: self.read(c, lambda cell: _status(_blank(cell))) for c in self.given(_STATUSES)},
+            statuses={STATUSES[c]: self.read(c, lambda cell: _status(_blank(cell))) for c in self.given(STATUSES)},
             brings_dial_at="dialdatetime" in self.cells,
             dial_at=None if blank else self.read("DialDateTime", lambda cell: _moment(cell, self.zone)),
             phone_cells=self._phone_cells(),
@@ -164,7 +153,7 @@ class _Builder:
         )
 
     def _facts(self) -> dict[str, Any]:
-        facts = {_FACTS[column]: self.read(column, self._fact) for column in self.given(_FACTS)}
+        facts = {FACTS[column]: self.read(column, self._fact) for column in self.given(FACTS)}
         if "priority" in self.cells:
             facts["priority"] = self.read("Priority", _priority)
         return facts
@@ -175,8 +164,8 @@ class _Builder:
     def _phone_cells(self) -> dict[int, Phone | dict[str, Any]]:
         found: dict[int, dict[str, Any]] = {}
         for column in self.cells:
-            if match := _PHONE.fullmatch(column):
-                name = _PHONE_FIELDS[match[2]]
+            if match := PHONE.fullmatch(column):
+                name = PHONE_FIELDS[match[2]]
                 read: Callable[[object], Any] = {"number": _number, "name": _text}.get(name, _flag)
                 shown = f"Phone{match[1]}{(match[2] or '').title()}"
                 found.setdefault(int(match[1]) - 1, {})[name] = self.read(shown, read)
@@ -210,50 +199,46 @@ def _blank(cell: Any, blank: Any = "") -> Any:
     return blank if cell is None else cell
 
 
-_REJECT = {canonical(column) for column in REJECT_COLUMNS}
-_SINGLE = _REJECT | {
-    canonical(column) for column in ("CaseID", "Closed", "DialDateTime", "Priority", "Phones", *_FACTS, *_STATUSES)
-}
-
-
-def _known(column: str) -> bool:
-    name = canonical(column)
-    return name in _SINGLE or _PHONE.fullmatch(name) is not None
-
-
 # Files
 
 
-def read_csv(stream: TextIO, zone: ZoneInfo) -> ImportFile:
-    """Open a CSV file with a header; raises MalformedDocument for a header that cannot be used.
+def read_csv(stream: TextIO, zone: ZoneInfo, names: Names = NO_NAMES) -> ImportFile:
+    """Open a CSV file with a header; raises MalformedDocument or InvalidSetting for one that cannot be used.
 
-    The stream is to be opened with ``newline=""`` and ``errors="surrogateescape"``, so that a row that is
-    not UTF-8 is a bad row and not the end of the import.
+    The stream is one of ``sheets.as_text``; ``names`` is what the columns mean.
     """
-    reader = csv.reader(stream, strict=True)
-    try:
-        columns = [column.strip() for column in next(reader, [])]
-    except csv.Error as error:
-        raise MalformedDocument(f"The header cannot be read: {error}.") from None
-    if columns and columns[0].startswith(_UTF_16):
-        raise MalformedDocument("The file is UTF-16; save it as UTF-8 (in a spreadsheet: CSV UTF-8).")
-    names = [canonical(column) for column in columns]
-    if names[-1:] == [canonical(_ROW)]:
-        return ImportFile(columns, [], _rejected_json_rows(reader, zone))
-    if "caseid" not in names:
-        raise MalformedDocument("The first line must be a header with a CaseID column, separated by commas.")
-    repeated = next((column for column in columns if column and names.count(canonical(column)) > 1), None)
+    sheet = open_sheet(stream, Header("column CaseID", lambda columns: _is_header(columns, names), _advice))
+    if _are_of_json(sheet.columns):
+        return ImportFile(sheet.columns, [], _rejected_json_rows(sheet, zone, names), sheet.told)
+    columns = checked(sheet.columns, names)
+    meant = [canonical(column) for column in columns]
+    repeated = next((column for column in columns if column and meant.count(canonical(column)) > 1), None)
     if repeated:
         raise MalformedDocument(f"The header has the column {repeated} more than once.")
-    return ImportFile(columns, [c for c in columns if c and not _known(c)], _csv_rows(reader, names, zone))
+    unknown = [column for column in columns if column and not is_known(column)]
+    return ImportFile(columns, unknown, _csv_rows(sheet, meant, zone), sheet.told)
 
 
-def _csv_rows(reader: Any, names: list[str], zone: ZoneInfo) -> Iterator[FileRow]:
+def _is_header(columns: Sequence[str], names: Names) -> bool:
+    return "caseid" in map(canonical, renamed(columns, names)) or _are_of_json(columns)
+
+
+def _are_of_json(columns: Sequence[str]) -> bool:
+    return tuple(columns) == (*REJECT_COLUMNS, _ROW)
+
+
+def _advice(columns: Sequence[str]) -> str:
+    like = [column for column in columns if "case" in column.lower()] or [column for column in columns if column]
+    return f'If one of them is the CaseID, say so: --map "{like[0]}=CaseID".'
+
+
+def _csv_rows(sheet: Sheet, names: list[str], zone: ZoneInfo) -> Iterator[FileRow]:
     layout = _layout(names, zone)
-    known = {place for place, name in enumerate(names) if _known(name) and name not in _REJECT}
+    known = {place for place, name in enumerate(names) if is_known(name) and name not in REJECT}
     quick_read = quick.reader(layout) if layout.places == known else None
+    reader = sheet.reader
     while True:
-        line = reader.line_num + 1
+        line = sheet.above + reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
@@ -272,12 +257,12 @@ def _layout(names: Sequence[str], zone: ZoneInfo) -> quick.Layout:
     at = {name: place for place, name in enumerate(names) if name}
     phones: dict[int, dict[str, int]] = {}
     for name, place in at.items():
-        if match := _PHONE.fullmatch(name):
-            phones.setdefault(int(match[1]) - 1, {})[_PHONE_FIELDS[match[2]]] = place
+        if match := PHONE.fullmatch(name):
+            phones.setdefault(int(match[1]) - 1, {})[PHONE_FIELDS[match[2]]] = place
     return quick.Layout(
         case_id=at["caseid"],
-        facts={field: at[canonical(column)] for column, field in _FACTS.items() if canonical(column) in at},
-        statuses={kind: at[canonical(column)] for column, kind in _STATUSES.items() if canonical(column) in at},
+        facts={field: at[canonical(column)] for column, field in FACTS.items() if canonical(column) in at},
+        statuses={kind: at[canonical(column)] for column, kind in STATUSES.items() if canonical(column) in at},
         phones=phones,
         closed=at.get("closed"),
         dial_at=at.get("dialdatetime"),
@@ -311,40 +296,59 @@ def _build_csv(cells: list[str], names: list[str], zone: ZoneInfo) -> CaseRow | 
         return error
 
 
-def _rejected_json_rows(reader: Any, zone: ZoneInfo) -> Iterator[FileRow]:
+def _rejected_json_rows(sheet: Sheet, zone: ZoneInfo, names: Names) -> Iterator[FileRow]:
     """Read the rejects of a JSON Lines file, mended: the last cell of each row is the line."""
-    line = reader.line_num + 1
-    for cells in reader:
+    lines = _Lines(zone, names)
+    line = sheet.above + sheet.reader.line_num + 1
+    for cells in sheet.reader:
         if cells:
-            yield FileRow(line, cells, _build_json(cells[-1], zone, []))
-        line = reader.line_num + 1
+            yield FileRow(line, cells, lines.build(cells[-1]))
+        line = sheet.above + sheet.reader.line_num + 1
 
 
-def read_json_lines(stream: TextIO, zone: ZoneInfo) -> ImportFile:
+def read_json_lines(stream: TextIO, zone: ZoneInfo, names: Names = NO_NAMES) -> ImportFile:
     """Open a JSON Lines file: one object a line, with GetCaseInfo's fields and this file's own."""
-    unknown: list[str] = []
-    return ImportFile((_ROW,), unknown, _json_rows(stream, zone, unknown))
+    lines = _Lines(zone, names)
+    return ImportFile((_ROW,), lines.unknown, lines.rows(stream), lines.told)
 
 
-def _json_rows(stream: TextIO, zone: ZoneInfo, unknown: list[str]) -> Iterator[FileRow]:
-    for line, text in enumerate(stream, start=1):
-        if text.strip():
-            yield FileRow(line, [text.rstrip("\r\n")], _build_json(text, zone, unknown))
+@dataclass(slots=True)
+class _Lines:
+    """Reads JSON Lines: which names mean nothing, and which of ``names`` were not met, is known at their end."""
 
+    zone: ZoneInfo
+    names: Names
+    unknown: list[str] = field(default_factory=list)
+    met: set[str] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
 
-def _build_json(text: str, zone: ZoneInfo, unknown: list[str]) -> CaseRow | BadRow:
-    try:
-        value = read_json(text.encode("utf-8", "surrogateescape"), "line")
-        if not isinstance(value, JsonObject):
-            raise BadRow("", "must be a JSON object")
-        builder = _Builder(zone)
-        for name, cell in value:
+    def rows(self, stream: TextIO) -> Iterator[FileRow]:
+        for line, text in enumerate(stream, start=1):
+            if text.strip():
+                yield FileRow(line, [text.rstrip("\r\n")], self.build(text))
+        self.told += [
+            f"--map {name}={self.names[name]}: no line has such a name." for name in self.names.keys() - self.met
+        ]
+
+    def build(self, text: str) -> CaseRow | BadRow:
+        try:
+            value = read_json(text.encode("utf-8", "surrogateescape"), "line")
+            if not isinstance(value, JsonObject):
+                raise BadRow("", "must be a JSON object")
+            return self._row(value)
+        except CasedialError as error:
+            return BadRow("", error.detail)
+        except BadRow as error:
+            return error
+
+    def _row(self, value: JsonObject) -> CaseRow:
+        builder = _Builder(self.zone)
+        for given, cell in value:
+            name = self.names.get(canonical(given), given)
+            if self.names:
+                self.met.add(canonical(given))
             if builder.cells.setdefault(canonical(name), cell) != cell:
                 raise BadRow(name, "is given twice with different values")
-            if not _known(name) and name not in unknown:
-                unknown.append(name)
+            if not is_known(name) and name not in self.unknown:
+                self.unknown.append(name)
         return builder.build()
-    except CasedialError as error:
-        return BadRow("", error.detail)
-    except BadRow as error:
-        return error
