@@ -167,7 +167,7 @@ async def test_the_list_takes_what_is_dialed(casedial: Casedial, office: Office)
     again = await asyncio.to_thread(casedial.json, "dnc", "import", out, *FIRM)
     assert (again["added"], again["known"]) == (0, 4)
     removed = await asyncio.to_thread(casedial.json, "dnc", "remove", "011 65 9234 5678", "402-555-0102", *FIRM)
-    assert removed == {"removed": 2}
+    assert removed["removed"] == 2
     for number in ("4.02555E+09", "0000000000", "555-0101"):
         failed = await asyncio.to_thread(casedial.json, "dnc", "add", number, *FIRM, status=1)
         assert "is no number that can be dialed" in failed["error"]["message"]
