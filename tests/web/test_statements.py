@@ -66,7 +66,10 @@ async def warm_up(api: Api, office: Office) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_takes_no_more_statements_than_it_did(api: Api, office: Office, name: str, database: str) -> None:
+async def test_a_call_takes_no_more_statements_than_it_did(
+    api: Api, office: Office, name: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("casedial.web.joint.SLOW_SECONDS", 60)  # a slow machine asks for the key once more
     method, body, most = CALLS[name]
     await warm_up(api, office)
     for case_id in range(1, 11):
