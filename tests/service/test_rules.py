@@ -73,7 +73,7 @@ async def test_a_limit_that_an_operator_overrode(office: Office) -> None:
         await dialing.update_case_status(tx, await caller(office), [update], noon)
     assert await claim(office, noon + timedelta(hours=1)) == []
     [phone] = (await explained(office, 1, noon + timedelta(hours=1))).phones
-    assert "at most 1 in 1 day (override" in str(phone.deferred[0])
+    assert "at most 1 in 1 day (override" in str(phone.deferred[0].limit)
 
 
 async def test_a_zip_code_abroad_is_closed_until_an_operator_says_where_it_is(office: Office) -> None:
