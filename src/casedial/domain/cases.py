@@ -258,9 +258,13 @@ class Firm:
         """Return the firm's time zone, in which every time on the wire is written."""
         return ZoneInfo(self.time_zone)
 
+    def clock_time(self, moment: datetime) -> str:
+        """Write when something is by the firm's clock, as the wire does."""
+        return moment.astimezone(self.zone).replace(tzinfo=None).isoformat(timespec="seconds")
+
     def local(self, moment: datetime) -> str:
         """Say when something is by the firm's clock, with the name of the time zone."""
-        return f"{moment.astimezone(self.zone).replace(tzinfo=None).isoformat(timespec='seconds')} ({self.time_zone})"
+        return f"{self.clock_time(moment)} ({self.time_zone})"
 
     def claim_timeout_of(self, campaign: Status | None) -> int:
         """Return after how many seconds the claim of a case of this campaign runs out, 0 for never."""

@@ -148,8 +148,7 @@ def update(
         return change(case, statuses, case.dial_at, by, now, hold)
     if case.role != Role.TO_DIAL:
         detail = "NextCall without Status moves the date of a case that is To Dial; this case is not."
-        sent = item.next_call.astimezone(firm.zone).replace(tzinfo=None).isoformat(timespec="seconds")
-        raise NotToDial(detail, [FieldError(f"{item.pointer}/NextCall", detail, sent)])
+        raise NotToDial(detail, [FieldError(f"{item.pointer}/NextCall", detail, firm.clock_time(item.next_call))])
     return change(case, statuses, item.next_call, by, now)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import Week
+from casedial.domain.limits import LOOK_BACK
 from casedial.domain.rules import Attempts, Purpose, Row, RuleBook, check_week
 
-_LOOK_BACK = 31 * 24  # hours
+_LONGEST = LOOK_BACK // timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ class RowOverride:
             check_week(self.windows)
         if (self.windows, self.bans_holidays, self.attempts, self.rest) == (None, None, None, None):
             raise InvalidSetting("Say what is overridden: hours, holidays, calls or rest.")
-        if self.attempts and self.attempts.count and not 1 <= self.attempts.hours <= _LOOK_BACK:
+        if self.attempts and self.attempts.count and not 1 <= self.attempts.hours <= _LONGEST:
             raise InvalidSetting("A limit of calls is for one hour to 31 days: calls are kept as long.")
-        if self.rest and not 1 <= self.rest <= _LOOK_BACK:
+        if self.rest and not 1 <= self.rest <= _LONGEST:
             raise InvalidSetting("A rest after a conversation is one hour to 31 days: calls are kept as long.")
 
     def row(self, of: Row | None) -> Row:

@@ -33,7 +33,6 @@ PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that d
 def create_app(settings: Settings | None = None) -> Edge:
     """Build the ASGI application; the database is opened with the first request and closed at shutdown."""
     settings = settings or settings_from()
-    descriptors.raise_limit()
     configure_logging(settings.log_level)
     store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS)
 
