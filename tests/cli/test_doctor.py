@@ -131,6 +131,17 @@ async def test_callable_cases_that_nobody_claims(private: str, office: Office, a
     assert "campaigns" not in await examine(private, 0)
 
 
+async def test_a_case_that_cannot_be_read_is_not_one_that_nobody_claims(private: str, office: Office) -> None:
+    """It is told among the unreadable rows: whether its campaign is neglected is not known."""
+    await office.add(1, **AWAKE)
+    await decide(office, *CAMPAIGNS)
+    async with office.store.write() as tx:
+        await tx.execute(cases.update().values(attempts_id=999_999))
+    found = await examine(private, 2)
+    assert "campaigns" not in found
+    assert "CaseID 1" in found["unreadable rows"][0]["found"]
+
+
 async def test_a_schema_that_is_not_at_head(private: str, store: Store) -> None:
     async with store.write() as tx:
         await tx.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))

@@ -6,7 +6,6 @@ import os
 import shutil
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
@@ -233,9 +232,12 @@ async def _neglect(tx: Transaction, firm: Firm, campaign: Status, now: datetime)
         return [Finding("campaigns", Level.OK, f"{firm.name}: {campaign.name} is paused.")]
     if decided.purpose is Purpose.NONE:  # nobody knows when somebody should be at work
         return []
-    with suppress(CasesUnreadable):  # which _senseless tells
-        if not await calling.neglected(tx, firm, campaign, now, _IDLE_FOR):
-            return []
+    try:
+        waiting = await calling.neglected(tx, firm, campaign, now, _IDLE_FOR)
+    except CasesUnreadable:  # which _senseless tells
+        return []
+    if not waiting:
+        return []
     found = f"{firm.name}: {campaign.name} has cases that may be called since an hour, and nobody claims any."
     return [Finding("campaigns", Level.WARNING, found, "See that the dialer runs, and with which campaign it asks.")]
 
