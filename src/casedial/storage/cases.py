@@ -169,13 +169,6 @@ class Found(dict[int, Case]):
         return max((*self, *self.unreadable), default=None)
 
 
-def is_no_list(database: Database, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Return the condition that JSON is no list, or, in SQLite, no JSON."""
-    if database is Database.POSTGRESQL:
-        return sa.func.json_typeof(column) != "array"
-    return sa.case((sa.func.json_valid(column) == 1, sa.func.json_type(column)), else_="") != "array"
-
-
 async def read_rows(
     tx: Transaction, firm: Firm, query: sa.Executable, given: Any, read: Callable[[Any], T]
 ) -> tuple[list[T], list[int]]:
@@ -194,20 +187,23 @@ def unreadable_case(case_id: int) -> CaseUnreadable:
     return CaseUnreadable(f"What is stored of case {case_id} cannot be read; the firm finds out why with its operator.")
 
 
+async def _found(tx: Transaction, firm: Firm, query: sa.Executable, given: Any) -> Found:
+    """Run a query for whole cases."""
+    return Found(*await read_rows(tx, firm, query, given, partial(case_from, statuses=firm.statuses)))
+
+
 async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
     """Return one case of the firm, or None. Raises CaseUnreadable."""
-    this = {"this_firm": firm.id, "this_case": case_id}
-    found, unreadable = await read_rows(tx, firm, _FETCH, this, partial(case_from, statuses=firm.statuses))
-    if unreadable:
+    found = await _found(tx, firm, _FETCH, {"this_firm": firm.id, "this_case": case_id})
+    if found.unreadable:
         raise unreadable_case(case_id)
-    return found[0] if found else None
+    return found.get(case_id)
 
 
 async def these(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> Found:
     """Return those of these cases that exist, and hold none."""
     wanted = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
-    query = _THESE_WHOLE[tx.database]
-    return Found(*await read_rows(tx, firm, query, wanted, partial(case_from, statuses=firm.statuses)))
+    return await _found(tx, firm, _THESE_WHOLE[tx.database], wanted)
 
 
 async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_locked: bool = False) -> Found:
@@ -216,9 +212,8 @@ async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_l
     Rows are locked in CaseID order, whatever the order asked for, so that two batches cannot deadlock. With
     ``pass_over_locked`` those are left out for which somebody else would have to be waited for.
     """
-    these = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
-    query = _LOCK[tx.database, pass_over_locked]
-    return Found(*await read_rows(tx, firm, query, these, partial(case_from, statuses=firm.statuses)))
+    wanted = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
+    return await _found(tx, firm, _LOCK[tx.database, pass_over_locked], wanted)
 
 
 async def whereabouts(
@@ -272,8 +267,7 @@ async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, 
     Raises StatusesStale.
     """
     query = sa.select(*WHOLE).where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(tx, firm, wanted))
-    read = partial(case_from, statuses=firm.statuses)
-    return Found(*await read_rows(tx, firm, query.order_by(cases.c.case_id).limit(limit), None, read))
+    return await _found(tx, firm, query.order_by(cases.c.case_id).limit(limit), None)
 
 
 def _conditions(tx: Transaction, firm: Firm, wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
@@ -292,7 +286,7 @@ def _conditions(tx: Transaction, firm: Firm, wanted: CaseFilter) -> list[sa.Colu
 
 async def most_phones(tx: Transaction, firm: Firm) -> int:
     """Return the largest number of phones that a case of the firm has."""
-    phones = sa.case((is_no_list(tx.database, cases.c.phones), 0), else_=sa.func.json_array_length(cases.c.phones))
+    phones = sa.case((tx.is_no_list(cases.c.phones), 0), else_=sa.func.json_array_length(cases.c.phones))
     query = sa.select(sa.func.max(phones)).where(cases.c.firm_id == firm.id)
     return (await tx.execute(query)).scalar() or 0
 

@@ -208,28 +208,13 @@ async def _run(
     heads: Mapping[DueFilter, Head | None],
     now: datetime,
 ) -> list[Claimed]:
-    [priority] = firm.priorities
     [shape] = {queue.shape for queue in queues}
-    claim_ids = [uuid4() for _ in claimants]
-    any_queue = next(iter(queues))
-    parameters = {
-        **replace(any_queue, after=heads[any_queue]).parameters(firm, now, priority),
-        **_joint(claimants, queues),
-        "claimants_new_claim": claim_ids,
-        "claimants_vendor": [claimant.vendor for claimant in claimants],
-        "claimants_key_id": [claimant.key_id for claimant in claimants],
-        "claimants_seconds": [claimant.seconds for claimant in claimants],
-        "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
-        "timeout": firm.claim_timeout,
-    }
-    if any(heads.values()):
-        shape = replace(shape, goes_on=True)
-        parameters["queues_after_time"] = [head.dial_at if head else None for head in heads.values()]
-        parameters["queues_after_case"] = [head.case_id if head else None for head in heads.values()]
     own_timeouts = any(campaign.claim_timeout is not None for campaign in firm.campaigns.values())
+    statement = _claim(replace(shape, goes_on=any(heads.values())), own_timeouts)
+    claim_ids = [uuid4() for _ in claimants]
+    parameters = _parameters(firm, claimants, claim_ids, queues, heads, now)
     found: dict[UUID, list[Case]] = {claim_id: [] for claim_id in claim_ids}
     ends: dict[UUID, datetime] = {}
-    statement = _claim(shape, own_timeouts)
     rows, unreadable = await read_rows(
         tx, firm, statement, parameters, lambda row: (row, waiting_from(row, firm.statuses))
     )
@@ -246,6 +231,33 @@ async def _run(
         (taken, _opened(id, who, taken, now, ends.get(id))) if (taken := found[id]) else ([], None)
         for id, who in zip(claim_ids, claimants, strict=True)
     ]
+
+
+def _parameters(
+    firm: Firm,
+    claimants: Sequence[Claimant],
+    claim_ids: Sequence[UUID],
+    queues: Mapping[DueFilter, list[int]],
+    heads: Mapping[DueFilter, Head | None],
+    now: datetime,
+) -> dict[str, object]:
+    """Return what the statement of ``_claim`` is asked with."""
+    [priority] = firm.priorities
+    any_queue = next(iter(queues))
+    parameters = {
+        **replace(any_queue, after=heads[any_queue]).parameters(firm, now, priority),
+        **_joint(claimants, queues),
+        "claimants_new_claim": claim_ids,
+        "claimants_vendor": [claimant.vendor for claimant in claimants],
+        "claimants_key_id": [claimant.key_id for claimant in claimants],
+        "claimants_seconds": [claimant.seconds for claimant in claimants],
+        "the_status": firm.statuses.with_role(Role.IN_THE_DIALER).id,
+        "timeout": firm.claim_timeout,
+    }
+    if any(heads.values()):
+        parameters["queues_after_time"] = [head.dial_at if head else None for head in heads.values()]
+        parameters["queues_after_case"] = [head.case_id if head else None for head in heads.values()]
+    return parameters
 
 
 def _opened(id: UUID, who: Claimant, taken: Sequence[Case], now: datetime, end: datetime | None) -> Claim:

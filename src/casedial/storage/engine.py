@@ -84,6 +84,12 @@ class Transaction:
             return column.in_(list(values))
         return column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
 
+    def is_no_list(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        """Return the condition that JSON is no list, or, in SQLite, no JSON."""
+        if self.database is Database.POSTGRESQL:
+            return sa.func.json_typeof(column) != "array"
+        return sa.case((sa.func.json_valid(column) == 1, sa.func.json_type(column)), else_="") != "array"
+
     async def clock(self) -> datetime:
         """Return the database's time, by which leases run: servers that share it may differ about the hour."""
         if self.database is Database.SQLITE:
