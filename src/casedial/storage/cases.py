@@ -26,7 +26,7 @@ from casedial.domain.dialing import Addressee, CaseFilter
 from casedial.domain.errors import CaseUnreadable
 from casedial.domain.phones import read
 from casedial.storage import bulk, firms
-from casedial.storage.engine import Database, Transaction, among
+from casedial.storage.engine import Database, Transaction, among, length_of
 from casedial.storage.postgresql import unnested
 from casedial.storage.tables import cases, phone_numbers, status_history
 
@@ -286,8 +286,7 @@ def _conditions(tx: Transaction, firm: Firm, wanted: CaseFilter) -> list[sa.Colu
 
 async def most_phones(tx: Transaction, firm: Firm) -> int:
     """Return the largest number of phones that a case of the firm has."""
-    phones = sa.case((tx.is_no_list(cases.c.phones), 0), else_=sa.func.json_array_length(cases.c.phones))
-    query = sa.select(sa.func.max(phones)).where(cases.c.firm_id == firm.id)
+    query = sa.select(sa.func.max(length_of(tx.database, cases.c.phones))).where(cases.c.firm_id == firm.id)
     return (await tx.execute(query)).scalar() or 0
 
 

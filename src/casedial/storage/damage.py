@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from casedial.domain.cases import StatusType
 from casedial.storage import leases
 from casedial.storage.cases import STATUS_COLUMNS
-from casedial.storage.engine import Database, Transaction
+from casedial.storage.engine import Database, Transaction, is_no_list
 from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, cases, claims, firms, statuses
 
 _SHOWN = 5  # ids named of many
@@ -44,14 +44,14 @@ NAMELESS = "whose id is none"
 async def senseless(tx: Transaction) -> list[Senseless]:
     """Return all that is found, by firm and by what it is."""
     found = [*await _of_statuses(tx)]
-    no_phones = tx.is_no_list(cases.c.phones)
+    no_phones = is_no_list(tx.database, cases.c.phones)
     timeless = sa.and_(HELD_BACK, sa.or_(cases.c.dial_at.is_(None), cases.c.held_back_until.is_(None)))
     open_claims = claims.c.check_at.is_not(None)
     no_firm = sa.not_(sa.exists().where(firms.c.id == claims.c.firm_id))
     for what, table, which in (
         (PHONES, cases, no_phones),
         (TIMELESS, cases, timeless),
-        (CASE_IDS, claims, sa.and_(open_claims, tx.is_no_list(claims.c.case_ids))),
+        (CASE_IDS, claims, sa.and_(open_claims, is_no_list(tx.database, claims.c.case_ids))),
         (ORPHANED, claims, sa.and_(open_claims, no_firm)),
         *([(NAMELESS, claims, sa.and_(open_claims, leases.NAMELESS))] if tx.database is Database.SQLITE else []),
     ):

@@ -84,12 +84,6 @@ class Transaction:
             return column.in_(list(values))
         return column == sa.any_(sa.literal(list(values), ARRAY(column.type)))
 
-    def is_no_list(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-        """Return the condition that JSON is no list, or, in SQLite, no JSON."""
-        if self.database is Database.POSTGRESQL:
-            return sa.func.json_typeof(column) != "array"
-        return sa.case((sa.func.json_valid(column) == 1, sa.func.json_type(column)), else_="") != "array"
-
     async def clock(self) -> datetime:
         """Return the database's time, by which leases run: servers that share it may differ about the hour."""
         if self.database is Database.SQLITE:
@@ -106,6 +100,18 @@ def among(database: Database, column: sa.ColumnElement[Any], name: str) -> sa.Co
     if database is Database.SQLITE:
         return column.in_(sa.bindparam(name, expanding=True))
     return column == sa.any_(sa.bindparam(name, type_=ARRAY(column.type)))
+
+
+def length_of(database: Database, column: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
+    """Return how long a list in JSON is, 0 where it is none: asked for that, a database refuses all rows."""
+    return sa.case((is_no_list(database, column), 0), else_=sa.func.json_array_length(column))
+
+
+def is_no_list(database: Database, column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that JSON is no list, or, in SQLite, no JSON."""
+    if database is Database.POSTGRESQL:
+        return sa.func.json_typeof(column) != "array"
+    return sa.case((sa.func.json_valid(column) == 1, sa.func.json_type(column)), else_="") != "array"
 
 
 class Store:

@@ -12,26 +12,19 @@ import sqlalchemy as sa
 
 from casedial.domain.cases import Firm, Role
 from casedial.domain.claims import Claim
-from casedial.storage.engine import Database, Transaction
+from casedial.storage.engine import Database, Transaction, length_of
 from casedial.storage.tables import UNCLAIMED, cases, claims
 
 _IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)
 _NEXT = sa.select(claims.c.check_at).where(claims.c.check_at.is_not(None)).order_by(claims.c.check_at).limit(1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-# A database refuses to count what is no list, and that for all rows.
-_IS_LIST = {
-    Database.SQLITE: sa.func.json_valid(claims.c.case_ids) == 1,
-    Database.POSTGRESQL: sa.func.json_typeof(claims.c.case_ids) == "array",
-}
 _TO_CHECK = {
-    database: sa.select(
-        claims.c.id, sa.case((is_list, sa.func.json_array_length(claims.c.case_ids)), else_=0).label("cases")
-    )
+    database: sa.select(claims.c.id, length_of(database, claims.c.case_ids).label("cases"))
     .where(claims.c.check_at <= sa.bindparam("clock", type_=claims.c.check_at.type))
     .order_by(claims.c.check_at)
     .limit(sa.bindparam("limit", type_=sa.Integer))
     .with_for_update(skip_locked=True)
-    for database, is_list in _IS_LIST.items()
+    for database in Database
 }
 _CHECK_AGAIN = (
     claims.update().where(claims.c.id == sa.bindparam("this_claim")).values(check_at=sa.bindparam("check_at"))
