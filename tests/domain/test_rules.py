@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from casedial.domain.calling import words
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import EasterDay, FixedDay, NthDay, Window, easter, holidays_in, local_time, spans
-from casedial.domain.places import UNKNOWN, Place
+from casedial.domain.places import STATES as PLACES_STATES
+from casedial.domain.places import TERRITORIES, UNKNOWN, Place
 from casedial.domain.rules import FEDERAL, Attempts, Ban, HolidayList, Override, Purpose, Row, RuleBook
 from casedial.rules import load, week
 
@@ -402,6 +403,7 @@ def test_next_open_is_open_and_nothing_before_it_is(
 def test_the_book_can_be_answered_for() -> None:
     book = load()
     assert len(book.zones) == 51
+    assert book.zones.keys() | TERRITORIES.keys() == PLACES_STATES
     assert {row.state for row in book.rows} - {FEDERAL} < set(book.zones)
     assert {zone for zones in book.zones.values() for zone in zones} == {ZoneInfo(zone).key for zone in ZONES}
     for entry in (*book.rows, *book.holidays.values()):

@@ -85,5 +85,10 @@ TERRITORIES = {
     "PR": ("America/Puerto_Rico",),
     "VI": ("America/Puerto_Rico",),
 }
+_STATES = (
+    "AK AL AR AZ CA CO CT DC DE FL GA HI IA ID IL IN KS KY LA MA MD ME MI MN MO MS MT "
+    "NC ND NE NH NJ NM NV NY OH OK OR PA RI SC SD TN TX UT VA VT WA WI WV WY"
+)
+STATES = frozenset(_STATES.split()) | TERRITORIES.keys()  # every state, and what is like one
 NO_EVIDENCE = Place(frozenset(), frozenset())  # of what says nothing, and adds nothing: no ZIP code, a toll-free number
 UNKNOWN = Place(frozenset(), frozenset(), anywhere=True)

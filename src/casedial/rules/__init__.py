@@ -17,7 +17,6 @@ from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import EasterDay, FixedDay, Holiday, NthDay, Week, Window
 from casedial.domain.overrides import RowOverride
 from casedial.domain.overrides import overridden as override
-from casedial.domain.places import TERRITORIES
 from casedial.domain.rules import Attempts, HolidayList, Purpose, Row, RuleBook
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -36,12 +35,6 @@ def load() -> RuleBook:
 def overridden(overrides: tuple[RowOverride, ...]) -> RuleBook:
     """Return these rules as an operator overrode them."""
     return override(load(), overrides) if overrides else load()
-
-
-@cache
-def states() -> frozenset[str]:
-    """Return every state, and what is like one, by its two letters."""
-    return frozenset(load().zones.keys() | TERRITORIES.keys())
 
 
 def read(document: Mapping[str, Any]) -> RuleBook:

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.overrides import RowOverride
-from casedial.domain.places import Place, Placed
+from casedial.domain.places import STATES, Place, Placed
 from casedial.domain.rules import FEDERAL, Ban
 from casedial.places import code_of
-from casedial.rules import load, states
+from casedial.rules import load
 from casedial.service import calling
 from casedial.storage import firms
 from casedial.storage import rules as stored
@@ -35,7 +35,7 @@ def state_of(text: str, everywhere: str = ALL_STATES) -> str:
         raise InvalidSetting(f"Name a state by its two letters, or {everywhere}.")
     if named.lower() == everywhere:
         return FEDERAL
-    if named.upper() not in states():
+    if named.upper() not in STATES:
         raise InvalidSetting(f"There is no state {text!r}: give two letters, such as LA, or {everywhere}.")
     return named.upper()
 

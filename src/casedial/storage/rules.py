@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +18,8 @@ from casedial.domain.cases import Case, Firm, Role
 from casedial.domain.damage import Damage
 from casedial.domain.hours import Window
 from casedial.domain.overrides import RowOverride
-from casedial.domain.places import Place, Placed
+from casedial.domain.places import STATES, Place, Placed
 from casedial.domain.rules import FEDERAL, Attempts, Ban, Purpose
-from casedial.places import code_of
-from casedial.rules import states
 from casedial.storage.cases import STATUS_COLUMNS, WHOLE, case_from, read_rows
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, TO_DIAL, bans, cases, overrides
@@ -140,6 +139,7 @@ class InForce:
 
 BAN, OVERRIDE = "ban", "override"
 _ZIP = "ZIP "
+_FIVE_DIGITS = re.compile("[0-9]{5}")
 _NO_END = datetime(2079, 6, 6, tzinfo=UTC)  # no time that casedial takes is later
 _UNREADABLE = "its row cannot be read: casedial doctor says what to do"
 
@@ -192,7 +192,7 @@ async def _despite(tx: Transaction, ids: Sequence[int]) -> dict[int, Ban]:
 
 def _state_of(stored: Any) -> str:
     state = str(stored).strip().upper()
-    return state if state in states() else FEDERAL
+    return state if state in STATES else FEDERAL
 
 
 def _end_of(stored: str) -> datetime:
@@ -282,14 +282,14 @@ class _PlaceContent(msgspec.Struct):
 
 def _ban_from(row: Any) -> Ban:
     """Return a ban. Raises ValueError where nobody knows of which state, or until when."""
-    if (row.subject not in states() and row.subject != FEDERAL) or type(row.at) is not datetime:
+    if (row.subject not in STATES and row.subject != FEDERAL) or type(row.at) is not datetime:
         raise ValueError("A ban is of a state, and until a time.")
     return Ban(row.subject, row.at, str(row.reason), str(row.source))
 
 
 def _override_from(row: Any) -> RowOverride:
     found = msgspec.json.decode(row.content, type=_Content)
-    if found.state not in states() and found.state != FEDERAL:
+    if found.state not in STATES and found.state != FEDERAL:
         raise ValueError("An override is of the row of a state.")
     return RowOverride(
         found.state,
@@ -308,7 +308,7 @@ def _override_from(row: Any) -> RowOverride:
 def _placed_from(row: Any) -> Placed:
     found = msgspec.json.decode(row.content, type=_PlaceContent)
     zip_code = row.subject.removeprefix(_ZIP)
-    if not found.states or not found.states <= states() or not found.zones or code_of(zip_code) is None:
+    if not found.states or not found.states <= STATES or not found.zones or not _FIVE_DIGITS.fullmatch(zip_code):
         raise ValueError("A ZIP code is in states, and in time zones.")
     for zone in found.zones:
         ZoneInfo(zone)
