@@ -187,14 +187,14 @@ def unreadable_case(case_id: int) -> CaseUnreadable:
     return CaseUnreadable(f"What is stored of case {case_id} cannot be read; the firm finds out why with its operator.")
 
 
-async def _found(tx: Transaction, firm: Firm, query: sa.Executable, given: Any) -> Found:
-    """Run a query for whole cases."""
+async def whole(tx: Transaction, firm: Firm, query: sa.Executable, given: Any = None) -> Found:
+    """Run a query for whole cases; they come in its order. Raises StatusesStale, as ``read_rows`` does."""
     return Found(*await read_rows(tx, firm, query, given, partial(case_from, statuses=firm.statuses)))
 
 
 async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
     """Return one case of the firm, or None. Raises CaseUnreadable."""
-    found = await _found(tx, firm, _FETCH, {"this_firm": firm.id, "this_case": case_id})
+    found = await whole(tx, firm, _FETCH, {"this_firm": firm.id, "this_case": case_id})
     if found.unreadable:
         raise unreadable_case(case_id)
     return found.get(case_id)
@@ -203,7 +203,7 @@ async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
 async def these(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> Found:
     """Return those of these cases that exist, and hold none."""
     wanted = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
-    return await _found(tx, firm, _THESE_WHOLE[tx.database], wanted)
+    return await whole(tx, firm, _THESE_WHOLE[tx.database], wanted)
 
 
 async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_locked: bool = False) -> Found:
@@ -213,7 +213,7 @@ async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_l
     ``pass_over_locked`` those are left out for which somebody else would have to be waited for.
     """
     wanted = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
-    return await _found(tx, firm, _LOCK[tx.database, pass_over_locked], wanted)
+    return await whole(tx, firm, _LOCK[tx.database, pass_over_locked], wanted)
 
 
 async def whereabouts(
@@ -267,7 +267,7 @@ async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, 
     Raises StatusesStale.
     """
     query = sa.select(*WHOLE).where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(tx, firm, wanted))
-    return await _found(tx, firm, query.order_by(cases.c.case_id).limit(limit), None)
+    return await whole(tx, firm, query.order_by(cases.c.case_id).limit(limit))
 
 
 def _conditions(tx: Transaction, firm: Firm, wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:

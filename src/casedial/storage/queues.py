@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from casedial.domain.cases import Case, CasesUnreadable, Firm, Role, fold
-from casedial.storage.cases import WAITING, WHOLE, case_from, read_rows, waiting_from
+from casedial.storage.cases import WAITING, WHOLE, read_rows, waiting_from, whole
 from casedial.storage.engine import Database, Transaction, among
 from casedial.storage.heads import Head
 from casedial.storage.postgresql import unnested
@@ -240,5 +240,4 @@ async def lock_first(tx: Transaction, firm: Firm, found: Sequence[Case], at_most
             "places_dial_at": [case.dial_at for case in found],
             "places_campaign_id": [case.campaign_id for case in found],
         }
-    whole = partial(case_from, statuses=firm.statuses)
-    return (await read_rows(tx, firm, _LOCK_FIRST[tx.database], given, whole))[0]
+    return list((await whole(tx, firm, _LOCK_FIRST[tx.database], given)).values())

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +19,7 @@ from casedial.domain.hours import Window
 from casedial.domain.overrides import RowOverride
 from casedial.domain.places import STATES, Place, Placed
 from casedial.domain.rules import FEDERAL, Attempts, Ban, Purpose
-from casedial.storage.cases import STATUS_COLUMNS, WHOLE, case_from, read_rows
+from casedial.storage.cases import STATUS_COLUMNS, WHOLE, whole
 from casedial.storage.engine import Database, Transaction
 from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, TO_DIAL, bans, cases, overrides
 
@@ -100,8 +99,7 @@ async def waiting(
     )
     if campaign_ids is not None:
         query = query.where(tx.among(cases.c.campaign_id, campaign_ids))
-    read = partial(case_from, statuses=firm.statuses)
-    return (await read_rows(tx, firm, query.order_by(cases.c.case_id).limit(limit), None, read))[0]
+    return list((await whole(tx, firm, query.order_by(cases.c.case_id).limit(limit))).values())
 
 
 async def unreadable(tx: Transaction, firm: Firm, now: datetime) -> list[int]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 
 import sqlalchemy as sa
 
 from casedial.domain.cases import Case, Firm, Role
-from casedial.storage.cases import WHOLE, case_from, read_rows
+from casedial.storage.cases import WHOLE, whole
 from casedial.storage.engine import Transaction
 from casedial.storage.tables import cases, phone_numbers
 
@@ -22,7 +21,4 @@ async def do_not_dial(
     )
     these = sa.or_(cases.c.case_id.in_(with_number), tx.among(cases.c.case_id, sorted(set(case_ids))))
     query = sa.select(*WHOLE).where(cases.c.firm_id == firm.id, cases.c.dialer_role == int(Role.DO_NOT_DIAL), these)
-    found, _ = await read_rows(
-        tx, firm, query.order_by(cases.c.case_id).limit(limit), None, partial(case_from, statuses=firm.statuses)
-    )
-    return found
+    return list((await whole(tx, firm, query.order_by(cases.c.case_id).limit(limit))).values())
