@@ -5,7 +5,10 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt check test chaos fuzz bench bench-quick bench-profile bench-report bench-setup demo serve lock clean
+.PHONY: help setup fmt check test test-browser chaos chaos-client fuzz bench bench-quick bench-profile bench-report bench-setup demo serve lock clean
+
+# Servers and commands are started by the hundred: each would compile all of casedial anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +22,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-fmt: setup ## format the code and mend what can be mended
+fmt: setup ## format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -29,16 +32,22 @@ check: setup ## formatting, lint, types, who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup ## every test, on SQLite and PostgreSQL
-	$(BIN)/pytest -n auto
+test: setup ## every test, on SQLite and PostgreSQL, but those in a browser
+	$(BIN)/pytest -n auto --ignore tests/browser
+
+test-browser: setup ## the console in a real browser; without chromium its tests are skipped
+	$(BIN)/pytest -n auto tests/browser
 
 chaos: setup ## kill servers under working dialers and check what is left; N=100 kills
 	$(BIN)/python -m tests.chaos --kills $(or $(N),100)
 
+chaos-client: setup ## kill dialers that use casedial-client, and count their results; N=200 kills, 50 reports for each
+	$(BIN)/python -m clients.python.tests.chaos --kills $(or $(N),200)
+
 fuzz: setup ## hostile input to servers of both databases; N=100000 raw requests
 	$(BIN)/python -m tests.fuzz --raw $(or $(N),100000) --schema 1000
 
-bench: bench-setup ## measure claims beside references, about an hour; ROWS=claim,growth ROUNDS=5
+bench: bench-setup ## measure claims against other software, about an hour; ROWS=claim,growth ROUNDS=5
 	$(BIN)/python -m benchmarks run $(if $(ROWS),--rows $(ROWS)) --rounds $(or $(ROUNDS),5)
 
 bench-quick: bench-setup ## see that the benchmarks work, two minutes
@@ -47,7 +56,7 @@ bench-quick: bench-setup ## see that the benchmarks work, two minutes
 bench-profile: bench-setup ## see where the time of a claim goes
 	$(BIN)/python -m benchmarks.profile
 
-bench-report: setup ## put the latest figures into docs/explanation/performance.md
+bench-report: setup ## put the latest figures into README and docs/explanation/performance.md
 	$(BIN)/python -m benchmarks report
 
 bench-setup: setup .venv-bench/.ready
@@ -69,4 +78,4 @@ lock: ## pin the newest dependencies (needs uv)
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o requirements.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	rm -rf $(VENV) .venv-bench .interop .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import cells, data, files, growth, lite, neighbours, queues, report
+from benchmarks import cells, data, files, growth, lite, neighbours, profile, queues, report
 from benchmarks.book import Book
 from benchmarks.machine import ROOT, Postgres, describe
 
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "explanation" / "performance.md"
-PLOT = ROOT / "docs" / "images" / "growth.svg"
 MILLION = 1_000_000
 
 
@@ -65,7 +64,7 @@ def main() -> None:
     asked = _arguments()
     path = asked.into or RESULTS / ("quick.json" if asked.what == "quick" else "latest.json")
     if asked.what == "report":
-        report.write(Book.read(path), PAGE, PLOT)
+        report.write(Book.read(path), json.loads(profile.RESULT.read_text()))
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # through what ends the servers
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the shell has it ignored

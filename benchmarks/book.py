@@ -24,6 +24,7 @@ class Book:
     about: dict[str, object] = field(default_factory=dict)
     measured: list[dict[str, object]] = field(default_factory=list)
     failed: list[dict[str, object]] = field(default_factory=list)
+    written: str = ""  # when the file was, that was read
     began: float = field(default_factory=time.monotonic)
     _anew: set[tuple[str, str]] = field(default_factory=set)  # what was measured since the file was read
 
@@ -57,7 +58,7 @@ class Book:
     def read(cls, path: Path) -> Book:
         """Read a file of results."""
         whole = json.loads(path.read_text())
-        return cls(path, whole["machine"], whole["about"], whole["measured"], whole["failed"])
+        return cls(path, whole["machine"], whole["about"], whole["measured"], whole["failed"], whole["written"])
 
     def figures(self, row: str, who: str, name: str) -> list[float]:
         """Return a figure of every round."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cached_property, partial
 
 import httpx
 
@@ -18,9 +17,10 @@ from benchmarks.machine import Postgres
 WORK = "bench_work"  # the copy that a round uses up
 CELLS = ((25, 8), (100, 8), (1, 64))  # cases a claim, clients
 UPDATED = 100  # cases a call of UpdateCaseStatus
-CHANGES = 3  # rows of history of each such case: its status, its attempts, its disposition
+RECORDED_CHANGES = 3  # rows of history of each such case in the recorded SQL: status, attempts, disposition
 
 _UPDATED = "SELECT count(*) FROM cases WHERE dial_at > '2030-01-01'"
+_CHANGES = "SELECT count(*) FROM status_history WHERE changed_by <> 'import'"
 
 Serve = Callable[[str], AbstractContextManager[tuple[str, int]]]
 Job = tuple[str, str, Callable[[], load.Run], int]  # row, contestant, its round, cases a call
@@ -46,7 +46,7 @@ class Claims:
         return self._judged(run, before, records, clients)
 
     def pgbench(self, records: int, clients: int, plain: bool) -> load.Run:
-        """Claim by pgbench, with casedial's own SQL or the textbook's."""
+        """Claim by pgbench, with the recorded SQL or the textbook's."""
         self.postgres.copy(self.template, WORK)
         load.pgbench(self.postgres, WORK, self._scripts(records, plain, 0), clients, self.warm)
         before = check.counted(self.postgres, WORK, plain, records)
@@ -62,8 +62,7 @@ class Claims:
     def _scripts(self, records: int, plain: bool, base: int) -> list[own.Script]:
         if plain:
             return [own.plain_script(records, firm) for firm in (0, 1)]
-        url = self.postgres.url(self.template)
-        return [asyncio.run(own.claim_script(url, records, firm, base + firm * 500_000_000)) for firm in (0, 1)]
+        return [own.claim_script(records, firm, base + firm * 500_000_000) for firm in (0, 1)]
 
     def _judged(self, run: load.Run, before: int, records: int, clients: int, plain: bool = False) -> load.Run:
         held = check.claims(self.postgres, WORK, records, plain)
@@ -103,25 +102,43 @@ class Updates:
     def http(self) -> load.Run:
         """Update over HTTP."""
         postgres, half = self._claims.postgres, self._claims.wanted.size // 2
+        changes = self._changes  # works on the same copy
         postgres.copy(self._claims.template, WORK)
         with machine.casedial(self._claims.url) as (base, _):
             load.http(base, "info", 1, self._clients, self._claims.warm, half)
             run = load.http(base, "update", UPDATED, self._clients, self._claims.seconds, half)
             check.settled(lambda: int(postgres.number(WORK, _UPDATED)))
-        return self._judged(run)
+        return self._judged(run, changes)
+
+    @cached_property
+    def _changes(self) -> int:
+        """Return how many rows of history casedial writes for a case: what calls of one case leave. Raises Wrong."""
+        self._claims.postgres.copy(self._claims.template, WORK)
+        with machine.casedial(self._claims.url) as (base, _):
+            load.http(base, "update", 1, 1, 5, self._claims.wanted.size // 2, limit=20)
+            check.settled(lambda: int(self._claims.postgres.number(WORK, _UPDATED)))
+        cases, history = self._left()
+        if not cases or not history or history % cases:
+            raise Wrong(f"updates of one case left {cases} changed cases and {history} rows of history")
+        return history // cases
+
+    def _left(self) -> tuple[int, int]:
+        """Return how many cases were changed, and how many rows of history that left."""
+        cases, history = self._claims.postgres.sql(WORK, f"{_UPDATED}; {_CHANGES}")
+        return int(cases[0]), int(history[0])
 
     def pgbench(self) -> load.Run:
-        """Update by pgbench, with casedial's own SQL."""
+        """Update by pgbench, with the recorded SQL."""
         postgres = self._claims.postgres
         postgres.copy(self._claims.template, WORK)
-        scripts = [asyncio.run(own.update_script(self._claims.url, UPDATED, firm, self._clients)) for firm in (0, 1)]
-        return self._judged(load.pgbench(postgres, WORK, scripts, self._clients, self._claims.seconds))
+        scripts = [own.update_script(UPDATED, firm, self._clients) for firm in (0, 1)]
+        run = load.pgbench(postgres, WORK, scripts, self._clients, self._claims.seconds)
+        return self._judged(run, RECORDED_CHANGES)
 
-    def _judged(self, run: load.Run) -> load.Run:
+    def _judged(self, run: load.Run, changes: int) -> load.Run:
         """Compare calls with cases that were changed, and those with their history. Raises Wrong."""
-        changed = f"{_UPDATED}; SELECT count(*) FROM status_history WHERE changed_by <> 'import'"
-        cases, history = (int(row[0]) for row in self._claims.postgres.sql(WORK, changed))
-        if cases % UPDATED or history != cases * CHANGES:
+        cases, history = self._left()
+        if cases % UPDATED or history != cases * changes:
             raise Wrong(f"updates left {cases} changed cases and {history} rows of history")
         check.answered(run.calls, cases // UPDATED, self._clients, "updates")
         return run

@@ -6,32 +6,42 @@ import time
 from collections.abc import Callable
 
 from benchmarks.machine import Postgres
+from casedial.domain.reasons import ReasonCode
 
 
 class Wrong(Exception):
     """A run did not do what it was to do: its figures do not count."""
 
 
-# One row of numbers, in the order of the names below.
+# One row of numbers, in the order of the names below. A claim whose caller had left at the end of a run was given back:
+# its cases may be claimed again, and do not tell of an order.
 _QUERY = """
-WITH listed AS (SELECT c.id, c.firm_id, x::bigint AS case_id FROM claims c, json_array_elements_text(c.case_ids) AS x),
-held AS (SELECT firm_id, case_id, claim_id, campaign_id, COALESCE(redial_at, dial_at) AS at FROM cases
+WITH held AS (SELECT firm_id, case_id, claim_id, campaign_id, COALESCE(redial_at, dial_at) AS at FROM cases
   WHERE dialer_role = 2),
-left_over AS (SELECT campaign_id, count(*) AS count, min((extract(epoch FROM dial_at)::bigint, case_id)) AS first
-  FROM (SELECT campaign_id, dial_at, case_id FROM cases WHERE dialer_role = 1) AS x GROUP BY campaign_id),
-taken AS (SELECT campaign_id, max((extract(epoch FROM at)::bigint, case_id)) AS last FROM held GROUP BY campaign_id)
-SELECT (SELECT count(*) FROM claims), (SELECT count(*) FROM claims WHERE json_array_length(case_ids) <> {records}),
-  (SELECT count(*) FROM listed), (SELECT count(DISTINCT (firm_id, case_id)) FROM listed), (SELECT count(*) FROM held),
+lists AS (SELECT c.id, c.firm_id, c.case_ids, c.id IN (SELECT claim_id FROM held) AS kept FROM claims c),
+listed AS (SELECT id, firm_id, kept, x::bigint AS case_id FROM lists, json_array_elements_text(case_ids) AS x),
+left_over AS (SELECT campaign_id, min((extract(epoch FROM dial_at)::bigint, case_id)) AS first
+  FROM (SELECT campaign_id, dial_at, case_id FROM cases WHERE dialer_role = 1
+    AND (firm_id, case_id) NOT IN (SELECT firm_id, case_id FROM listed WHERE NOT kept)) AS x GROUP BY campaign_id),
+taken AS (SELECT campaign_id, max((extract(epoch FROM at)::bigint, case_id)) AS last FROM held
+  WHERE (firm_id, case_id) NOT IN (SELECT firm_id, case_id FROM listed WHERE NOT kept) GROUP BY campaign_id)
+SELECT (SELECT count(*) FROM lists WHERE kept),
+  (SELECT count(*) FROM lists WHERE json_array_length(case_ids) <> {records}),
+  (SELECT count(*) FROM listed WHERE kept), (SELECT count(DISTINCT (firm_id, case_id)) FROM listed WHERE kept),
+  (SELECT count(*) FROM held),
   (SELECT count(*) FROM held JOIN listed l USING (firm_id, case_id) WHERE l.id = held.claim_id),
   (SELECT count(*) FROM status_history h JOIN held USING (firm_id, case_id) WHERE h.claim_id = held.claim_id),
-  (SELECT count(*) FROM taken t LEFT JOIN left_over l USING (campaign_id) WHERE l.first IS NULL OR t.last > l.first)
+  (SELECT count(*) FROM taken t LEFT JOIN left_over l USING (campaign_id) WHERE l.first IS NULL OR t.last > l.first),
+  (SELECT count(*) FROM listed WHERE NOT kept),
+  (SELECT count(*) FROM listed l JOIN status_history h USING (firm_id, case_id)
+    WHERE NOT kept AND h.claim_id = l.id AND h.reason_code = {released})
 """
-_NAMES = ("claims", "odd", "listed", "distinct", "held", "agreeing", "recorded", "disorderly")
+_NAMES = ("claims", "odd", "listed", "distinct", "held", "agreeing", "recorded", "disorderly", "back", "released")
 
 
 def counted(postgres: Postgres, database: str, plain: bool = False, records: int = 1) -> int:
     """Return how many claims there are; of the textbook claim, which keeps none, how many there must have been."""
-    query = "SELECT count(*) FROM claims"
+    query = "SELECT count(DISTINCT claim_id) FROM cases WHERE dialer_role = 2"  # not those that were given back
     if plain:
         query = f"SELECT count(*) / {records} FROM cases WHERE dialer_role = 2"
     return settled(lambda: int(postgres.number(database, query)))
@@ -48,7 +58,8 @@ def claims(
     """
     # min and max know no pairs, but arrays.
     query = _QUERY.replace("min((", "min(ARRAY[").replace("max((", "max(ARRAY[")
-    query = query.replace("::bigint, case_id))", "::bigint, case_id])").format(records=records)
+    query = query.replace("::bigint, case_id))", "::bigint, case_id])")
+    query = query.format(records=records, released=int(ReasonCode.RELEASED))
     numbers = dict(zip(_NAMES, map(int, postgres.sql(database, query)[0]), strict=True))
     held = numbers["held"]
     right = held > 0 and not (in_order and numbers["disorderly"])
@@ -56,7 +67,8 @@ def claims(
         right = right and held % records == 0
     else:
         same = {numbers[name] for name in ("listed", "distinct", "held", "agreeing", "recorded")}
-        right = right and len(same) == 1 and (not full or (not numbers["odd"] and held == numbers["claims"] * records))
+        right = right and len(same) == 1 and numbers["back"] == numbers["released"]
+        right = right and (not full or (not numbers["odd"] and held == numbers["claims"] * records))
     if not right:
         raise Wrong(f"{database}: claims of {records} left {numbers}")
     return held

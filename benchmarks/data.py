@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from benchmarks.machine import Postgres
-from casedial.domain.cases import StatusType
+from casedial.database import schema
+from casedial.database.engine import Store, Transaction
 from casedial.domain.hours import Window
 from casedial.domain.rules import FEDERAL, Override, Purpose
+from casedial.domain.statuses import StatusType
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import add_firm, open_firm
 from casedial.service.keys import add_key
 from casedial.service.statuses import add_statuses
-from casedial.storage import schema
-from casedial.storage.engine import Database, Store, Transaction
 
 VERSION = "1"  # of what is made here; another one makes the data sets anew
 FIRMS = ("Firm 1", "Firm 2")
@@ -153,8 +155,8 @@ async def set_up_firms(tx: Transaction) -> None:
         firm = await add_firm(tx, name, "America/New_York", NOW)
         await add_key(tx, firm, VENDOR, NOW, key)
     # Numbers of their own, so that a campaign is known among the parameters of a statement.
-    if tx.database is Database.POSTGRESQL:
-        await tx.connection.exec_driver_sql(f"ALTER SEQUENCE statuses_id_seq RESTART {FIRST_CAMPAIGN_ID}")
+    if tx.dialect.name == "postgresql":
+        await tx.execute(sa.text(f"ALTER SEQUENCE statuses_id_seq RESTART {FIRST_CAMPAIGN_ID}"))
     for name in FIRMS:
         await add_statuses(tx, await open_firm(tx, name, lock=True), [(StatusType.CAMPAIGN, c) for c in CAMPAIGNS])
 

@@ -19,8 +19,8 @@ from benchmarks.check import Wrong
 from benchmarks.goals import US
 from benchmarks.lite import ROOM
 from benchmarks.machine import Postgres
-from casedial.storage import schema, sqlite
-from casedial.storage.engine import Store
+from casedial.database import schema, sqlite
+from casedial.database.engine import Store
 
 WORK = "bench_import"
 LITE = ROOM / "import.db"

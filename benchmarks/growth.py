@@ -17,7 +17,7 @@ from benchmarks import check, data, load, own
 from benchmarks.book import Book
 from benchmarks.goals import US
 from benchmarks.machine import Postgres, casedial
-from benchmarks.report import SIZES
+from benchmarks.pictures import SIZES
 
 WORK = "bench_growth"
 CLAIMS, RECORDS = 40, 25
@@ -25,6 +25,7 @@ FILTERS = ("campaign+group", "group", "campaign", "none")  # in this order: each
 READS = 400
 AGED = 250_000
 SWEEP_SECONDS = 30
+_LOGGED = "SELECT pg_current_wal_insert_lsn() - '0/0'"
 
 
 def by_size(book: Book, postgres: Postgres, sizes: list[str], rounds: int) -> None:
@@ -40,13 +41,36 @@ def by_size(book: Book, postgres: Postgres, sizes: list[str], rounds: int) -> No
                     found = load.http(base, mode, 1, 1, 20, half, limit=READS)
                     book.note(f"{row}, {name} cases", US, number, p50=found.p50, p99=found.p99)
                 for filters in FILTERS:
-                    _claims(book, base, filters, f"claim, {filters}, {name} cases", number, half)
+                    row = f"claim, {filters}, {name} cases"
+                    _claims(book, base, filters, row, number, half, postgres)
+            with _no_page_images(postgres), casedial(postgres.url(WORK), workers=1) as (base, _):
+                load.http(base, "info", 1, 1, 10, half, limit=READS)
+                _claims(book, base, "none", f"claim, none, {name} cases, no page images", number, half)
             check.claims(postgres, WORK, RECORDS, in_order=False)
 
 
-def _claims(book: Book, base: str, mode: str, row: str, number: int, half: int) -> None:
+def _claims(
+    book: Book, base: str, mode: str, row: str, number: int, half: int, postgres: Postgres | None = None
+) -> None:
+    """Measure claims; with ``postgres`` also how many bytes of its log each case takes."""
+    before = postgres.number(WORK, _LOGGED) if postgres else 0
     found = load.http(base, mode, RECORDS, 1, 60, half, limit=CLAIMS)
-    book.note(row, US, number, p50=found.p50, p99=found.p99)
+    figures = {"wal": (postgres.number(WORK, _LOGGED) - before) / (found.calls * RECORDS)} if postgres else {}
+    book.note(row, US, number, p50=found.p50, p99=found.p99, **figures)
+
+
+@contextlib.contextmanager
+def _no_page_images(postgres: Postgres) -> Iterator[None]:
+    """Have PostgreSQL log no page as a whole: with few cases it soon has none left to log, and with many it always has.
+
+    Both ways the server starts anew, and the copy is read into memory again.
+    """
+    try:
+        postgres.restart(full_page_writes="off")
+        postgres.warm(WORK)
+        yield
+    finally:
+        postgres.restart(full_page_writes="on")
 
 
 def of_another_campaign(book: Book, postgres: Postgres, size: int, rounds: int) -> None:
@@ -59,19 +83,20 @@ def of_another_campaign(book: Book, postgres: Postgres, size: int, rounds: int) 
 
 
 def under_rules(book: Book, postgres: Postgres, size: int, rounds: int) -> None:
-    """Measure claims from a campaign with calling rules: all in their hours; 95 % outside, at once and after a while.
+    """Measure claims from a campaign without and with calling rules: all in hours; 95 % outside, at once and later.
 
     At once, the claim itself meets those that may not be called; later, upkeep has held them back.
     """
     template = data.ensure(postgres, data.ruled(size))
     for number in range(1, rounds + 1):
-        for closed in random.sample((False, True), 2):
+        for way in random.sample(("no rules", "rules, all in hours", "95 % out of hours, at once"), 3):
+            closed = way.startswith("95")
             postgres.copy(template, WORK)
-            asyncio.run(data.set_rules(postgres.url(WORK), closed))
+            if way != "no rules":
+                asyncio.run(data.set_rules(postgres.url(WORK), closed))
             with casedial(postgres.url(WORK), workers=1) as (base, _):
                 load.http(base, "info", 1, 1, 10, size // 2, limit=100)
-                when = ", 95 % out of hours, at once" if closed else ", rules, all in hours"
-                _claims(book, base, "campaign first", f"claim{when}", number, size // 2)
+                _claims(book, base, "campaign first", f"claim, {way}", number, size // 2)
                 if closed:
                     time.sleep(SWEEP_SECONDS)
                     row = "claim, 95 % out of hours, later"
@@ -97,7 +122,7 @@ def aged(book: Book, postgres: Postgres, size: int, rounds: int) -> None:
 
 def _claim_many(postgres: Postgres, count: int, part: int) -> None:
     """Claim so many cases of the first campaign with casedial's own SQL, 100 at a time, as fast as it goes."""
-    script = asyncio.run(own.claim_script(postgres.url(WORK), 100, 0, part * 10**9, campaigns=1))
+    script = own.claim_script(100, 0, part * 10**9, campaigns=1)
     load.pgbench(postgres, WORK, [script], 4, 0, calls=count // 100 // 4)
 
 

@@ -1,6 +1,6 @@
 """SQLite: claims over HTTP by 64 clients, beside a loop over sqlite3 in one process, both with synchronous=FULL.
 
-The loop runs casedial's own statements, recorded: BEGIN IMMEDIATE, the claim, COMMIT; without HTTP, key, or reply.
+The loop runs the recorded statements of own.py: BEGIN IMMEDIATE, the claim, COMMIT; without HTTP, key, or reply.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,11 +22,12 @@ import sqlalchemy as sa
 from benchmarks import data, load, own
 from benchmarks.book import Book
 from benchmarks.check import Wrong, settled
-from benchmarks.goals import US
+from benchmarks.goals import LEAN_LOOP, LOOP, US
 from benchmarks.machine import HOME, Postgres, casedial
-from casedial.storage import schema, sqlite
-from casedial.storage.engine import Store
-from casedial.storage.tables import Instant, metadata
+from casedial.database import schema, sqlite
+from casedial.database.engine import Store
+from casedial.database.tables import Instant, metadata
+from casedial.domain.reasons import ReasonCode
 
 ROOM = HOME / "sqlite"
 WORK = ROOM / "work.db"
@@ -94,11 +94,11 @@ def _reader(column: sa.Column[Any]) -> Callable[[str], object]:
 def measure(book: Book, postgres: Postgres, size: int, rounds: int, seconds: float) -> None:
     """Measure claims of 1, 25 and 100 cases."""
     template = ensure(postgres, data.DataSet(size))
-    jobs = [(records, way) for records in (1, 25, 100) for way in (US, "sqlite3 loop")]
+    jobs = [(records, way) for records in (1, 25, 100) for way in (US, LOOP, LEAN_LOOP)]
     for number in range(1, rounds + 1):
         for records, way in random.sample(jobs, len(jobs)):
             copy(template)
-            run = _http(records, seconds, size) if way == US else _loop(records, seconds)
+            run = _http(records, seconds, size) if way == US else _loop(records, seconds, way == LEAN_LOOP)
             row = f"SQLite claim {records} x {CLIENTS}"
             book.note(row, way, number, rate=run.rate * records, p50=run.p50, p99=run.p99)
 
@@ -125,13 +125,18 @@ def _http(records: int, seconds: float, size: int) -> load.Run:
 
 
 def _judged(records: int) -> int:
-    """Return how many claims there are, when all is right with them. Raises Wrong."""
+    """Return how many claims there are but those given back, when all is right with them. Raises Wrong."""
     connection = sqlite.dbapi.connect(WORK)
-    query = """SELECT (SELECT count(*) FROM claims), (SELECT count(*) FROM cases WHERE dialer_role = 2),
-      (SELECT count(DISTINCT c.firm_id || ' ' || x.value) FROM claims c, json_each(c.case_ids) x),
-      (SELECT count(*) FROM claims c, json_each(c.case_ids) x JOIN cases ON cases.firm_id = c.firm_id
-        AND cases.case_id = x.value AND cases.claim_id = c.id),
-      (SELECT count(*) FROM status_history WHERE claim_id IS NOT NULL)"""
+    query = f"""WITH listed AS (SELECT c.id, c.firm_id, x.value AS case_id,
+        c.id IN (SELECT claim_id FROM cases WHERE dialer_role = 2) AS kept FROM claims c, json_each(c.case_ids) x),
+      back AS (SELECT * FROM listed WHERE NOT kept)
+      SELECT (SELECT count(DISTINCT id) FROM listed WHERE kept), (SELECT count(*) FROM cases WHERE dialer_role = 2),
+        (SELECT count(DISTINCT firm_id || ' ' || case_id) FROM listed WHERE kept),
+        (SELECT count(*) FROM listed l JOIN cases ON cases.firm_id = l.firm_id AND cases.case_id = l.case_id
+          AND cases.claim_id = l.id),
+        (SELECT count(*) FROM status_history WHERE claim_id IS NOT NULL) - 2 * (SELECT count(*) FROM back),
+        (SELECT count(*) FROM listed WHERE kept) + (SELECT count(*) FROM back) - (SELECT count(*) FROM status_history
+          WHERE reason_code = {int(ReasonCode.RELEASED)})"""
     count, *cases = connection.execute(query).fetchone()
     connection.close()
     if set(cases) != {count * records}:
@@ -139,8 +144,8 @@ def _judged(records: int) -> int:
     return int(count)
 
 
-def _loop(records: int, seconds: float) -> load.Run:
-    claims = [asyncio.run(_Replay.of(f"sqlite:///{WORK}", records, firm)) for firm in (0, 1)]
+def _loop(records: int, seconds: float, lean: bool) -> load.Run:
+    claims = [_Replay(records, firm, lean) for firm in (0, 1)]
     connection = sqlite.dbapi.connect(WORK, isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
@@ -158,67 +163,40 @@ def _loop(records: int, seconds: float) -> load.Run:
 
 
 class _Replay:
-    """A recorded claim, to be run again on other cases.
+    """A recorded claim, run again on other cases; ``lean``: what it is run with is put together once a claim."""
 
-    Two recordings of different cases show where CaseIDs stand among the parameters: where the two differ in them.
-    """
-
-    def __init__(self, statements: list[own.Statement], slots: list[list[list[object]]], campaign: int) -> None:
-        self._statements, self._slots, self._campaign = statements, slots, campaign
-
-    @classmethod
-    async def of(cls, url: str, records: int, firm: int) -> _Replay:
-        """Record a claim of one of the firm's campaigns."""
-        first = await own.claim_statements(url, records, firm)
-        second = await own.claim_statements(url, records, firm, campaign=1)
-        ids = [_case_ids(statements) for statements in (first, second)]
-        slots = []
-        for one, other in zip(first, second, strict=True):
-            pairs = [zip(a, b, strict=True) for a, b in zip(one.sets, other.sets, strict=True)]
-            slots.append([[_slot(a, b, ids) for a, b in pair] for pair in pairs])
-        return cls(first, slots, data.FIRST_CAMPAIGN_ID + firm * len(data.CAMPAIGNS))
+    def __init__(self, records: int, firm: int, lean: bool) -> None:
+        self._statements = own.recorded("sqlite claim", records, firm)
+        self._campaign = data.FIRST_CAMPAIGN_ID + firm * len(data.CAMPAIGNS)
+        self._lean = lean
 
     def run(self, connection: Any) -> None:
         """Claim once, from a campaign that chance decides."""
-        claim = uuid4().hex
+        claim, campaign = uuid4().hex, self._campaign + random.randrange(len(data.CAMPAIGNS))
         found: list[int] = []
-        campaign = self._campaign + random.randrange(len(data.CAMPAIGNS))
+        known: dict[object, object] = {own.CLAIM: claim, own.CAMPAIGN: campaign}
+        cases: dict[object, int] = {}
+
+        def put(value: object) -> object:
+            """Return a parameter as the loop always did: so the reference does not move, nor what it costs itself."""
+            if value in cases:
+                return cases[value]
+            made: dict[object, object] = {own.CLAIM: claim, own.CAMPAIGN: campaign, own.CASES: json.dumps(found)}
+            return made.get(value, value)
+
+        def put_lean(value: object) -> object:
+            return known.get(value, value)
+
         connection.execute("BEGIN IMMEDIATE")
-        for statement, sets in zip(self._statements, self._slots, strict=True):
-            puts = [
-                [self._put(slot, value, claim, campaign, found) for slot, value in zip(slots, parameters, strict=True)]
-                for slots, parameters in zip(sets, statement.sets, strict=True)
-            ]
-            if len(puts) > 1:
-                connection.executemany(statement.text, puts)
-            else:
-                rows = connection.execute(statement.text, puts[0]).fetchall()
-                found = found or [row[0] for row in rows]  # the first rows are the cases: case_id, …
+        for statement in self._statements:
+            each = put_lean if self._lean else put
+            sets = [[each(value) for value in parameters] for parameters in statement.sets]
+            if len(sets) > 1:
+                connection.executemany(statement.text, sets)
+                continue
+            rows = connection.execute(statement.text, sets[0]).fetchall()
+            if not found:  # the first rows are the cases: case_id, …
+                found = [row[0] for row in rows]
+                cases = {f"<case {n}>": case_id for n, case_id in enumerate(found)}
+                known |= {own.CASES: json.dumps(found), **cases}
         connection.execute("COMMIT")
-
-    @staticmethod
-    def _put(slot: object, value: object, claim: str, campaign: int, found: list[int]) -> object:
-        if isinstance(slot, int):
-            return found[slot]
-        made = {"claim": claim, "campaign": campaign, "list": json.dumps(found)}
-        return made[slot] if isinstance(slot, str) else str(value) if isinstance(value, datetime) else value
-
-
-def _case_ids(statements: list[own.Statement]) -> list[int]:
-    """Return the CaseIDs of a recorded claim: the only list in it."""
-    lists = [v for s in statements for one in s.sets for v in one if isinstance(v, str) and v.startswith("[")]
-    found: list[int] = json.loads(lists[0])
-    return found
-
-
-def _slot(one: object, other: object, ids: list[list[int]]) -> object:
-    """Return what a parameter is that two recordings show: a CaseID by its place, or something with a name, or None."""
-    if one == other:
-        return None
-    if isinstance(one, str) and one.startswith("["):
-        return "list"
-    if isinstance(one, str) and len(one) == 32:
-        return "claim"
-    if isinstance(one, int) and one in ids[0] and isinstance(other, int) and other in ids[1]:
-        return ids[0].index(one)
-    return "campaign" if isinstance(one, int) else None

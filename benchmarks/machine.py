@@ -64,6 +64,12 @@ class Postgres(PostgresServer):
         """Tell whether there is such a database."""
         return bool(self.sql("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{database}'"))
 
+    def restart(self, **changed: object) -> None:
+        """Start anew, with other settings."""
+        self.halt()
+        self._options |= changed
+        self.start()
+
     def drop(self, database: str) -> None:
         """Drop a database, whoever is in it."""
         self.sql("postgres", f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
@@ -72,6 +78,10 @@ class Postgres(PostgresServer):
         """Make a database the same, file by file, as ``template``, and bring it into memory."""
         self.drop(database)
         self.sql("postgres", f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy")
+        self.warm(database)
+
+    def warm(self, database: str) -> None:
+        """Bring a database into memory."""
         self.sql(
             database,
             """CREATE EXTENSION IF NOT EXISTS pg_prewarm;

@@ -20,7 +20,7 @@ from benchmarks import data, lite
 from benchmarks.book import Book
 from benchmarks.goals import CLAIMS, NAMES, NEIGHBOURS, US
 from benchmarks.machine import Postgres, casedial
-from casedial.storage import sqlite
+from casedial.database import sqlite
 
 WORK = "bench_neighbours"
 SECONDS, WARM = 3.0, 1.0

@@ -10,29 +10,41 @@ import asyncio
 import itertools
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
-from casedial.domain.cases import Case, Firm, Note, Phone, Role, StatusChange, StatusType
+from casedial.clock import MovableClock
+from casedial.database import schema
+from casedial.database.engine import Store
+from casedial.domain.actors import Actor, ActorKind, operator
+from casedial.domain.cases import Case, Note, Phone, StatusChange
 from casedial.domain.claims import Claim, Taker, enter, opened
-from casedial.service.firms import add_firm, open_firm, set_firm
+from casedial.domain.firms import Firm
+from casedial.domain.rules import Override
+from casedial.domain.statuses import Role, StatusType
+from casedial.domain.weeks import week
+from casedial.service.firms import FirmChange, add_firm, open_firm, set_firm
 from casedial.service.keys import add_key
 from casedial.service.statuses import add_statuses
 from casedial.settings import Settings
-from casedial.storage import cases, claims, leases, notes, schema
-from casedial.storage.engine import Store
+from casedial.storage import cases, claims, leases, notes
 from casedial.web.app import create_app
 from tests.postgres import PostgresServer
 
+ME = operator("somebody")
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 DATABASES = ("sqlite", "postgresql")
+ZONES = ("UTC", "America/New_York", "America/Chicago")
+ALWAYS = Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test")  # with same_day
 _numbers = itertools.count()
 
 
@@ -70,9 +82,22 @@ def empty_url(database: str, postgres: PostgresServer, tmp_path: Path) -> Iterat
         yield f"sqlite:///{tmp_path / 'empty.db'}"
         return
     name = f"empty_{next(_numbers)}"
-    postgres.execute(f"CREATE DATABASE {name}")
+    postgres.copy("template0", name)
     yield postgres.url(name)
-    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.drop(name)
+
+
+@pytest.fixture
+def same_day() -> None:
+    """Let midnight pass where it is near, so that the test ends on the day on which it began.
+
+    That is the day of UTC, and of the places of these tests. Who may be called at any hour may not in its last minute.
+    """
+    now, day = datetime.now(UTC), timedelta(days=1)
+    here = [now.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for zone in ZONES]
+    left = min(datetime.combine(at.date(), datetime.min.time()) + day - at for at in here)
+    if left < timedelta(seconds=90):
+        time.sleep(left.total_seconds())
 
 
 @pytest.fixture(params=DATABASES)
@@ -88,16 +113,27 @@ def database_url(database: str, templates: dict[str, Any], postgres: PostgresSer
         yield f"sqlite:///{file}"
         return
     name = f"test_{next(_numbers)}"
-    postgres.execute(f"CREATE DATABASE {name} TEMPLATE {templates['postgresql']}")
+    postgres.copy(templates["postgresql"], name)
     yield postgres.url(name)
-    postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.drop(name)
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Store]:
-    opened = Store(database_url)
+def clock() -> MovableClock:
+    """The clock of ``store`` and of ``http``, which a test may move; left alone it is the machine's."""
+    return MovableClock()
+
+
+@pytest.fixture
+async def store(database_url: str, clock: MovableClock) -> AsyncIterator[Store]:
+    opened = Store(database_url, clock=clock)
     yield opened
     await opened.close()
+
+
+def vendor(name: str = "Acme Dialer", key_id: int | None = None) -> Actor:
+    """A key of a dialer's vendor, as who does something."""
+    return Actor(ActorKind.KEY, name, key_id)
 
 
 @dataclass
@@ -135,7 +171,7 @@ class Office:
             case = replace(case, hold=enter(firm, case, Taker(uuid4(), datetime.now(UTC)), case.dial_at))
         async with self.store.write() as tx:
             await cases.add(tx, firm, [case])
-            held_by = opened(None, case, "Acme Dialer", None, NOW)
+            held_by = opened(None, case, vendor(), NOW)
             await claims.add(tx, firm, [held_by] if held_by else [])
         return case
 
@@ -148,7 +184,7 @@ class Office:
     async def set(self, **settings: Any) -> None:
         """Change the firm's settings."""
         async with self.store.write() as tx:
-            await set_firm(tx, await open_firm(tx, self.name, lock=True), **settings)
+            await set_firm(tx, await open_firm(tx, self.name, lock=True), FirmChange(**settings))
 
     async def case(self, case_id: int) -> Case:
         """A case as it is now."""
@@ -175,7 +211,7 @@ class Office:
     async def notes(self, case_id: int) -> list[Note]:
         firm = await self.firm()
         async with self.store.read() as tx:
-            return await notes.of_case(tx, firm, case_id)
+            return await notes.of_cases(tx, firm, [case_id])
 
 
 async def make_office(store: Store, name: str = "Lex & Partners", zone: str = "America/Chicago") -> Office:
@@ -219,8 +255,8 @@ class Api:
 
 
 @pytest.fixture
-async def http(database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(Settings(database_url=database_url, log_level="error"))
+async def http(database_url: str, clock: MovableClock) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(Settings(database_url=database_url, log_level="error"), clock)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://casedial.test") as client:
         yield client

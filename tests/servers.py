@@ -17,6 +17,8 @@ import httpx
 from tests.postgres import free_port
 
 CASEDIAL = Path(sys.executable).parent / "casedial"
+# httpx.get reads every certificate of the machine for each request, which takes longer than the request.
+plain = httpx.Client(verify=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 class Server:
@@ -49,7 +51,7 @@ class Server:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if httpx.get(f"{self.url}/healthz").status_code == 200:
+                if plain.get(f"{self.url}/healthz").status_code == 200:
                     return self
             except httpx.TransportError:
                 time.sleep(0.05)
@@ -77,6 +79,14 @@ class Server:
         """Return all it wrote until now."""
         self._log.seek(0)
         return self._log.read().decode()
+
+    def until_said(self, text: str) -> str:
+        """Wait until it has written this, for the log comes behind the replies; return all it wrote until then."""
+        deadline = time.monotonic() + 10
+        while text not in (said := self.output()):
+            assert time.monotonic() < deadline, f"{text!r} is not in {said}"
+            time.sleep(0.05)
+        return said
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from casedial.storage.postgresql import PostgresqlSession
-from casedial.storage.sessions import Prepared, Result
-from casedial.storage.sqlite import SqliteSession
+from casedial.database.postgresql import PostgresqlSession
+from casedial.database.sessions import Prepared, Result
+from casedial.database.sqlite import SqliteSession
 
 
 @contextmanager
@@ -30,6 +30,28 @@ def listening() -> Iterator[list[str]]:
         for kind in (PostgresqlSession, SqliteSession):
             patch.setattr(kind, "_send", noted(kind._send))
         yield asked
+
+
+@contextmanager
+def explaining() -> Iterator[list[str]]:
+    """Write down how the database goes about each statement meanwhile, as it says before it runs."""
+    plans: list[str] = []
+    sqlite, postgresql = SqliteSession._send, PostgresqlSession._send
+
+    async def send_to_sqlite(session: Any, prepared: Prepared, text: str, several: list[list[Any]]) -> Result:
+        rows = await session.driver.execute_fetchall(f"EXPLAIN QUERY PLAN {text}", several[0])
+        plans.append("\n".join(str(row[3]) for row in rows))
+        return await sqlite(session, prepared, text, several)
+
+    async def send_to_postgresql(session: Any, prepared: Prepared, text: str, several: list[list[Any]]) -> Result:
+        rows = await session.driver.fetch(f"EXPLAIN {text}", *several[0])
+        plans.append("\n".join(row[0] for row in rows))
+        return await postgresql(session, prepared, text, several)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteSession, "_send", send_to_sqlite)
+        patch.setattr(PostgresqlSession, "_send", send_to_postgresql)
+        yield plans
 
 
 @contextmanager

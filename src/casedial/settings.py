@@ -33,8 +33,9 @@ class Settings:
     pool_size: int = _setting(4, "How many database connections each worker keeps.")
     trusted_proxies: str = _setting(
         "",
-        "Addresses and networks of the proxies whose X-Forwarded-For is believed, separated by commas.",
+        "Addresses and networks of the proxies whose X-Forwarded-For is trusted, separated by commas.",
     )
+    console: str = _setting("on", "Whether the console, for the firm's own people, is served at `/console`: on or off.")
     log_level: str = _setting("info", "The least severe log line that is written: debug, info, warning or error.")
 
     def __post_init__(self) -> None:
@@ -45,6 +46,8 @@ class Settings:
             if not low <= getattr(self, name) <= high:
                 raise InvalidSetting(f"{variable(name)} must be {low} to {high}.")
         _ = self.proxies
+        if self.console not in ("on", "off"):
+            raise InvalidSetting("CASEDIAL_CONSOLE must be on or off.")
         if self.log_level not in LOG_LEVELS:
             raise InvalidSetting(f"CASEDIAL_LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}.")
 
@@ -52,6 +55,11 @@ class Settings:
     def base(self) -> str:
         """Return the base path without a trailing slash."""
         return "/" + self.base_path.strip("/")
+
+    @property
+    def has_console(self) -> bool:
+        """Tell whether the console is served."""
+        return self.console == "on"
 
     @property
     def proxies(self) -> list[IPv4Network | IPv6Network]:

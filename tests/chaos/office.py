@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from casedial.domain.cases import Phone, StatusType
+from casedial.database import schema
+from casedial.database.engine import Store, Transaction
+from casedial.domain.cases import Phone
 from casedial.domain.importing import CaseRow
+from casedial.domain.statuses import StatusType
 from casedial.service.campaigns import CampaignChange, set_campaign
-from casedial.service.firms import add_firm, open_firm, set_firm
+from casedial.service.firms import FirmChange, add_firm, open_firm, set_firm
 from casedial.service.imports import ImportOptions, import_rows
 from casedial.service.keys import add_key
 from casedial.service.statuses import add_statuses
-from casedial.storage import schema
-from casedial.storage.engine import Store, Transaction
 
 FIRM = "Lex & Partners"
 STORM, RACE, REPEATS, LATE, PARKED = "Storm", "Race", "Repeats", "Late", "Parked"
@@ -58,7 +59,7 @@ async def _make(tx: Transaction, keys: int) -> list[dict[str, Any]]:
     now = datetime.now(UTC)
     firm = await add_firm(tx, FIRM, "America/Chicago", now)
     await add_statuses(tx, firm, [(StatusType.CAMPAIGN, name) for name in CAMPAIGNS])
-    await set_firm(tx, await open_firm(tx, FIRM, lock=True), claim_timeout=CLAIM_TIMEOUT)
+    await set_firm(tx, await open_firm(tx, FIRM, lock=True), FirmChange(claim_timeout=CLAIM_TIMEOUT))
     for campaign, (_, _, seconds) in CAMPAIGNS.items():
         if seconds != CLAIM_TIMEOUT:
             await set_campaign(tx, await open_firm(tx, FIRM, lock=True), campaign, CampaignChange(seconds))

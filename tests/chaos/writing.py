@@ -7,7 +7,7 @@ either, the statuses it sets under one claim.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tests.chaos.evidence import (
@@ -25,7 +25,7 @@ from tests.chaos.evidence import (
     Tables,
     moment,
 )
-from tests.chaos.holding import CASEDIAL
+from tests.chaos.holding import CASEDIAL, claim_named
 from tests.chaos.verdict import ACKNOWLEDGED, LATE, REPEATS, UNACKNOWLEDGED, UNASKED, Verdict
 
 IMPORT = "import"  # who gave the cases their first statuses
@@ -191,10 +191,11 @@ def _check_unasked_changes(evidence: Evidence, explained: set[int], verdict: Ver
         if asked.answer is None:
             for item in asked.items:
                 unsure[item["CaseID"], asked.claim].append(_wanted(tables, item))
+    told = {claim for asked in evidence.asked for claim in (asked.granted_claim, claim_named(asked)) if claim}
     for case_id, changes in tables.changes.items():
         for place, change in enumerate(changes):
             verdict.count(UNASKED)
-            if change.id in explained or _is_own_doing(tables, change, place):
+            if change.id in explained or _is_own_doing(tables, change, place, told):
                 continue
             rows = {kind: row.status_id for kind, row in change.rows.items()}
             what = f"the change {rows} of case {case_id} by {change.by} under claim {change.claim}"
@@ -204,8 +205,11 @@ def _check_unasked_changes(evidence: Evidence, explained: set[int], verdict: Ver
                 verdict.fault(UNASKED, f"nobody sent {what}")
 
 
-def _is_own_doing(tables: Tables, change: Change, place: int) -> bool:
-    """Tell whether a change needs no request of its own: the import, a claim that is known, a lease that ended."""
+def _is_own_doing(tables: Tables, change: Change, place: int, told: Collection[str]) -> bool:
+    """Tell whether a change needs no request of its own: the import, a claim that is known, a lease that ended.
+
+    Nor does a claim given back of which no dialer was ``told``: it had left before the reply was sent.
+    """
     if change.by == IMPORT:
         return place == 0
     if change.dialer is None or len(change.rows) > 1:
@@ -213,8 +217,10 @@ def _is_own_doing(tables: Tables, change: Change, place: int) -> bool:
     if change.by == CASEDIAL:
         return tables.role(change.dialer) == TO_DIAL
     claim = tables.claims.get(change.claim or "")
-    entered = tables.role(change.dialer) == IN_THE_DIALER
-    return entered and claim is not None and change.case_id in claim.case_ids and change.by == claim.vendor
+    if claim is None or change.case_id not in claim.case_ids or change.by != claim.vendor:
+        return False
+    goes = tables.role(change.dialer)
+    return goes == IN_THE_DIALER or (goes == TO_DIAL and claim.id not in told)
 
 
 # --- Notes ---

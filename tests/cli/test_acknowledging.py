@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from casedial.service import known
-from casedial.service.doctor import Finding, Level
-from casedial.service.known import Judged, Known
+from casedial.database.engine import Store
+from casedial.service.operations import known
+from casedial.service.operations.doctor import Finding, Level
+from casedial.service.operations.known import Judged, Known
 from casedial.storage import acknowledgements
-from casedial.storage.engine import Store
 from tests.cli.test_commands import Casedial
+from tests.conftest import ME
 
-TODAY = datetime.now(UTC).date()
-LATER = str(TODAY + timedelta(days=30))
+LATER = str(datetime.now(UTC).date() + timedelta(days=30))
 CHECK = "calling rules"
+
+
+@pytest.fixture
+def today(same_day: None) -> date:
+    return datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -42,40 +47,40 @@ def test_one_warning_is_acknowledged(warned: Casedial) -> None:
     assert other == second
     shown = warned.run("doctor", status=1).stdout
     assert f"{CHECK} ({first['id']}): acknowledged until {LATER}: We call by hand." in shown
-    assert f"{CHECK} ({second['id']}): Give each a purpose" in shown
+    assert f"{CHECK} ({second['id']}): Give each campaign a purpose" in shown
 
 
-def test_all_of_a_check_are_acknowledged_and_then_all_is_well(warned: Casedial, database: str) -> None:
-    arguments = ("doctor", "--acknowledge", "Calling Rules", "--reason", "r", "--until", str(TODAY))
+def test_all_of_a_check_are_acknowledged_and_then_all_is_well(warned: Casedial, today: date) -> None:
+    arguments = ("doctor", "--acknowledge", "Calling Rules", "--reason", "r", "--until", str(today))
     others = [f for f in warned.json("doctor", status=1)["findings"] if f["level"] == "warning" and f["check"] != CHECK]
     found = warned.json(*arguments, status=1 if others else 0)
     assert [f["level"] for f in found["findings"] if f["check"] == CHECK] == ["acknowledged"] * 2
     assert found["level"] == ("warning" if others else "ok")
 
 
-async def test_it_comes_back_after_its_day(store: Store) -> None:
-    finding = Finding(CHECK, Level.WARNING, "Lex: none are applied in Intake.", "Do.")
+async def test_it_comes_back_after_its_day(store: Store, today: date) -> None:
+    finding = Finding(CHECK, Level.WARNING, "Lex: no calling rules apply in Intake.", "Do.")
     mark = Judged(finding).mark
-    for until, level in ((TODAY - timedelta(days=1), Level.WARNING), (TODAY + timedelta(days=1), Level.OK)):
+    for until, level in ((today - timedelta(days=1), Level.WARNING), (today + timedelta(days=1), Level.OK)):
         async with store.write() as tx:
             await acknowledgements.put(tx, [mark], until, "r")
-        [judged] = await known.judge(store, [finding])
+        [judged] = await known.judge(store, ME, [finding])
         assert judged.level is level
     failed = Finding(CHECK, Level.FAILURE, finding.found, "Do.")
-    [judged] = await known.judge(store, [failed])  # what gets worse counts
+    [judged] = await known.judge(store, ME, [failed])  # what gets worse counts
     assert (judged.level, judged.known) == (Level.FAILURE, None)
 
 
 @pytest.mark.parametrize(
     ("found", "same"),
     [
-        ("Lex: 9 that were dialed, the oldest since 2026-12-01 09:00 UTC (CaseID 7, 8, 9, …).", True),
-        ("Lex: 1 that were dialed, the oldest since 2026-12-24 23:59 UTC (CaseID 1).", True),
-        ("Other: 9 that were dialed, the oldest since 2026-12-01 09:00 UTC (CaseID 7).", False),
+        ("Lex: cases that were dialed: 9, the oldest since 2026-12-01 09:00 UTC (CaseID 7, 8, 9, …).", True),
+        ("Lex: cases that were dialed: 1, the oldest since 2026-12-24 23:59 UTC (CaseID 1).", True),
+        ("Other: cases that were dialed: 9, the oldest since 2026-12-01 09:00 UTC (CaseID 7).", False),
     ],
 )
 def test_figures_make_no_other_warning(found: str, same: bool) -> None:
-    first = "Lex: 2 that were dialed, the oldest since 2026-11-28 10:12 UTC (CaseID 7, 12)."
+    first = "Lex: cases that were dialed: 2, the oldest since 2026-11-28 10:12 UTC (CaseID 7, 12)."
     marks = {Judged(Finding("answered cases", Level.WARNING, text)).mark for text in (first, found)}
     assert (len(marks) == 1) is same
 
@@ -95,9 +100,9 @@ def test_what_is_refused(warned: Casedial) -> None:
     assert {f["level"] for f in warnings(warned)} == {"warning"}
 
 
-async def test_what_was_known_is_known_anew(store: Store) -> None:
+async def test_what_was_known_is_known_anew(store: Store, today: date) -> None:
     one = Judged(Finding(CHECK, Level.WARNING, "Lex: x", "Do."))
     for reason in ("first", "second"):
-        await known.acknowledge(store, [one], one.mark, Known(TODAY, reason))
+        await known.acknowledge(store, ME, [one], one.mark, Known(today, reason))
     async with store.read() as tx:
-        assert await acknowledgements.every(tx) == {one.mark: (TODAY, "second")}
+        assert await acknowledgements.every(tx) == {one.mark: (today, "second")}

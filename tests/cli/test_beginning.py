@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from casedial.storage.engine import Store
+from casedial.database.engine import Store
 from tests.cli.test_commands import Casedial
 from tests.postgres import free_port
 from tests.servers import CASEDIAL, Server
@@ -109,9 +109,18 @@ class _Demo(Server):
 UNREACHABLE = {
     "no such host": ("postgresql://u:secret@no.such.host.invalid/x", "PostgreSQL at no.such.host.invalid:"),
     "nobody there": ("postgresql://u:secret@127.0.0.1:{free}/x", "PostgreSQL at 127.0.0.1:{free}:"),
-    "a # in the password": ("postgresql://casedial:top#secret@127.0.0.1/x", "The host that was tried is 'casedial'."),
-    "a / in the password": ("postgresql://casedial:top/secret@127.0.0.1/x", "The host that was tried is 'casedial'."),
-    "a ? in the password": ("postgresql://casedial:top?secret@127.0.0.1/x", "The host that was tried is 'casedial'."),
+    "a # in the password": (
+        "postgresql://casedial:top#secret@127.0.0.1/x",
+        "its password may be cut. In a password, write",
+    ),
+    "a / in the password": (
+        "postgresql://casedial:top/secret@127.0.0.1/x",
+        "its password may be cut. In a password, write",
+    ),
+    "a ? in the password": (
+        "postgresql://casedial:top?secret@127.0.0.1/x",
+        "its password may be cut. In a password, write",
+    ),
     "an @ in the password": ("postgresql://u:se@cret@127.0.0.1:{free}/x", "PostgreSQL at 127.0.0.1:{free}:"),
 }
 

@@ -16,12 +16,14 @@ import pytest
 from typer.testing import CliRunner
 
 from casedial.cli import app
-from casedial.domain.cases import Note, Role
+from casedial.domain.cases import Note
+from casedial.domain.firms import Caller
+from casedial.domain.statuses import Role
 from casedial.storage import claims, notes
-from casedial.storage.claims import Claimant
+from casedial.storage.claimants import Claimant
 from casedial.storage.queues import DueFilter
 from tests.commands import whole
-from tests.conftest import NOW, Office
+from tests.conftest import NOW, Office, vendor
 from tests.servers import CASEDIAL
 
 
@@ -43,6 +45,10 @@ class Casedial:
         """Run with --json: standard output is one JSON document and nothing else."""
         return json.loads(self.run(*arguments, "--json", status=status).stdout)
 
+    def wrong(self, *arguments: object) -> str:
+        """Run what is wrong as a command line, with --json or not; return what it says."""
+        return " ".join(self.run(*arguments, status=2).stderr.replace("│", " ").split())
+
 
 def test_a_firm_its_keys_and_its_statuses(casedial: Casedial) -> None:
     assert casedial.json("firm", "add", "Lex", "--time-zone", "America/Chicago")["time_zone"] == "America/Chicago"
@@ -57,9 +63,10 @@ def test_a_firm_its_keys_and_its_statuses(casedial: Casedial) -> None:
     imported = casedial.json("key", "import", "--firm", "Lex", "--vendor", "Old", "--key", spelled)
     again = casedial.json("key", "import", "--firm", "Lex", "--vendor", "Old", "--key", spelled, status=1)
     assert again["error"]["code"] == "KeyExists"
-    casedial.run("key", "import", "--firm", "Lex", "--vendor", "Old", "--key", "short", status=1)
+    short = casedial.json("key", "import", "--firm", "Lex", "--vendor", "Old", "--key", "short", status=1)
+    assert short["error"]["code"] == "InvalidSetting"
     casedial.run("key", "revoke", imported["id"])
-    casedial.run("key", "revoke", 999, status=1)
+    assert casedial.json("key", "revoke", 999, status=1)["error"]["code"] == "KeyNotFound"
     listed = casedial.run("key", "list", "--json").stdout
     assert new["key"] not in listed
     assert spelled not in listed
@@ -79,7 +86,8 @@ def test_a_firm_its_keys_and_its_statuses(casedial: Casedial) -> None:
     assert casedial.json("status", "retire", "Paused", *dialer)[0]["retired"] is True
     assert casedial.json("status", "restore", "Paused", *dialer)[0]["retired"] is False
     assert casedial.json("status", "retire", "No", *dialer, status=1)["error"]["code"] == "StatusNotFound"
-    assert casedial.json("status", "list", "--firm", "Nobody", "--type", "Dialer Status", status=1)
+    nobodys = casedial.json("status", "list", "--firm", "Nobody", "--type", "Dialer Status", status=1)
+    assert nobodys["error"]["code"] == "FirmNotFound"
 
 
 def test_a_new_firm_has_the_typical_statuses(casedial: Casedial) -> None:
@@ -118,13 +126,12 @@ async def test_import_of_a_messy_file(casedial: Casedial, office: Office) -> Non
     assert "line 6: Phone1" in done.stderr  # doubtful, and kept
     with (casedial.folder / "messy.csv.rejects.csv").open(encoding="utf-8", errors="surrogateescape") as stream:
         rejects = list(csv.DictReader(stream))
-    assert [(row["RejectLine"], row["RejectColumn"]) for row in rejects] == [
-        ("4", "CaseID"),
-        ("7", ""),
-        ("8", "Plaintiff"),
-        ("9", "Attempts"),
+    assert [(row["RejectLine"], row["RejectColumn"], row["RejectReason"]) for row in rejects] == [
+        ("4", "CaseID", "must be a whole number"),
+        ("7", "", "has 2 cells where the header has 7 columns"),
+        ("8", "Plaintiff", "is not UTF-8; save the file as UTF-8"),
+        ("9", "Attempts", "'21' is not one of the firm's Attempts Status names"),
     ]
-    assert all(row["RejectReason"] for row in rejects)
     assert (await office.case(1)).plaintiff == "Lee, Ann\r\nEsq."
     assert (await office.case(7)).phones[0].number == "4025550199"
 
@@ -221,14 +228,15 @@ async def test_set_says_how_many_and_does_it_with_yes(casedial: Casedial, office
     who = ("--firm", office.name)
 
     def set_(*arguments: object) -> Any:
-        return casedial.json("cases", "set", *who, *arguments)
+        return casedial.json("cases", "set", *who, *arguments, status=1 if "99" in arguments else 0)
 
     left = {"unknown": [99], "in_the_dialer": 1, "from_the_dialer": 0, "do_not_call": 0, "unchanged": 0}  # 5 is left
     to_dial = ("1", "5", "99", "--to-dial", "--at", "2030-01-01T09:00:00")
     assert await asyncio.to_thread(set_, *to_dial) == {"cases": 1, "done": False, **left}
     assert (await office.history(1)) == []
-    assert await asyncio.to_thread(set_, *to_dial, "--yes") == {"cases": 1, "done": True, **left}
-    assert (await office.case(1)).dial_at is not None
+    made = {"change": 1, "not_meant": [], "gone": []}
+    assert await asyncio.to_thread(set_, *to_dial, "--yes") == {"cases": 1, "done": True, **left, **made}
+    assert (await office.case(1)).dial_at == datetime(2030, 1, 1, 15, tzinfo=UTC)
     assert [(status, by.endswith("(command line)")) for _, status, by in await office.history(1)] == [("To Dial", True)]
     for filters in (("--case-group", " AUTO "), ("--campaign", "intake follow-up"), ("--all",)):
         assert (await asyncio.to_thread(set_, *filters, "--do-not-dial"))["cases"] == 5
@@ -244,13 +252,12 @@ async def test_set_back_from_the_dialer_returns_to_the_old_time(casedial: Casedi
         casedial.run, "cases", "set", "1", "--firm", office.name, "--to-dial", "--at", "2025-03-04T05:06:07", "--yes"
     )
     async with office.store.write() as tx:
-        await claims.claim(
-            tx, await office.firm(), [Claimant(DueFilter(None, None, 1), "Acme", None)], datetime.now(UTC)
-        )
+        caller = Caller(await office.firm(), vendor("Acme"))
+        await claims.claim(tx, [Claimant(caller, DueFilter(None, None, 1))], datetime.now(UTC))
     assert await office.role(1) is Role.IN_THE_DIALER
     await asyncio.to_thread(casedial.run, "cases", "set", "--all", "--firm", office.name, "--back-from-dialer", "--yes")
     shown = await asyncio.to_thread(casedial.json, "cases", "show", "1", "--firm", office.name)
-    assert (shown["DialerStatus"], shown["DialDateTime"]) == ("To Dial", "2025-03-04T05:06:07")
+    assert (shown["dialer_status"], shown["dial_date_time"]) == ("To Dial", "2025-03-04T11:06:07.000Z")
 
 
 @pytest.mark.parametrize(
@@ -271,19 +278,21 @@ def test_set_wants_cases_and_one_change(arguments: tuple[str, ...], tmp_path: Pa
 async def test_show_is_all_there_is(casedial: Casedial, office: Office) -> None:
     await office.add(7, plaintiff="Ann Lee", case_status="LIT 03", zip_code="68046")
     async with office.store.write() as tx:
-        await notes.add(tx, await office.firm(), [Note(7, "Call <b>later</b>", "Acme Dialer", NOW)])
+        await notes.add(tx, await office.firm(), [Note(7, "Call <b>later</b>", vendor(), NOW)])
     change = ("cases", "set", "7", "--firm", office.name, "--do-not-dial", "--yes")
     await asyncio.to_thread(casedial.run, *change)
     await asyncio.to_thread(casedial.run, "cases", "set", "7", "--firm", office.name, "--to-dial", "--yes")
     shown = await asyncio.to_thread(casedial.json, "cases", "show", "7", "--firm", office.name)
-    assert shown["Notes"] == [{"Time": "2026-11-23T09:00:00", "Author": "Acme Dialer", "Note": "Call <b>later</b>"}]
-    first, second = shown["History"]
-    assert (first["Type"], first["Status"], second["Status"]) == ("Dialer Status", "Do not Dial", "To Dial")
-    assert first["Until"] == second["From"]
-    assert second["Until"] is None
+    [note] = shown["notes"]
+    assert note == {"time": "2026-11-23T15:00:00.000Z", "author": "Acme Dialer", "note": "Call <b>later</b>"}
+    first, second = shown["history"]
+    assert (first["type"], first["status"], second["status"]) == ("Dialer Status", "Do not Dial", "To Dial")
+    assert first["until"] == second["from"]
+    assert second["until"] is None
     text = (await asyncio.to_thread(casedial.run, "cases", "show", "7", "--firm", office.name)).stdout
     for expected in ("Ann Lee", "LIT 03", "68046", "Call <b>later</b>", "Acme Dialer", "(command line)", "4025550007"):
         assert expected in text
+    assert "2026-11-23T09:00:00" in text
     missing = await asyncio.to_thread(casedial.json, "cases", "show", "8", "--firm", office.name, status=1)
     assert missing["error"]["code"] == "CaseNotFound"
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role
+from casedial.database.engine import Transaction
+from casedial.database.tables import cases, firms, keys, metadata
 from casedial.domain.errors import StorageUnavailable
-from casedial.service import doctor
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import cases, firms, keys, metadata
+from casedial.domain.statuses import Role
+from casedial.service.operations import doctor
 from tests.cli.test_commands import Casedial
-from tests.conftest import Office
+from tests.conftest import ME, Office
 
 
 async def spoil(office: Office, table: sa.Table, which: sa.ColumnElement[bool], **values: object) -> None:
@@ -49,7 +49,7 @@ async def test_an_export_names_the_cases_that_it_leaves_out(
     written = file.read_text().splitlines()
     assert len(written) - (name == "cases.csv") == 1
     told = await asyncio.to_thread(casedial.json, *given, status=1)
-    assert told == {"file": str(file), "cases": 1, "unreadable": [1, 3]}
+    assert told == {"file": str(file), "cases": 1, "unknown": [], "unreadable": [1, 3]}
 
 
 async def test_an_export_leaves_out_a_time_that_no_zone_has(casedial: Casedial, office: Office, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_lists_and_purge_name_what_they_pass_over(
     bad, good = await office.firm(), await other_office.firm()
     await spoil(office, firms, firms.c.id == bad.id, priorities="5 nonsense")
     done = await asyncio.to_thread(casedial.run, "firm", "list", status=1)
-    assert f"1 firm left out, for what is stored cannot be read: {bad.id}." in done.stderr
+    assert f"1 firm left out, because what is stored cannot be read: {bad.id}." in done.stderr
     assert [row["id"] for row in await asyncio.to_thread(casedial.json, "firm", "list", status=1)] == [good.id]
     [key] = await asyncio.to_thread(casedial.json, "key", "list", status=1)
     assert key["firm"] == other_office.name
@@ -97,8 +97,8 @@ async def test_lists_and_purge_name_what_they_pass_over(
 
 # What each column is given; PostgreSQL takes no text where it wants a number.
 GARBAGE = {
-    Database.SQLITE: ["'garbage'", "x'00ff'", "CAST(x'ff41' AS TEXT)"],
-    Database.POSTGRESQL: ["'garbage'", "'infinity'", "'[1, {}]'", "-1"],
+    "sqlite": ["'garbage'", "x'00ff'", "CAST(x'ff41' AS TEXT)"],
+    "postgresql": ["'garbage'", "'infinity'", "'[1, {}]'", "-1"],
 }
 
 
@@ -112,7 +112,7 @@ class _Inside:
     path = None
 
     def __init__(self, tx: Transaction) -> None:
-        self.tx = tx
+        self.tx, self.now = tx, tx.now
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
@@ -125,11 +125,11 @@ async def test_the_doctor_ends_in_no_traceback_whatever_is_in_a_table(office: Of
     await other_office.add(2, dialer="In the Dialer")
     for table in metadata.sorted_tables:
         for column in table.columns:
-            for garbage in GARBAGE[office.store.database]:
+            for garbage in GARBAGE[office.store.dialect.name]:
                 with suppress(_TakenBack, sa.exc.DBAPIError, StorageUnavailable):  # what the database does not take
                     async with office.store.write() as tx:
                         await tx.execute(sa.text(f"UPDATE {table.name} SET {column.name} = {garbage}"))
                         store: Any = _Inside(tx)
-                        found = await doctor.examine(store)
+                        found = await doctor.examine(store, ME)
                         assert {"clock", "keys", "unreadable rows"} <= {finding.check for finding in found}
                         raise _TakenBack

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from casedial.cli import files, rejects
+from casedial.cli import rejects
 from casedial.domain.errors import StorageUnavailable
+from casedial.service.operations import imports
 from casedial.storage import cases
 from tests.cli.test_commands import Casedial
 from tests.conftest import Office
@@ -79,7 +80,7 @@ async def test_a_folder_that_cannot_be_written(
 async def test_a_database_that_goes_away(
     casedial: Casedial, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "BATCH", 10)
+    monkeypatch.setattr(imports, "BATCH", 10)
     add, calls = cases.lock, 0
 
     async def failing(*given: Any, **more: Any) -> Any:

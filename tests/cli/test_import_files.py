@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from casedial.cli import files
+from casedial.service.operations import imports
 from tests.conftest import Office
 
 
@@ -24,7 +25,7 @@ def settings() -> tuple[bool, float]:
 
 
 async def test_every_batch_goes_in(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "BATCH", 10)
+    monkeypatch.setattr(imports, "BATCH", 10)
     before = settings()
     total = await files.import_file(office.store, office.name, written(tmp_path / "some.csv", 95), files.HowToImport())
     assert (total.added, total.rejected) == (95, 0)
@@ -34,8 +35,8 @@ async def test_every_batch_goes_in(office: Office, tmp_path: Path, monkeypatch: 
 async def test_an_import_that_fails_waits_for_what_it_reads(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "BATCH", 10)
-    read, before, ends = files._read_batch, settings(), []
+    monkeypatch.setattr(imports, "BATCH", 10)
+    read, before, ends = imports._read_batch, settings(), []
 
     def slow(*given: Any) -> Any:
         time.sleep(0.1)
@@ -46,8 +47,8 @@ async def test_an_import_that_fails_waits_for_what_it_reads(
     async def failing(*given: Any) -> Any:
         raise KeyError
 
-    monkeypatch.setattr(files, "_read_batch", slow)
-    monkeypatch.setattr(files, "_import_batch", failing)
+    monkeypatch.setattr(imports, "_read_batch", slow)
+    monkeypatch.setattr(imports, "_import_batch", failing)
     with pytest.raises(KeyError):
         await files.import_file(office.store, office.name, written(tmp_path / "some.csv", 95), files.HowToImport())
     assert ends == [10, 10]

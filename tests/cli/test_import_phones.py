@@ -87,9 +87,10 @@ async def test_an_import_says_what_each_phone_is(casedial: Casedial, office: Off
     await asyncio.to_thread(casedial.run, "cases", "export", *FIRM, "-o", out)
     with out.open(newline="") as stream:
         kept = [(row["Phone1"], row["Phone2"]) for row in csv.DictReader(stream)]
-    assert kept == CELLS  # as entered
+    assert kept == [tuple(f"'{one}" if one.startswith("+") else one for one in cells) for cells in CELLS]  # as entered
 
 
+@pytest.mark.usefixtures("same_day")
 async def test_with_a_purpose_only_what_can_be_dialed(casedial: Casedial, office: Office, api: Api) -> None:
     """The claim, the explanation, preflight and the metrics agree, before and after the campaign calls abroad."""
     file = casedial.folder / "cases.csv"
@@ -101,18 +102,18 @@ async def test_with_a_purpose_only_what_can_be_dialed(casedial: Casedial, office
     await asyncio.to_thread(casedial.run, "campaign", "set", *campaign, "--purpose", "client", *always)
     assert await callable_now(casedial, api) == [1, 5]
     counted = await asyncio.to_thread(casedial.json, "preflight", *FIRM)
-    assert (counted["Callable"], counted["HeldBack"]["no phone"], counted["HeldBack"]["abroad"]) == (2, 5, 1)
+    assert (counted["callable"], counted["held_back"]["no_phone"], counted["held_back"]["abroad"]) == (2, 5, 1)
     explained = await asyncio.to_thread(casedial.run, "explain", 2, *FIRM)
-    assert "the campaign calls the US only" in explained.stdout
+    assert "the campaign calls only the US" in explained.stdout
     explained = await asyncio.to_thread(casedial.json, "explain", 3, *FIRM)
-    assert "rounded by a spreadsheet" in explained["Phones"][0]["Because"][0]
+    assert "rounded by a spreadsheet" in explained["phones"][0]["because"][0]
     metrics = (await api.http.get("/metrics")).text.splitlines()
     [gauge] = [line for line in metrics if line.startswith("casedial_cases_callable{")]
     assert float(gauge.split()[-1]) == 2
     row = await asyncio.to_thread(casedial.json, "campaign", "set", *campaign, "--abroad")
     assert row["abroad"] is True
     assert await callable_now(casedial, api) == [1, 2, 5]
-    assert "abroad, too" in str(await asyncio.to_thread(casedial.json, "explain", 2, *FIRM))
+    assert "abroad too" in str(await asyncio.to_thread(casedial.json, "explain", 2, *FIRM))
     claimed = await api.post("GetCasesToDial", {"Auto-change": True, "Campaign": "Intake follow-up"})
     assert [case["CaseID"] for case in claimed.json()] == [1, 2, 5]
     await asyncio.to_thread(casedial.run, "campaign", "set", *campaign, "--no-abroad")
@@ -123,7 +124,7 @@ async def test_with_a_purpose_only_what_can_be_dialed(casedial: Casedial, office
 async def callable_now(casedial: Casedial, api: Api) -> list[int]:
     """The cases that the explanations, and a read, say may be called."""
     asked = [await asyncio.to_thread(casedial.json, "explain", n, *FIRM) for n in range(1, len(CELLS) + 1)]
-    explained = [one["CaseID"] for one in asked if one["Callable"]]
+    explained = [one["case_id"] for one in asked if one["callable"]]
     assert explained == [case["CaseID"] for case in (await api.get("GetCasesToDial")).json()]
     return explained
 
@@ -152,7 +153,7 @@ async def test_a_case_shows_what_its_phones_are(casedial: Casedial, office: Offi
     file = write(casedial, "cases.csv")
     await asyncio.to_thread(casedial.run, "cases", "import", file, *FIRM)
     shown = {n: await asyncio.to_thread(casedial.json, "cases", "show", n, *FIRM) for n in (2, 3, 5)}
-    kinds = {n: [phone["Kind"].partition(":")[0] for phone in case["Phones"]] for n, case in shown.items()}
+    kinds = {n: [phone["kind"].partition(":")[0] for phone in case["phones"]] for n, case in shown.items()}
     assert kinds == {2: ["abroad", "US", "fax"], 3: ["doubtful", "fax"], 5: ["US", "US", "US", "fax"]}
 
 
@@ -169,5 +170,4 @@ async def test_the_list_takes_what_is_dialed(casedial: Casedial, office: Office)
     removed = await asyncio.to_thread(casedial.json, "dnc", "remove", "011 65 9234 5678", "402-555-0102", *FIRM)
     assert removed["removed"] == 2
     for number in ("4.02555E+09", "0000000000", "555-0101"):
-        failed = await asyncio.to_thread(casedial.json, "dnc", "add", number, *FIRM, status=1)
-        assert "is no number that can be dialed" in failed["error"]["message"]
+        assert "cannot be dialed" in await asyncio.to_thread(casedial.wrong, "dnc", "add", number, *FIRM)

@@ -12,19 +12,21 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import Caller, Note, StatusChange, StatusType
+from casedial.database.engine import Store, Transaction
+from casedial.database.tables import cases as cases_table
+from casedial.database.tables import claims as claims_table
+from casedial.database.tables import idempotency as replies_table
+from casedial.database.tables import notes as notes_table
+from casedial.database.tables import status_history
+from casedial.domain.cases import Note, StatusChange
 from casedial.domain.claims import Claim
 from casedial.domain.dialing import CaseUpdate, DialQuery, periods
+from casedial.domain.firms import Caller
+from casedial.domain.statuses import StatusType
 from casedial.service import dialing
 from casedial.storage import cases, claims, notes, retention
-from casedial.storage.engine import Store, Transaction
-from casedial.storage.tables import cases as cases_table
-from casedial.storage.tables import claims as claims_table
-from casedial.storage.tables import idempotency as replies_table
-from casedial.storage.tables import notes as notes_table
-from casedial.storage.tables import status_history
 from tests.cli.test_commands import Casedial
-from tests.conftest import Office
+from tests.conftest import Office, vendor
 
 TODAY = datetime.now(UTC)
 CUTOFF = TODAY - timedelta(days=90)
@@ -50,10 +52,10 @@ async def fill(office: Office, seed: int, case_ids: range) -> None:
             claim_id = None
             if chance.random() < 0.3:
                 claim_id = uuid4()
-                made.append(Claim(claim_id, "Acme Dialer", None, (case_id, case_id + 1), at, None))
+                made.append(Claim(claim_id, vendor(), (case_id, case_id + 1), at, None))
             status = chance.choice(chance.choice(lists))
-            changes.append(StatusChange(case_id, status.type, status, None, at, "Acme Dialer", claim_id))
-            written.append(Note(case_id, f"note {number}", "Acme Dialer", at))
+            changes.append(StatusChange(case_id, status.type, status, None, at, vendor(), claim_id))
+            written.append(Note(case_id, f"note {number}", vendor(), at))
     chance.shuffle(written)
     async with office.store.write() as tx:
         await cases.record(tx, firm, changes)
@@ -77,7 +79,7 @@ async def everything(store: Store, office: Office) -> dict[str, list[Any]]:
 async def caller(office: Office) -> Caller:
     async with office.store.read() as tx:
         key_id = (await tx.execute(sa.text("SELECT min(id) FROM keys"))).scalar_one()
-    return Caller(await office.firm(), "Acme Dialer", key_id)
+    return Caller(await office.firm(), vendor("Acme Dialer", key_id))
 
 
 @pytest.mark.parametrize("page", [3, 2000])
@@ -105,13 +107,13 @@ async def test_what_is_over_goes_and_what_is_stays(
     for table, name in (("status_history", "history"), ("notes", "notes"), ("claims", "claims")):
         assert len(old[table]) - len(left[table]) == done["firms"][0][name] > 0
     assert {case_id: await office.changes(case_id) for case_id in expected} == expected
-    for case_id in expected:
-        assert all(note.created_at > CUTOFF for note in await office.notes(case_id))
+    kept = [note.created_at for case_id in expected for note in await office.notes(case_id)]
+    assert min(kept) > CUTOFF
     for case_id, was in before.items():
         now = await asyncio.to_thread(*shown, case_id, "--firm", office.name)
         for document in (was, now):
-            document["Notes"] = []
-            document["History"] = [period for period in document["History"] if period["Until"] is None]
+            document["notes"] = []
+            document["history"] = [period for period in document["history"] if period["until"] is None]
         assert now == was
     again = await purge(casedial, "--older-than", "90d", "--yes")
     assert [again["firms"][0][name] for name in ("history", "notes", "claims")] == [0, 0, 0]
@@ -137,7 +139,7 @@ async def test_ended_half_way_the_next_one_goes_on(
         broken.setattr(retention, "remove", fail_later)
         report = await purge(casedial, "--older-than", "90d", "--yes", status=1)
         assert report["error"]["code"] == "EndedHalfway"
-        assert "Until then 30 rows went." in report["error"]["message"]
+        assert "Until then 30 rows were removed." in report["error"]["message"]
     rest = await purge(casedial, "--older-than", "90d", "--yes")
     sums = [sum(report["firms"][0][kind] for kind in ("claims", "history", "notes")) for report in (whole, rest)]
     assert 0 < sums[1] < sums[0]
@@ -169,7 +171,9 @@ async def test_what_a_held_claim_needs_stays(casedial: Casedial, office: Office,
     done = await purge(casedial, "--older-than", "90d", "--yes")
     assert (done["firms"][0]["claims"], done["firms"][0]["history"]) == (0, 0)
     assert await send(report, TODAY) == [None]  # already done
-    assert (await office.case(2)).hold
+    hold = (await office.case(2)).hold
+    assert hold
+    assert hold.claim_id == claim_id
 
     assert await send([CaseUpdate(2, "Do not Dial")], TODAY) == [None]
     done = await purge(casedial, "--older-than", "90d", "--yes")
@@ -191,7 +195,7 @@ async def test_a_case_in_the_dialer_without_a_claim_keeps_its_history(
     firm = await office.firm()
     dialer = firm.statuses.of(StatusType.DIALER)
     changes = [
-        StatusChange(1, StatusType.DIALER, status, LONG_AGO, LONG_AGO + timedelta(hours=hour), "old")
+        StatusChange(1, StatusType.DIALER, status, LONG_AGO, LONG_AGO + timedelta(hours=hour), vendor("old"))
         for hour, status in enumerate((dialer[0], dialer[1]))
     ]
     async with store.write() as tx:
@@ -210,13 +214,14 @@ async def test_each_firm_keeps_as_long_as_it_says(
     await fill(other_office, 2, range(1, 12))
     both = await everything(store, office), await everything(store, other_office)
     for_ever = await purge(casedial, "--yes")
-    assert for_ever == {"done": True, "firms": [], "kept_for_ever": [office.name, other_office.name], "replies": 0}
+    assert for_ever == {"done": True, "firms": [], "kept_forever": [office.name, other_office.name], "replies": 0}
 
     await office.set(retention_days=90)
     done = await purge(casedial, "--yes")
-    assert done["kept_for_ever"] == [other_office.name]
+    assert done["kept_forever"] == [other_office.name]
     assert [firm["name"] for firm in done["firms"]] == [office.name]
-    assert abs(datetime.fromisoformat(done["firms"][0]["before"]) - CUTOFF) < timedelta(minutes=10)
+    before = datetime.now(UTC) - timedelta(days=90)
+    assert abs(datetime.fromisoformat(done["firms"][0]["before"]) - before) < timedelta(minutes=1)
     assert await everything(store, other_office) == both[1]
     assert await everything(store, office) != both[0]
 
@@ -224,7 +229,7 @@ async def test_each_firm_keeps_as_long_as_it_says(
     assert [firm["name"] for firm in named["firms"]] == [other_office.name]
     assert named["firms"][0]["notes"] > 0
     text = (await asyncio.to_thread(casedial.run, "purge")).stdout
-    for expected in ("Kept for ever, so left alone: Other & Sons.", "Nothing was changed; add --yes", office.name):
+    for expected in ("These firms keep everything: Other & Sons.", "Nothing was changed; add --yes", office.name):
         assert expected in text
     missing = await purge(casedial, "--firm", "Nobody", status=1)
     assert missing["error"]["code"] == "FirmNotFound"
@@ -243,7 +248,7 @@ async def test_replies_go_after_a_day(casedial: Casedial, office: Office, store:
         assert [reply.digest for reply in await tx.execute(replies_table.select())] == [b"\x00"]
 
 
-@pytest.mark.parametrize("age", ["", "0d", "23h", "-1", "1.5d", "90 days", "36501d", "9" * 30])
+@pytest.mark.parametrize("age", ["", "0d", "23h", "-1", "1.5d", "90 moons", "36501d", "9" * 30])
 def test_an_age_that_cannot_be_one(age: str, tmp_path: Path) -> None:
     Casedial(f"sqlite:///{tmp_path / 'x.db'}", tmp_path).run("purge", f"--older-than={age}", status=2)
 

@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import Case, Role, StatusType
+from casedial.database.tables import cases as cases_table
+from casedial.domain.cases import Case
 from casedial.domain.errors import StorageUnavailable
-from casedial.service import cases as service
+from casedial.domain.statuses import Role, StatusType
 from casedial.service.firms import open_firm
+from casedial.service.operations import changes
 from casedial.service.statuses import add_statuses
 from casedial.storage import cases
-from casedial.storage.tables import cases as cases_table
 from tests.cli.test_commands import Casedial
 from tests.conftest import NOW, Office
 from tests.servers import CASEDIAL
+
+FIRM = ("--firm", "Lex & Partners")
 
 
 async def some_of_each(office: Office) -> None:
@@ -46,7 +49,7 @@ WANTED: dict[str, tuple[tuple[object, ...], dict[str, int]]] = {
     ),
     "priority": (
         ("--priority", 1),
-        {"cases": 7, "from_the_dialer": 0, "in_the_dialer": 0, "do_not_call": 0, "unchanged": 0},
+        {"cases": 7, "from_the_dialer": 0, "in_the_dialer": 0, "do_not_call": 1, "unchanged": 0},
     ),
     "the campaign that it has": (
         ("--into-campaign", "Intake follow-up"),
@@ -65,15 +68,20 @@ async def test_before_and_after_are_told_by_reason(casedial: Casedial, office: O
     assert told == {**expected, "done": False, "unknown": []}
     text = (await asyncio.to_thread(casedial.run, *given)).stdout
     assert f"This would change {expected['cases']} case" in text
+    and_so = (
+        "Of these, on the do-not-call list and so also set" if what == "priority" else "On the do-not-call list, so"
+    )
+    kept_off = f"{and_so} Do not Dial: 1 case."
     for words, name in (
-        ("are In the Dialer: whoever dials them would lose", "from_the_dialer"),
+        ("are In the Dialer: the dialers that have them would lose their claims.", "from_the_dialer"),
         ("Left in the dialer: 3 cases", "in_the_dialer"),
-        ("On the do-not-call list, so Do not Dial: 1 case.", "do_not_call"),
-        (": 4 cases." if what.startswith("back") else "As wanted already:", "unchanged"),
+        (kept_off, "do_not_call"),
+        (": 4 cases." if what.startswith("back") else "Already as wanted:", "unchanged"),
     ):
         assert (words in text) is (expected[name] > 0), text
     before = [await office.case(case_id) for case_id in range(1, 8)]
-    assert await asyncio.to_thread(casedial.json, *given, "--yes") == {**expected, "done": True, "unknown": []}
+    done = await asyncio.to_thread(casedial.json, *given, "--yes")
+    assert done == {"change": 1, **expected, "not_meant": [], "gone": [], "done": True, "unknown": []}
     after = [await office.case(case_id) for case_id in range(1, 8)]
     left = [new for old, new in zip(before, after, strict=True) if old.hold and not new.hold]
     assert len(left) == expected["from_the_dialer"] + (what.startswith("back") and 1)
@@ -97,20 +105,20 @@ async def test_a_status_added_meanwhile_ends_nothing(
     casedial: Casedial, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A case of the next page gets one that the firm, as it was read, did not have."""
-    monkeypatch.setattr(service, "PAGE", 2)
+    monkeypatch.setattr(changes, "PAGE", 2)
     await add_many(office, 5)
-    matching, calls = cases.matching, 0
+    lock, calls = cases.lock, 0
 
-    async def with_a_status(tx: Any, *given: Any) -> Any:
+    async def with_a_status(tx: Any, *given: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 2:  # as the dialer of another process would, between our reading of the firm and of its cases
             firm = await add_statuses(tx, await open_firm(tx, office.name), [(StatusType.DISPOSITION, "Busy tone")])
             new = firm.statuses.named(StatusType.DISPOSITION, "Busy tone").id
             await tx.execute(cases_table.update().where(cases_table.c.case_id == 3).values(disposition_id=new))
-        return await matching(tx, *given)
+        return await lock(tx, *given, **more)
 
-    monkeypatch.setattr(cases, "matching", with_a_status)
+    monkeypatch.setattr(cases, "lock", with_a_status)
     given = ("cases", "set", "--all", "--firm", office.name, "--do-not-dial", "--yes")
     assert (await asyncio.to_thread(casedial.json, *given))["cases"] == 5
     assert await do_not_dial(office) == 5
@@ -119,9 +127,9 @@ async def test_a_status_added_meanwhile_ends_nothing(
 async def test_what_ends_it_half_way_is_told_with_how_to_go_on(
     casedial: Casedial, office: Office, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
-    monkeypatch.setattr(service, "PAGE", 2)
+    monkeypatch.setattr(changes, "PAGE", 2)
     await add_many(office, 9)
-    save, left = cases.save_statuses, 0
+    save, left = cases.save, 0
     fault: Exception = RuntimeError()
 
     async def failing(*given: Any) -> None:
@@ -131,27 +139,28 @@ async def test_what_ends_it_half_way_is_told_with_how_to_go_on(
             raise fault
         await save(*given)
 
-    monkeypatch.setattr(cases, "save_statuses", failing)
+    monkeypatch.setattr(cases, "save", failing)
     given = ("cases", "set", "--all", "--firm", office.name, "--do-not-dial", "--yes")
+    go_on = (
+        "Change 1 is not done yet. A running server goes on with it within seconds, and so does casedial cases resume "
+        "1; casedial cases undo 1 ends it, and puts back what was changed."
+    )
     with subtests.test("at once"):
-        left, fault = 0, StorageUnavailable("The database is away.")
+        left, fault = 2, StorageUnavailable("The database is away.")
         report = await asyncio.to_thread(casedial.json, *given, status=1)
-        assert report["error"] == {"code": "StorageUnavailable", "message": "The database is away."}
-    with subtests.test("later"):
-        left = 2
-        report = await asyncio.to_thread(casedial.json, *given, status=1)
-        assert report["error"]["code"] == "EndedHalfway"
-        told = "The database is away. Until then 4 cases were changed. To go on give --after 4 as well."
-        assert report["error"]["message"] == told
+        assert report["error"] == {"code": "EndedHalfway", "message": f"The database is away. {go_on}"}
         assert await do_not_dial(office) == 4
     with subtests.test("by a fault of ours"):
         left, fault = 1, KeyError("what")
-        said = (await asyncio.to_thread(casedial.run, *given, "--after", 4, status=1)).stderr
-        assert "A fault in casedial: KeyError('what'). Until then 2 cases were changed" in said
-        assert "--after 6" in said
+        said = (await asyncio.to_thread(casedial.run, "cases", "resume", 1, *FIRM, status=1)).stderr
+        assert f"A fault in casedial: KeyError('what'). {go_on}" in said
+        assert await do_not_dial(office) == 6
+    with subtests.test("it is listed"):
+        [listed] = (await asyncio.to_thread(casedial.json, "cases", "changes", *FIRM))["changes"]
+        assert (listed["state"], listed["total"], listed["counts"]["cases"]) == ("running", 9, 6)
     with subtests.test("and it goes on"):
         left = 99
-        assert (await asyncio.to_thread(casedial.json, *given, "--after", 6))["cases"] == 3
+        assert (await asyncio.to_thread(casedial.json, "cases", "resume", 1, *FIRM))["counts"]["cases"] == 9
         assert await do_not_dial(office) == 9
         assert {len(await office.history(n)) for n in range(1, 10)} == {1}  # each was changed once
 
@@ -185,7 +194,7 @@ async def test_ctrl_c_tells_what_was_done(casedial: Casedial, office: Office) ->
     _, said = await asyncio.to_thread(change.communicate)
     changed = await do_not_dial(office)
     assert change.returncode != 0
-    assert b"cases were changed. To go on give --after" in said, said
+    assert b"Change 1 is not done yet. A running server goes on with it" in said, said
     assert b"Traceback" not in said
     assert changed < 20_000
 

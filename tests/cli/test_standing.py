@@ -7,7 +7,8 @@ import shlex
 from datetime import UTC, datetime
 from typing import Any
 
-from casedial.domain.cases import Phone, Role
+from casedial.domain.cases import Phone
+from casedial.domain.statuses import Role
 from tests.cli.test_commands import Casedial
 from tests.conftest import Api, Office
 
@@ -24,19 +25,20 @@ async def test_a_case_that_is_held(casedial: Casedial, api: Api, office: Office)
     await office.add(1)
     claimed = await api.post("GetCasesToDial", {"Auto-change": True})
     document, said = await explained(casedial, 1)
-    held, claim_id = document["Held"], claimed.headers["x-claim-id"]
-    assert document["TimeZone"] == "America/Chicago"
-    assert (held["By"], held["Until"], held["ClaimID"]) == ("Acme Dialer", claimed.headers["x-claim-expires"], claim_id)
-    firm, until = await office.firm(), datetime.fromisoformat(held["Until"])
-    since = datetime.fromisoformat(held["Since"])
+    held, claim_id = document["held"], claimed.headers["x-claim-id"]
+    assert document["time_zone"] == "America/Chicago"
+    assert (held["by"], held["claim_id"]) == ("Acme Dialer", claim_id)
+    assert held["until"] == claimed.headers["x-claim-expires"]
+    firm, until = await office.firm(), datetime.fromisoformat(held["until"])
+    since = datetime.fromisoformat(held["since"])
     assert f"In the Dialer since {firm.local(since)}, set by Acme Dialer; claim {claim_id}, held until" in said
     assert f"held until {firm.local(until)}." in said
     assert firm.local(until).endswith(" (America/Chicago)")
-    assert document["DoNotDial"] is None
+    assert document["do_not_dial"] is None
 
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Disposition": "Busy"})
     document, said = await explained(casedial, 1)
-    assert (document["Held"]["Until"], bool(document["Held"]["AnsweredAt"])) == (None, True)
+    assert (document["held"]["until"], bool(document["held"]["answered_at"])) == (None, True)
     assert "answered at" in said
 
 
@@ -47,17 +49,17 @@ async def test_who_set_it_do_not_dial(casedial: Casedial, api: Api, office: Offi
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "Do not Dial", "NextCall": "2026-05-07T09:00:00"})
     assert (await office.changes(1))[-1].changed_at > set_at  # its time moved; it was set before
     document, said = await explained(casedial, 1)
-    told = document["DoNotDial"]
-    assert (told["By"], told["Reason"], document["Held"]) == ("Acme Dialer", None, None)
-    assert abs((datetime.fromisoformat(told["Since"]) - set_at).total_seconds()) < 0.001
+    told = document["do_not_dial"]
+    assert (told["by"], told["reason"], document["held"]) == ("Acme Dialer", None, None)
+    assert abs((datetime.fromisoformat(told["since"]) - set_at).total_seconds()) < 0.001
     assert f"Do not Dial since {(await office.firm()).local(set_at)}, set by Acme Dialer." in said
 
 
 async def test_times_are_the_firms(casedial: Casedial, office: Office) -> None:
     await office.add(1, dial_at=datetime(2026, 1, 5, 15, 0, tzinfo=UTC))
     document, said = await explained(casedial, 1)
-    [due] = [check["Found"] for check in document["Checks"] if check["Name"] == "due"]
-    assert due == "to be dialed from 2026-01-05T09:00:00 (America/Chicago) on"
+    [due] = [check["found"] for check in document["checks"] if check["name"] == "due"]
+    assert due == "to be dialed from 2026-01-05T09:00:00 (America/Chicago)"
     assert due in said
     assert "+00:00" not in said
 
@@ -92,18 +94,21 @@ async def test_what_stays_do_not_dial_is_told_with_the_command_back(
     await asyncio.to_thread(casedial.run, "cases", "set", 1, 3, 5, "--to-dial", *FIRM, "--yes")  # so Do not Dial
     await api.post("UpdateCaseStatus", {"CaseID": 2, "Status": "Do not Dial"})
     removed = await asyncio.to_thread(casedial.json, "dnc", "remove", "(402) 555-0101", *FIRM)
-    assert (removed["removed"], removed["do_not_dial"]) == (1, [1, 2])  # 5 is still on the list itself
+    assert (removed["removed"], [one["case_id"] for one in removed["do_not_dial"]]) == (
+        1,
+        [1, 2],
+    )  # 5 is still on the list itself
     await asyncio.to_thread(casedial.run, "dnc", "add", "4025550101", *FIRM)
     said = (await asyncio.to_thread(casedial.run, "dnc", "remove", "4025550101", "--case", 3, *FIRM)).stdout
     assert "2 removed.\n3 cases stay Do not Dial" in said
     assert "set by casedial (on the do-not-call list)." in said
     assert "2: Do not Dial since" in said
     assert "set by Acme Dialer" in said
-    command = said.partition("set them back: casedial ")[2].strip()
+    command = said.partition("set them To Dial: casedial ")[2].strip()
     assert command == "cases set 1 2 3 --to-dial --firm 'Lex & Partners' --yes"
     await asyncio.to_thread(casedial.run, *shlex.split(command))
     assert [await office.role(case_id) for case_id in (1, 2, 3)] == [Role.TO_DIAL] * 3
-    said = (await asyncio.to_thread(casedial.run, "dnc", "remove", "4025550101", *FIRM)).stdout
+    said = (await asyncio.to_thread(casedial.run, "dnc", "remove", "4025550101", *FIRM, status=1)).stdout
     assert said == "0 removed.\n"
 
 
@@ -123,6 +128,6 @@ async def test_cases_of_a_file_that_are_not_there_are_told(casedial: Casedial, o
     file.write_bytes("From the old system\r\nCase ID;Date\r\n7;7/28/20\r\n\r\n8;28/7/2020\r\n9;\r\n".encode("utf-16"))
     found = await asyncio.to_thread(casedial.json, "dnc", "import", file, *FIRM, status=1)
     assert (found["added"], found["unknown"], len(found["told"])) == (2, [9], 3)
-    assert found["bad"][0].startswith("line 5: '28/7/2020' is no date: it has the day first")
+    assert found["bad"][0].startswith("line 5: '28/7/2020' is not a date: it has the day first")
     said = (await asyncio.to_thread(casedial.run, "dnc", "import", file, *FIRM, status=1)).stdout
-    assert "not (yet) among the firm's cases: 9." in said
+    assert "although the firm does not have these cases (yet): 9." in said

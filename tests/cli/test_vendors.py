@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from casedial.domain.cases import Role
-from casedial.storage.tables import keys
+from casedial.database.tables import keys
+from casedial.domain.statuses import Role
 from tests.cli.test_commands import Casedial
 from tests.conftest import Api, Office
 
@@ -20,7 +20,7 @@ async def test_no_vendor_has_a_name_that_casedial_signs_with(casedial: Casedial,
             casedial.json, "key", *more, "--firm", office.name, "--vendor", vendor, status=1
         )
         assert report["error"]["code"] == "InvalidSetting"
-        assert "signs with" in report["error"]["message"]
+        assert "uses for itself" in report["error"]["message"]
 
 
 async def test_a_key_of_such_a_vendor_from_before_holds_nothing_that_an_import_opened(

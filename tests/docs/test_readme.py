@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.postgres import free_port
-from tests.servers import CASEDIAL
+from tests.servers import CASEDIAL, Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,3 +37,25 @@ def test_the_first_integration_works_when_pasted(tmp_path: Path) -> None:
         assert (written["Succeeded"], written["Failed"]) == (count, 0)
     for expected in ("2030-12-02T09:00:00", "No Answer", "Left a message.", "Acme Dialer"):
         assert expected in done.stdout
+
+
+def test_the_transcript_is_what_a_terminal_shows() -> None:
+    """Apart from the key, the password, the port and the time at which the case is due."""
+    demo, dialer = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    command, _, printed = demo.partition("\n")
+    assert command == "$ casedial demo"
+    with Server("", command=(str(CASEDIAL), "demo")) as server:
+        said = server.output()
+        key, password = re.search(r"cdk_\w+", said), re.search(r"password [\w-]+", said)
+        assert key
+        assert password
+        for line in filter(None, printed.splitlines()):
+            line = line.replace("8000", str(server.port)).replace("cdk_…", key[0])
+            assert line.replace("password …", password[0]) in said.splitlines()
+        set_key, claim, shown = dialer.splitlines()
+        assert (set_key, claim[:7]) == ("$ KEY=cdk_…", "$ curl ")
+        pasted = f"KEY={key[0]}; {claim[2:].replace('8000', str(server.port))}"
+        done = subprocess.run(["bash", "-c", pasted], capture_output=True, text=True, timeout=60, check=True)
+        [case], [expected] = json.loads(done.stdout), json.loads(shown)
+        assert case | {"DialDateTime": ""} == expected | {"DialDateTime": ""}
+        assert list(case) == list(expected)

@@ -77,6 +77,11 @@ def test_every_command_and_option_is_described(name: str, options: list[str]) ->
     assert sorted(spelling for row in rows for spelling in row.split(", ") if spelling != "--help") == sorted(options)
 
 
+def test_a_heading_has_a_blank_line_above() -> None:
+    for page in PAGES:
+        assert not re.search(r"[^\n]\n## ", prose(page.read_text(encoding="utf-8"))), page
+
+
 def test_no_command_is_described_that_is_not_there() -> None:
     assert set(re.findall(r"^## (.+)$", read("cli.md"), re.MULTILINE)) == {name for name, _ in commands()}
 
@@ -121,3 +126,10 @@ def test_every_method_has_its_section_and_the_example_of_the_openapi_document(me
 @pytest.mark.parametrize("example", [GET_CASES_TO_DIAL, GET_CASE_INFO, UPDATE_CASE_STATUS])
 def test_the_examples_of_the_specification_are_there(example: str) -> None:
     assert json.loads(example, object_pairs_hook=list) in json_blocks()
+
+
+def test_every_file_that_architecture_names_is_there() -> None:
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    named = {name for name in re.findall(r"`([a-z_/]+\.py)`", text) if "/" in name}
+    assert len(named) > 15
+    assert sorted(name for name in named if not (ROOT / "src" / "casedial" / name).is_file()) == []

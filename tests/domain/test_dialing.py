@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import fields, replace
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedial.domain.cases import STANDARD_STATUSES, Case, Firm, Hold, Role, Status, Statuses, StatusType
+from casedial.domain.actors import operator
+from casedial.domain.cases import Case, Hold, Phone
 from casedial.domain.claims import Taker
 from casedial.domain.dialing import (
     Addressee,
@@ -26,6 +27,9 @@ from casedial.domain.dialing import (
     update,
 )
 from casedial.domain.errors import NotToDial, RetiredStatus, UnknownStatus
+from casedial.domain.firms import Firm
+from casedial.domain.statuses import STANDARD_STATUSES, Role, Status, Statuses, StatusType
+from tests.domain.firm import ACME
 
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
 LATER = NOW + timedelta(hours=4)
@@ -42,25 +46,49 @@ def a_case(role: Role = Role.TO_DIAL, **fields: object) -> Case:
     return replace(case, **fields)  # type: ignore[arg-type]
 
 
+def test_what_is_no_status_stays_as_it_was() -> None:
+    """All of a case, whatever is added to it one day."""
+    hold = Hold(UUID(int=1), NOW, NOW)
+    phones = (Phone("Cell", "4025555759", True),)
+    case = Case(7, "LIT 04", "Auto", True, date(2026, 1, 1), "68046", "Ann Lee", phones, {}, NOW, NOW, hold, 2)
+    assert all(getattr(case, one.name) != one.default for one in fields(Case) if one.name != "statuses")
+    statuses = a_case().statuses
+    expected = replace(case, statuses=statuses, dial_at=LATER, changed_at=NOW, hold=None)
+    assert case.standing(statuses, LATER, NOW, None) == expected
+
+
+def test_reports_that_say_the_same_set_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are looked up once, whoever sends them; what is refused is refused again, at its own place."""
+    said = CaseUpdate(7, status="to dial", attempts="1", disposition="BUSY")
+    first, _ = update(FIRM, a_case(), said, ACME, NOW, TAKER)
+    with monkeypatch.context() as patch:
+        patch.setattr(Statuses, "find", None)
+        assert update(FIRM, a_case(), said, ACME, NOW, TAKER)[0] == first
+    for place in ("#/Cases/0", "#/Cases/1"):
+        with pytest.raises(UnknownStatus) as refused:
+            update(FIRM, a_case(), said._replace(status="Nope", pointer=place), ACME, NOW, TAKER)
+        assert refused.value.fields[0].pointer == f"{place}/Status"
+
+
 def test_an_item_with_a_case_id_only_changes_nothing() -> None:
     case = a_case()
-    assert update(FIRM, case, CaseUpdate(7), "Acme", NOW, TAKER) == (case, [])
+    assert update(FIRM, case, CaseUpdate(7), ACME, NOW, TAKER) == (case, [])
 
 
 @pytest.mark.parametrize(("next_call", "expected"), [(None, NOW), (LATER, LATER)])
 @pytest.mark.parametrize("status", ["to DIAL ", "In the Dialer", "Do not dial"])
 def test_a_status_brings_its_time_or_now(status: str, next_call: datetime | None, expected: datetime) -> None:
-    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, status=status, next_call=next_call), "Acme", NOW, TAKER)
+    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, status=status, next_call=next_call), ACME, NOW, TAKER)
     assert after.dial_at == recorded.dial_at == expected
     assert (recorded.changed_at, recorded.changed_by) == (NOW, "Acme")
 
 
 def test_next_call_alone_moves_a_case_that_is_to_dial_and_no_other() -> None:
-    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, next_call=LATER), "Acme", NOW, TAKER)
+    after, [recorded] = update(FIRM, a_case(), CaseUpdate(7, next_call=LATER), ACME, NOW, TAKER)
     assert (after.role, after.dial_at, recorded.type) == (Role.TO_DIAL, LATER, StatusType.DIALER)
     for role in (Role.IN_THE_DIALER, Role.DO_NOT_DIAL):
         with pytest.raises(NotToDial) as refused:
-            update(FIRM, a_case(role), CaseUpdate(7, next_call=LATER, pointer="#/Cases/3"), "Acme", NOW, TAKER)
+            update(FIRM, a_case(role), CaseUpdate(7, next_call=LATER, pointer="#/Cases/3"), ACME, NOW, TAKER)
         assert refused.value.fields[0].pointer == "#/Cases/3/NextCall"
 
 
@@ -75,7 +103,7 @@ def test_next_call_alone_moves_a_case_that_is_to_dial_and_no_other() -> None:
 )
 def test_a_bad_field_is_named(item: CaseUpdate, error: type[Exception], pointer: str) -> None:
     with pytest.raises(error) as refused:
-        update(FIRM, a_case(), item, "Acme", NOW, TAKER)
+        update(FIRM, a_case(), item, ACME, NOW, TAKER)
     assert [bad.pointer for bad in refused.value.fields] == [pointer]  # type: ignore[attr-defined]
 
 
@@ -120,11 +148,11 @@ def test_an_operator_does_not_take_a_case_out_of_the_dialer_by_to_dial() -> None
 
 def test_back_from_the_dialer_is_back_at_the_old_time() -> None:
     waiting = a_case(dial_at=LATER)
-    case, history = update(FIRM, waiting, CaseUpdate(7, status="In the Dialer"), "Acme", NOW, TAKER)
+    case, history = update(FIRM, waiting, CaseUpdate(7, status="In the Dialer"), ACME, NOW, TAKER)
     assert case.hold == Hold(TAKER.claim_id, NOW + timedelta(days=1), LATER)
-    after, _ = operate(FIRM, case, OperatorChange(Move.BACK_FROM_DIALER), "me", NOW)
+    after, _ = operate(FIRM, case, OperatorChange(Move.BACK_FROM_DIALER), operator("me"), NOW)
     assert (after.role, after.dial_at, after.hold) == (Role.TO_DIAL, LATER, None)
-    after, _ = operate(FIRM, a_case(Role.IN_THE_DIALER), OperatorChange(Move.BACK_FROM_DIALER), "me", NOW)
+    after, _ = operate(FIRM, a_case(Role.IN_THE_DIALER), OperatorChange(Move.BACK_FROM_DIALER), operator("me"), NOW)
     assert after.dial_at == NOW
     _, first = change(a_case(), {StatusType.DIALER: STATUSES.with_role(Role.TO_DIAL)}, LATER, "x", NOW)
     assert came_from(first + history) == first[0]

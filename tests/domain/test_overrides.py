@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from casedial.domain.calling import words
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.overrides import RowOverride, overridden
 from casedial.domain.places import Place
 from casedial.domain.rules import FEDERAL, Attempts, Purpose, RuleBook
+from casedial.domain.spots import words
 from casedial.rules import load, week
 
 CENTRAL, EASTERN = "America/Chicago", "America/New_York"
@@ -38,7 +38,7 @@ def test_hours_of_a_row() -> None:
     for hour, may in ((9, False), (10, True), (12, False)):
         assert narrow.judge(LOUISIANA, Purpose.SOLICITATION, at(f"2026-11-24T{hour:02}:30")).open is may
     said = words(narrow.judge(LOUISIANA, Purpose.SOLICITATION, at("2026-11-24T12:30")))
-    assert "override 7 by the operator (our counsel says so) of published tables" in said[0]
+    assert "override 7 set by the operator (our counsel says so) of published tables" in said[0]
     assert "47 CFR" in said[0]  # the federal row still counts
     assert narrow.version == f"{load().version}, overrides 7"
     # Nobody else is concerned: another purpose, another state, the rules as they were.

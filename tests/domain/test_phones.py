@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from casedial.cli import sample
 from casedial.domain.cases import Case, Phone
 from casedial.domain.phones import PHONE_LIMIT, Kind, dialable, is_fax, key_of, kind_of, read, split
+from casedial.service.operations import sample
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_no_cell_takes_long(text: str) -> None:
 
 
 def test_the_sample_has_numbers_of_the_us() -> None:
-    numbers = [phone.number for row in sample.rows(200, sample.datetime.now(sample.UTC)) for phone in row.phones or ()]
+    numbers = [phone.number for row in sample.rows(200, datetime.now(UTC)) for phone in row.phones or ()]
     assert {kind_of(number) for number in numbers} == {Kind.US}
 
 

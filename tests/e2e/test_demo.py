@@ -16,12 +16,16 @@ from typing import Any
 import httpx
 import pytest
 
-from casedial.cli import sample
-from casedial.domain.cases import StatusType
-from tests.servers import CASEDIAL, Server
+from casedial.database.engine import Store
+from casedial.domain.statuses import Role, StatusType
+from casedial.service.firms import open_firm
+from casedial.service.operations import sample, signing_in
+from casedial.storage import calls, cases
+from tests.conftest import ME
+from tests.servers import CASEDIAL, Server, plain
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = (".py", ".mako", ".json", ".txt")
+SHIPPED = (".py", ".mako", ".json", ".txt", ".html", ".css", ".js", ".svg")
 
 
 def paste(output: str) -> dict[str, Any]:
@@ -55,7 +59,21 @@ def check_demo(server: Server) -> None:
         for method in ("UpdateCaseStatus", "AddCaseNote", "AddCaseNoteByPhone"):
             assert replies[method]["Succeeded"] >= 1
             assert replies[method]["Failed"] == 0
-    assert httpx.get(f"{server.url}/docs").status_code == 200
+    assert plain.get(f"{server.url}/docs").status_code == 200
+    told = re.search(r"^console    (\S+)  \(name (\S+), password (\S+)\)$", server.output(), re.MULTILINE)
+    assert told
+    check_console(*told.groups())
+
+
+def check_console(address: str, name: str, password: str) -> None:
+    """Sign in as the demo says, and see the firm."""
+    with httpx.Client(verify=False) as browser:
+        token = re.search(r'name="token" value="(\w+)"', browser.get(f"{address}/sign-in").text)
+        assert token
+        form = {"token": token[1], "name": name, "password": password}
+        shown = browser.post(f"{address}/sign-in", data=form, follow_redirects=True)
+        assert shown.status_code == 200
+        assert sample.FIRM in shown.text
 
 
 def run_demo(*command: str, **environment: str) -> None:
@@ -74,8 +92,9 @@ def test_demo_from_the_clone() -> None:
 def test_demo_for_machines() -> None:
     with Server("", "--json", command=(str(CASEDIAL), "demo")) as server:
         said = json.loads(server.output().rpartition("}")[0] + "}")
-        assert httpx.get(f"{server.base}/GetCaseInfo?CaseID=1", headers={"X-ApiKey": said["key"]}).status_code == 200
+        assert plain.get(f"{server.base}/GetCaseInfo?CaseID=1", headers={"X-ApiKey": said["key"]}).status_code == 200
         paste("\n".join(said["curl"].values()))
+        check_console(said["console"]["url"], said["console"]["user"], said["console"]["password"])
 
 
 def test_demo_from_a_wheel(tmp_path: Path) -> None:
@@ -111,6 +130,31 @@ def test_the_sample_is_what_the_demo_promises() -> None:
     assert sum(at <= now for at in to_dial) > 500
     assert sum(at > now + timedelta(hours=1) for at in to_dial) > 200
     assert rows == list(sample.rows(2000, now))
+
+
+@pytest.mark.usefixtures("same_day")
+async def test_the_sample_has_a_past(store: Store) -> None:
+    """Thirty days of calls, in the order of time, that end where the cases stand."""
+    made = await sample.make(store, ME, 300)
+    now = store.now()
+    async with store.read() as tx:
+        firm = await open_firm(tx, sample.FIRM)
+        listed = await cases.these(tx, firm, range(1, 301))
+        history = await cases.history(tx, firm, list(listed))
+        rung = await calls.of_cases(tx, firm.id, list(listed))
+    wanted = {row.case_id: row for row in sample.rows(300, now)}
+    for case_id, case in listed.items():
+        for kind in (StatusType.DIALER, StatusType.ATTEMPTS, StatusType.DISPOSITION):
+            if kind is not StatusType.ATTEMPTS or case.hold is None:
+                assert case.name_of(kind) == wanted[case_id].statuses[kind], case_id
+        changes = history[case_id]
+        assert [one.changed_at for one in changes] == sorted(one.changed_at for one in changes)
+        assert changes[-1].changed_at == case.changed_at
+        assert changes[-1].changed_at <= now
+        assert (case.hold is not None) == (case.role is Role.IN_THE_DIALER)
+    assert len({call.at.date() for call in rung}) > 20
+    assert {True, False} == {call.conversation for call in rung}
+    assert await signing_in.sign_in(store, made.user, made.password, signing_in.Browser("127.0.0.1"))
 
 
 def test_every_zip_code_of_the_sample_is_five_digits_and_stands_once() -> None:

@@ -6,19 +6,19 @@ import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
 
-import httpx
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role
-from casedial.service.claims import CASEDIAL
+from casedial.database.tables import cases as cases_table
+from casedial.database.tables import claims as claims_table
+from casedial.domain.actors import CASEDIAL
+from casedial.domain.firms import Caller
+from casedial.domain.statuses import Role
 from casedial.storage import cases, claims
-from casedial.storage.claims import Claimant
+from casedial.storage.claimants import Claimant
 from casedial.storage.queues import DueFilter
-from casedial.storage.tables import cases as cases_table
-from casedial.storage.tables import claims as claims_table
-from tests.conftest import NOW, Office
+from tests.conftest import NOW, Office, vendor
 from tests.e2e.test_claims import fill
-from tests.servers import Server
+from tests.servers import Server, plain
 
 CLAIMS = 1000
 
@@ -29,7 +29,7 @@ async def end_together(office: Office, seconds: float) -> datetime:
     for _ in range(10):
         async with office.store.write() as tx:
             for _ in range(CLAIMS // 10):
-                await claims.claim(tx, firm, [Claimant(DueFilter(None, None, 1), "Acme Dialer", None)], NOW)
+                await claims.claim(tx, [Claimant(Caller(firm, vendor()), DueFilter(None, None, 1))], NOW)
     async with office.store.write() as tx:
         deadline = await tx.clock() + timedelta(seconds=seconds)
         await tx.execute(cases_table.update().values(held_until=deadline))
@@ -58,7 +58,7 @@ async def test_a_thousand_leases_that_end_together_are_returned_within_a_second(
         assert await in_the_dialer(office) == 0
         counted = Counter[str]()
         for server in (one, two):
-            for line in httpx.get(f"{server.url}/metrics").text.splitlines():
+            for line in plain.get(f"{server.url}/metrics").text.splitlines():
                 if line.startswith("casedial_cases_returned_total"):
                     counted["returned"] += int(float(line.split()[-1]))
     assert counted["returned"] == CLAIMS
@@ -66,4 +66,4 @@ async def test_a_thousand_leases_that_end_together_are_returned_within_a_second(
     async with office.store.read() as tx:
         history = await cases.history(tx, firm, range(1, CLAIMS + 1))
     for changes in history.values():
-        assert [change.changed_by for change in changes] == ["Acme Dialer", CASEDIAL]  # each exactly once
+        assert [change.changed_by for change in changes] == ["Acme Dialer", CASEDIAL.name]  # each exactly once

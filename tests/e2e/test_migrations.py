@@ -13,12 +13,13 @@ from hashlib import sha256
 import asyncpg
 import pytest
 
-from casedial.storage import schema
-from casedial.storage.engine import Store
+from casedial.database import schema
+from casedial.database.dialects.postgresql import MIGRATION_LOCK
+from casedial.database.engine import Store
+from tests.database import released
 from tests.e2e.old_server import Load
 from tests.postgres import PostgresServer
 from tests.servers import CASEDIAL
-from tests.storage import released
 
 _numbers = itertools.count()
 OLDEST = released.RELEASED[0]
@@ -30,12 +31,12 @@ LONGEST_WAIT = 3.0  # of anybody's, while a table is held and wanted
 async def old_url(postgres: PostgresServer) -> AsyncIterator[str]:
     """A PostgreSQL database as the first released version left it."""
     name = f"old_{next(_numbers)}"
-    await asyncio.to_thread(postgres.execute, f"CREATE DATABASE {name}")
+    postgres.copy("template0", name)
     store = Store(postgres.url(name))
     await released.make(store, OLDEST)
     await store.close()
     yield postgres.url(name)
-    await asyncio.to_thread(postgres.execute, f"DROP DATABASE {name} WITH (FORCE)")
+    postgres.drop(name)
 
 
 class Command:
@@ -110,7 +111,7 @@ async def test_killed_after_any_change_it_resumes(empty_url: str) -> None:
     store = Store(empty_url)
     await released.make(store, OLDEST)
     await store.close()
-    command = [sys.executable, "-m", "tests.storage.dying", empty_url, f"{empty_url}_copy"]
+    command = [sys.executable, "-m", "tests.database.dying", empty_url, f"{empty_url}_copy"]
     done = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -151,7 +152,7 @@ async def until(db: asyncpg.Connection, query: str, value: int) -> None:
 
 async def test_of_several_one_migrates_when_the_lock_is_free(old_url: str) -> None:
     db = await asyncpg.connect(old_url)
-    await db.execute(f"SELECT pg_advisory_lock({schema._MIGRATION_LOCK})")
+    await db.execute(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
     commands = [await Command("migrate", url=old_url).start() for _ in range(3)]
     await asyncio.sleep(3)
     assert [command.process.returncode for command in commands] == [None] * 3

@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from casedial.domain.cases import Note, StatusChange, StatusType
+from casedial.database.tables import status_history
+from casedial.domain.cases import Note, StatusChange
+from casedial.domain.statuses import StatusType
 from casedial.storage import cases, notes
-from casedial.storage.tables import status_history
-from tests.conftest import NOW, Office
+from tests.conftest import NOW, Office, vendor
 from tests.e2e.test_claims import fill
 from tests.servers import CASEDIAL, Server
 
@@ -30,9 +31,9 @@ async def age(office: Office) -> None:
         for number in range(8):
             at = LONG_AGO + timedelta(days=number)
             status = statuses[number % len(statuses)]
-            rows = [StatusChange(n, status.type, status, None, at, "Acme Dialer") for n in range(1, CASES + 1)]
+            rows = [StatusChange(n, status.type, status, None, at, vendor()) for n in range(1, CASES + 1)]
             await cases.record(tx, firm, rows)
-            await notes.add(tx, firm, [Note(n, "An old note", "Acme Dialer", at) for n in range(1, CASES + 1)])
+            await notes.add(tx, firm, [Note(n, "An old note", vendor(), at) for n in range(1, CASES + 1)])
 
 
 async def work(base: str, key: str) -> tuple[list[int], list[float]]:

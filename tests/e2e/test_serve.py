@@ -13,9 +13,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from casedial.storage.engine import Store
+from casedial.database.engine import Store
 from tests.conftest import Office, make_office
-from tests.servers import CASEDIAL, Server
+from tests.servers import CASEDIAL, Server, plain
 
 
 async def command(*arguments: str, url: str) -> str:
@@ -29,7 +29,7 @@ async def command(*arguments: str, url: str) -> str:
 
 def ask(server: Server, key: str, method: str, **parameters: object) -> httpx.Response:
     """Ask on a connection of its own, so that any worker may answer."""
-    return httpx.get(f"{server.base}/{method}", params={**parameters}, headers={"X-ApiKey": key})
+    return plain.get(f"{server.base}/{method}", params={**parameters}, headers={"X-ApiKey": key})
 
 
 async def test_every_worker_sees_a_rename_and_a_revoked_key_at_once(office: Office, database_url: str) -> None:
@@ -43,7 +43,7 @@ async def test_every_worker_sees_a_rename_and_a_revoked_key_at_once(office: Offi
         for _ in range(20):
             assert ask(server, office.key, "GetCasesToDial").json()[0]["DialerStatus"] == "Ready"
         body = {"Cases": [{"CaseID": 1, "Status": "ready"}]}
-        done = httpx.post(f"{server.base}/UpdateCaseStatus", json=body, headers={"X-ApiKey": office.key})
+        done = plain.post(f"{server.base}/UpdateCaseStatus", json=body, headers={"X-ApiKey": office.key})
         assert done.status_code == 200
         await command("key", "revoke", "1", url=database_url)
         for _ in range(20):
@@ -59,7 +59,7 @@ async def test_metrics_are_summed_over_workers(office: Office, database_url: str
             ask(server, office.key, "GetCasesToDial", **{"Auto-change": "true", "Records": 1})
         time.sleep(2)  # workers show each other twice a second what they counted
         for _ in range(5):  # whichever worker answers
-            text = httpx.get(f"{server.url}/metrics").text
+            text = plain.get(f"{server.url}/metrics").text
             assert 'casedial_requests_total{method="GetCasesToDial",outcome="Success"} 40.0' in text
             assert 'casedial_cases_claimed_total{method="GetCasesToDial",outcome="Success"} 40.0' in text
 
@@ -70,7 +70,7 @@ async def test_logs_hold_a_line_for_each_request(office: Office, database_url: s
         replies = [
             ask(server, office.key, "GetCaseInfo", CaseID=1),
             ask(server, office.key + "x", "GetCaseInfo", CaseID=1),
-            httpx.get(f"{server.url}/nowhere"),
+            plain.get(f"{server.url}/nowhere"),
         ]
         log = server.stop()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
@@ -87,7 +87,7 @@ async def test_a_fault_of_ours_is_a_500_that_tells_nothing_and_is_logged(office:
         async with office.store.write() as tx:
             await tx.execute(sa.text("DROP TABLE notes"))
         await office.add(1)
-        reply = httpx.post(
+        reply = plain.post(
             f"{server.base}/AddCaseNote", json={"CaseID": 1, "Note": "A note"}, headers={"X-ApiKey": office.key}
         )
         assert reply.status_code in (500, 503)  # SQLite has one class of error for both
@@ -119,7 +119,7 @@ def test_workers_end_with_a_killed_parent(tmp_path: object) -> None:
         server.process.wait()
         for _ in range(150):
             try:
-                httpx.get(f"{server.url}/healthz")
+                plain.get(f"{server.url}/healthz")
             except httpx.TransportError:
                 return
             time.sleep(0.1)
@@ -140,12 +140,14 @@ async def test_a_read_does_not_wait_for_another_process_that_writes(store: Store
 def test_a_killed_worker_is_replaced(tmp_path: object) -> None:
     with Server(f"sqlite:///{tmp_path}/x.db") as server:
         listed = ["ps", "-o", "pid=", "--ppid", str(server.process.pid)]
-        worker = int(subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()[0])
-        os.kill(worker, signal.SIGKILL)
+        workers = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+        os.kill(int(workers[0]), signal.SIGKILL)
         for _ in range(200):
             try:
-                if httpx.get(f"{server.url}/healthz").status_code == 200:
-                    return
+                if plain.get(f"{server.url}/healthz").status_code == 200:
+                    break
             except httpx.TransportError:
                 time.sleep(0.1)
-        raise AssertionError("nobody answers")
+        else:
+            raise AssertionError("nobody answers")
+        assert workers[0] not in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+import casedial.database.engine as engine
+import casedial.storage.claim_statement as claim_statement
 import casedial.storage.claims as claims
-import casedial.storage.engine as engine
-from casedial.storage.sqlite import SqliteSession
+from casedial.database.engine import Transaction
+from casedial.database.sqlite import SqliteSession
+from casedial.storage.claimants import Claimant, Claimed
+from casedial.storage.queues import due
 from casedial.web.app import create_app
 from casedial.web.edge import Edge
+
+
+async def claim_in_two_steps(tx: Transaction, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
+    """Claim as who looks first and moves what was there."""
+    claimed: list[Claimed] = []
+    for claimant in claimants:
+        found = await due(tx, claimant.caller.firm, claimant.wanted, now)
+        time.sleep(0.01)  # in the thread of the connection
+        [opened] = await claims.take(tx, claimant.caller.firm, [claims.Grant(claimant, found)], now)
+        claimed.append(([case.shown for case in found], opened))
+    return claimed
 
 
 def create_unlocked() -> Edge:
     """PostgreSQL's FOR UPDATE SKIP LOCKED is left out; SQLite's BEGIN IMMEDIATE becomes an autocommit.
 
-    Between finding and moving cases SQLite's claim then waits a moment: two servers are sure to meet there.
+    SQLite's claim then finds cases and moves them a moment later: two servers are sure to meet there.
     """
-    claims._lock = lambda query: query
-    claims._claim.cache_clear()
+    claim_statement.lock = lambda query: query
+    claim_statement._claim.cache_clear()
     run = SqliteSession.run
 
     async def unlocked(session: SqliteSession, command: str, *rest: Any) -> str:
@@ -27,13 +44,7 @@ def create_unlocked() -> Edge:
         return await run(session, "SELECT 1" if alone else command, *rest)
 
     SqliteSession.run = unlocked  # type: ignore[method-assign]
-    take = claims.take
-
-    async def late(*arguments: Any, **more: Any) -> Any:
-        await asyncio.sleep(0.01)
-        return await take(*arguments, **more)
-
-    claims.take = late
+    claims.claim_in_turn = claim_in_two_steps
     engine._TOGETHER = 1  # for a savepoint would be a lock, too
     return create_app()
 

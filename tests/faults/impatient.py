@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import casedial.storage.joining as joining
-import casedial.storage.postgresql as postgresql
+import casedial.database.postgresql as postgresql
+import casedial.joining as joining
 import casedial.web.app as app
-import casedial.web.pages as pages
+import casedial.web.probes as pages
 from casedial.web.edge import Edge
 
 PATIENCE = 2.0

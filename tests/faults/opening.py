@@ -14,8 +14,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from casedial.database.engine import Store, Transaction
 from casedial.domain.errors import StorageUnavailable
-from casedial.storage.engine import Store, Transaction
 from tests.faults.disk import Control, Fault, Mode
 
 FAULTS = (Fault(errno.EIO, Mode.ONCE), Fault(errno.ENOSPC, Mode.FROM_NOW_ON))
@@ -39,7 +39,7 @@ async def main(url: str, control: str) -> None:
                 first = [await store.transact(count)]
             except StorageUnavailable as error:
                 first = []
-                in_doubt = "may be there or not" in error.detail
+                in_doubt = "may or may not be saved" in error.detail
             disk.disarm()
             kind = disk.failed
             second = await store.transact(count)  # nothing has to be started again

@@ -13,13 +13,15 @@ from typing import Any
 import asyncpg
 import httpx
 
-from casedial.domain.cases import Case, Role, StatusType
-from casedial.storage import cases, schema
-from casedial.storage.engine import Store
+from casedial.database import schema
+from casedial.database.engine import Store
+from casedial.domain.cases import Case
+from casedial.domain.statuses import Role, StatusType
+from casedial.storage import cases
 from tests.conftest import NOW, make_office
 from tests.faults.traffic import Traffic
 from tests.postgres import PostgresServer
-from tests.servers import Server
+from tests.servers import Server, plain
 
 CASES = 4000
 CONNECTIONS = 24
@@ -46,10 +48,10 @@ class Service:
 
     def is_ready(self) -> bool:
         """Ask as a load balancer does."""
-        return httpx.get(f"{self.server.url}/readyz", timeout=30).status_code == 200
+        return plain.get(f"{self.server.url}/readyz", timeout=30).status_code == 200
 
     def _post(self, method: str, body: object) -> httpx.Response:
-        return httpx.post(f"{self.server.base}/{method}", json=body, headers={"X-ApiKey": self.key}, timeout=30)
+        return plain.post(f"{self.server.base}/{method}", json=body, headers={"X-ApiKey": self.key}, timeout=30)
 
     @contextlib.asynccontextmanager
     async def traffic(self) -> AsyncIterator[Traffic]:

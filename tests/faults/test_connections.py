@@ -12,8 +12,8 @@ import asyncpg
 import httpx
 import pytest
 
-from casedial.storage.postgresql import HANG_SECONDS
-from casedial.storage.sessions import TRY_SECONDS
+from casedial.database.pool import TRY_SECONDS
+from casedial.database.postgresql import HANG_SECONDS
 from tests.faults.service import BOUND, DATABASE, Service
 from tests.faults.silence import Silence
 from tests.faults.traffic import is_allowed

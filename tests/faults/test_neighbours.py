@@ -11,7 +11,8 @@ import pytest
 from benchmarks.goals import NAMES
 from benchmarks.neighbours import Request, pair, requests
 
-from casedial.domain.cases import Case, Phone, StatusType
+from casedial.domain.cases import Case, Phone
+from casedial.domain.statuses import StatusType
 from casedial.storage import cases
 from tests.conftest import NOW, Office
 from tests.servers import Server

@@ -68,7 +68,7 @@ def test_sessions_that_are_shared_are_refused(pooled: Pooled, command: tuple[str
     assert done.returncode == 1, done.stderr
     for part in (
         "InvalidSetting",
-        "a pooler that gives sessions to somebody else",
+        "pooler between casedial and PostgreSQL gives each session to another client",
         "pool_mode = session",
         "in the URL",
     ):

@@ -28,7 +28,7 @@ FAULTS = (
     Fault(errno.ENOSPC, Mode.TORN),
     Fault(errno.ENOSPC, Mode.FROM_NOW_ON),
 )
-IN_DOUBT = "may be there or not"
+IN_DOUBT = "may or may not be saved"
 MOST_CALLS = 1000  # of one request; none comes near
 
 

@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import assert_problem
 from tests.faults.bench import AFFECTED, fill, sqlite
 from tests.faults.traffic import Traffic
-from tests.servers import CASEDIAL, Server
+from tests.servers import CASEDIAL, Server, plain
 
 BESIDE = ("", "-wal", "-shm")
 
@@ -36,20 +36,21 @@ class Service:
 
     def note(self, text: str = "A note.") -> httpx.Response:
         body = {"CaseID": 1, "Note": text}
-        return httpx.post(f"{self.server.base}/AddCaseNote", json=body, headers={"X-ApiKey": self.key}, timeout=30)
+        return plain.post(f"{self.server.base}/AddCaseNote", json=body, headers={"X-ApiKey": self.key}, timeout=30)
 
     def read(self) -> httpx.Response:
         parameters, headers = {"CaseID": 1}, {"X-ApiKey": self.key}
-        return httpx.get(f"{self.server.base}/GetCaseInfo", params=parameters, headers=headers, timeout=30)
+        return plain.get(f"{self.server.base}/GetCaseInfo", params=parameters, headers=headers, timeout=30)
 
     def assert_away(self) -> None:
         """Everybody is told why, and the log has the file."""
-        for ask in (self.note, self.read, lambda: httpx.get(f"{self.server.url}/readyz", timeout=30)):
+        for ask in (self.note, self.read, lambda: plain.get(f"{self.server.url}/readyz", timeout=30)):
             problem = assert_problem(ask(), 503, "StorageUnavailable")
             assert "removed or replaced" in problem["detail"]
             assert "restart the server" in problem["detail"]
-        assert httpx.get(f"{self.server.url}/healthz").status_code == 200
-        lines = [json.loads(line) for line in self.server.output().splitlines() if line.startswith("{")]
+        assert plain.get(f"{self.server.url}/healthz").status_code == 200
+        said = self.server.until_said('"StorageUnavailable"')
+        lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
         causes = {line["cause"] for line in lines if line.get("outcome") == "StorageUnavailable"}
         assert causes
         assert all(cause.startswith(str(self.file)) and "not the file" in cause for cause in causes)
@@ -183,7 +184,7 @@ async def test_the_log_of_the_file_before_destroys_no_copy(file: Path) -> None:
     for command in ("doctor", "serve"):
         told = await asyncio.to_thread(casedial, file, command)
         assert told.returncode
-        assert "is the log of another file" in " ".join((told.stdout + told.stderr).split())
+        assert "belongs to another database file" in " ".join((told.stdout + told.stderr).split())
     log.unlink()
     index.unlink()
     with Server(f"sqlite:///{file}") as server:
@@ -221,12 +222,12 @@ async def test_a_disk_that_is_full_for_a_while(small_disk: Path) -> None:
         while statuses[-1] == 200 and len(statuses) < 200:
             statuses.append(service.note("A long note. " * 4000).status_code)
         assert statuses[-1] == 503
-        assert_problem(httpx.get(f"{server.url}/readyz"), 503, "StorageUnavailable")
+        assert_problem(plain.get(f"{server.url}/readyz"), 503, "StorageUnavailable")
         assert service.read().status_code == 200
         filling.unlink()
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert plain.get(f"{server.url}/readyz").status_code == 200
         assert {service.note().status_code for _ in range(6)} == {200}
-        assert "SQLITE_FULL" in server.output()
+        server.until_said("SQLITE_FULL")
     assert sum(notes_in(file).values()) == 6 + statuses.count(200)
 
 
@@ -238,5 +239,5 @@ async def test_a_disk_that_is_read_only(small_disk: Path) -> None:
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert f"StorageUnavailable: The database cannot be used: {file}: SQLITE_CANTOPEN" in done.stderr
-    assert "and its folder have to be writable" in done.stderr
+    assert "and its folder must be writable" in done.stderr
     assert "Traceback" not in done.stderr

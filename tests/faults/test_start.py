@@ -7,11 +7,9 @@ import subprocess
 import time
 from pathlib import Path
 
-import httpx
-
-from casedial.storage.sqlite import dbapi
+from casedial.database.sqlite import dbapi
 from tests.faults.bench import AFFECTED, fill
-from tests.servers import CASEDIAL, Server
+from tests.servers import CASEDIAL, Server, plain
 
 STEADY = {**os.environ, "PYTHONPATH": AFFECTED}
 
@@ -29,13 +27,13 @@ async def test_it_says_why_there_is_no_wal(tmp_path: Path) -> None:
     assert journal(file) == "wal"
     with Server(f"sqlite:///{file}", PYTHONPATH=AFFECTED) as server:
         headers = {"X-ApiKey": key}
-        done = httpx.post(f"{server.base}/AddCaseNote", json={"CaseID": 1, "Note": "A note."}, headers=headers)
+        done = plain.post(f"{server.base}/AddCaseNote", json={"CaseID": 1, "Note": "A note."}, headers=headers)
         assert done.status_code == 200
         assert journal(file) == "delete"
         assert not file.with_name("casedial.db-wal").exists()
         said = server.output()
     [warning] = [line for line in said.splitlines() if line.startswith("Warning:")]
-    for part in ("3.40.1", "WAL-reset bug", "without WAL", "pysqlite3", "3.51.3"):
+    for part in ("3.40.1", "WAL-reset bug", "does not use WAL", "pysqlite3", "3.51.3"):
         assert part in warning
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from casedial.domain.cases import Role
+from casedial.domain.statuses import Role
 from tests.conftest import Office
-from tests.servers import CASEDIAL, Server
+from tests.servers import CASEDIAL, Server, plain
 
 REQUESTS = 6000  # each has a line: more than wait in memory and in a pipe
 
@@ -51,7 +51,7 @@ def ask_often(server: Server, number: int) -> None:
 
 
 def dropped(server: Server) -> float:
-    found = re.search(r"^casedial_log_lines_dropped_total (\S+)$", httpx.get(f"{server.url}/metrics").text, re.M)
+    found = re.search(r"^casedial_log_lines_dropped_total (\S+)$", plain.get(f"{server.url}/metrics").text, re.M)
     assert found
     return float(found[1])
 
@@ -67,7 +67,7 @@ async def test_leases_end_and_requests_are_answered_when_whoever_read_the_log_is
         os.close(writing)
         ask_often(server, 100)
         body = {"Records": 1, "Auto-change": True}
-        claimed = httpx.post(f"{server.base}/GetCasesToDial", json=body, headers={"X-ApiKey": office.key})
+        claimed = plain.post(f"{server.base}/GetCasesToDial", json=body, headers={"X-ApiKey": office.key})
         assert len(claimed.json()) == 1
         deadline = time.monotonic() + 15
         while await office.role(1) is not Role.TO_DIAL:
@@ -85,7 +85,7 @@ def test_a_reader_that_stalls_delays_nothing_and_is_told_what_it_missed(tmp_path
         ask_often(server, REQUESTS)
         lost = dropped(server)
         assert lost > 0
-        assert httpx.get(f"{server.url}/readyz", timeout=5).status_code == 200
+        assert plain.get(f"{server.url}/readyz", timeout=5).status_code == 200
         lines = list(read_lines(reading, until=b"were dropped"))
         ask_often(server, 100)
         lines += read_lines(reading, until=b"/metrics", seconds=2)
@@ -133,7 +133,7 @@ def answers_again(server: Server, *dead: int) -> None:
     while time.monotonic() < deadline:
         assert server.process.poll() is None, "the server ended"
         with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"{server.url}/healthz").status_code == 200 and not {*dead} & {*server.workers()}:
+            if plain.get(f"{server.url}/healthz").status_code == 200 and not {*dead} & {*server.workers()}:
                 return
         time.sleep(0.1)
     raise AssertionError("nobody answers")
@@ -144,7 +144,7 @@ def test_standard_streams_that_are_closed_or_full(tmp_path: Path, closed: str) -
     command = ("sh", "-c", f'exec {CASEDIAL} serve "$@" {closed}', "sh")
     with Server(f"sqlite:///{tmp_path}/x.db", command=command) as server:
         ask_often(server, 100)
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert plain.get(f"{server.url}/readyz").status_code == 200
     assert (tmp_path / "x.db").read_bytes().startswith(b"SQLite format 3\0")
 
 
@@ -170,7 +170,7 @@ def test_metrics_need_no_files(tmp_path: Path) -> None:
 
 
 def counted(server: Server) -> float:
-    text = httpx.get(f"{server.url}/metrics").text
+    text = plain.get(f"{server.url}/metrics").text
     found = re.search(r'^casedial_requests_total\{method="other",outcome="Success"\} (\S+)$', text, re.M)
     return float(found[1]) if found else 0.0
 

@@ -10,7 +10,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from tests.conftest import Office
 from tests.faults.test_telling import answers_again
-from tests.servers import CASEDIAL, Server
+from tests.servers import CASEDIAL, Server, plain
 
 MEGABYTE = 1024 * 1024
 FEW = 120  # descriptors
@@ -65,10 +65,10 @@ def test_no_descriptors_are_left(tmp_path: Path) -> None:
         assert cpu_seconds(worker) - spent < (time.monotonic() - started) / 10
         clients[0].sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert clients[0].recv(1000).startswith(b"HTTP/1.1 200")
-        assert "connections are used up" in server.output()
+        server.until_said("connections are used up")
         for client in clients:
             client.close()
-        assert httpx.get(f"{server.url}/readyz", timeout=10).status_code == 200
+        assert plain.get(f"{server.url}/readyz", timeout=10).status_code == 200
 
 
 def connect(server: Server) -> socket.socket:
@@ -90,12 +90,15 @@ def resident(server: Server) -> int:
 def strangers(tmp_path: Path) -> Iterator[Server]:
     with Server(f"sqlite:///{tmp_path}/x.db") as server:
         for _ in range(20):
-            httpx.post(f"{server.base}/AddCaseNote", content=b"{}")
+            plain.post(f"{server.base}/AddCaseNote", content=b"{}")
         yield server
 
 
 def test_names_of_parameters_are_not_kept(office: Office, database_url: str) -> None:
-    with Server(database_url) as server, httpx.Client(timeout=30, headers={"X-ApiKey": office.key}) as client:
+    with (
+        Server(database_url) as server,
+        httpx.Client(verify=False, timeout=30, headers={"X-ApiKey": office.key}) as client,
+    ):
         text = "\U0001f4de" + "x" * (MEGABYTE - 100)  # one wide character, and each takes four bytes
 
         def post(number: int) -> httpx.Response:
@@ -130,7 +133,7 @@ def test_bodies_of_strangers_are_not_kept(strangers: Server) -> None:
 
 
 def test_paths_of_strangers_are_not_kept(strangers: Server) -> None:
-    with httpx.Client(timeout=30) as client:
+    with httpx.Client(verify=False, timeout=30) as client:
         client.get(f"{strangers.url}/docs/assets/{'y' * 60_000}")
         before = resident(strangers)
         for number in range(400):
@@ -138,43 +141,37 @@ def test_paths_of_strangers_are_not_kept(strangers: Server) -> None:
     assert resident(strangers) - before < 15 * MEGABYTE
 
 
-@pytest.mark.parametrize("records", [1, 60], ids=["together", "alone"])
-@pytest.mark.parametrize("pause", [0, 0.001, 0.003])
-async def test_a_client_that_closes_its_sending_side_is_answered_or_claims_nothing(
-    office: Office, database_url: str, records: int, pause: float
+@pytest.mark.parametrize("records", [1, 200], ids=["together", "alone"])
+async def test_a_client_that_closes_its_sending_side_claims_nothing(
+    office: Office, database_url: str, records: int
 ) -> None:
-    for case_id in range(1, 31):
+    """The server library closes such a connection, so it is seen; between the last look and the reply it is not."""
+    for case_id in range(1, 4):
         await office.add(case_id)
+    body = json.dumps({"Records": records, "Auto-change": True}).encode()
     with Server(database_url) as server:
-        body = json.dumps({"Records": records, "Auto-change": True}).encode()
-        told = [await asyncio.to_thread(half_closed, server, office.key, body, pause) for _ in range(30)]
-        found = await settled(office, lambda claimed: claimed == sum(told))
-        # Between the last look and the reply is a moment in which nobody can see who leaves: one in thirty at most.
-        assert 0 <= found - sum(told) <= 1
+        async with office.store.write() as tx:  # which holds SQLite's write lock
+            if tx.dialect.name == "postgresql":
+                await tx.execute(sa.text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
+            told = await asyncio.gather(*(asyncio.to_thread(half_closed, server, office.key, body) for _ in range(3)))
+            assert told == [b"", b"", b""]
+        server.process.terminate()  # which ends what it has begun
+        assert server.process.wait(20) == 0
+    async with office.store.read() as tx:
+        query = sa.text("SELECT count(*) FROM cases WHERE dialer_role = 2")
+        assert (await tx.execute(query)).scalar_one() == 0
 
 
-def half_closed(server: Server, key: str, body: bytes, pause: float) -> int:
-    """Claim, close the sending side, and return how many cases came back."""
+def half_closed(server: Server, key: str, body: bytes) -> bytes:
+    """Ask for cases, close the sending side, and return what comes until the connection ends."""
     head = f"X-ApiKey: {key}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with connect(server) as connection:
         start = "POST /PredictiveDialer/GetCasesToDial HTTP/1.1\r\nHost: x\r\n"
         connection.sendall(f"{start}{head}".encode() + body)
-        time.sleep(pause)
+        time.sleep(0.1)  # it is read by then, and waits for the database
         connection.shutdown(socket.SHUT_WR)
         reply = b""
         with contextlib.suppress(ConnectionError):
             while part := connection.recv(1 << 16):
                 reply += part
-    return len(json.loads(reply.partition(b"\r\n\r\n")[2])) if reply else 0
-
-
-async def settled(office: Office, is_right: Callable[[int], bool]) -> int:
-    """Return how many cases are claimed, when that is right or when time is up: taking back comes after the reply."""
-    for _ in range(30):
-        async with office.store.read() as tx:
-            query = sa.text("SELECT count(*) FROM cases WHERE dialer_role = 2")
-            claimed = int((await tx.execute(query)).scalar_one())
-        if is_right(claimed):
-            break
-        await asyncio.sleep(0.1)
-    return claimed
+        return reply

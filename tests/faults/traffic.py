@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-IN_DOUBT = "may be there or not"
+IN_DOUBT = "may or may not be saved"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Traffic:
             await asyncio.sleep(0.02)
 
     def _dial(self) -> None:
-        with httpx.Client(timeout=50) as http:
+        with httpx.Client(timeout=50, verify=False) as http:
             while not self._stop.is_set():
                 for note in (None, str(uuid.uuid4())):
                     self._call(http, note)

@@ -339,7 +339,7 @@ def test_a_written_table_is_the_one_that_was_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "zip NE America/Chicago 68046\n", "places 1\ntown NE America/Chicago 68046\n"])
 def test_what_is_no_table_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no table of places"):
+    with pytest.raises(ValueError, match="not a table of places"):
         parse(text)
 
 

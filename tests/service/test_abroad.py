@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from casedial.domain.calling import Listing, evidence
+from casedial.domain.calling import Listing, Verdict, evidence
 from casedial.domain.cases import Phone
+from casedial.domain.phones import listed_numbers
 from casedial.domain.rules import Ban, Override, Purpose
-from casedial.rules import week
-from casedial.service import calling, do_not_call
+from casedial.domain.weeks import week
+from casedial.service import do_not_call, judging
 from casedial.service.firms import open_firm
+from casedial.service.operations import holding_back
 from casedial.storage import calls, rules
 from tests.conftest import Office
 from tests.service.test_calling import claim, decide, held_back, ids
@@ -21,10 +23,10 @@ ALABAMA = (Phone("Cell", "659-234-5678", True),)  # the same digits
 HOUR = timedelta(hours=1)
 
 
-async def explained(office: Office, case_id: int, now: datetime = NOON) -> calling.Verdict:
+async def explained(office: Office, case_id: int, now: datetime = NOON) -> Verdict:
     firm, case = await office.firm(), await office.case(case_id)
     async with office.store.read() as tx:
-        return await calling.explain(tx, firm, case, now)
+        return await judging.explain(tx, firm, case, now)
 
 
 async def test_a_campaign_with_a_purpose_calls_the_us_only(office: Office) -> None:
@@ -38,7 +40,7 @@ async def test_a_campaign_with_a_purpose_calls_the_us_only(office: Office) -> No
     assert [check.name for check in verdict.checks if not check.passed] == ["abroad"]
     assert (verdict.next_at, verdict.phones[0].not_dialed) == (
         None,
-        "the number is abroad, and the campaign calls the US only",
+        "the number is abroad, and the campaign calls only the US",
     )
     await decide(office, abroad=True)  # which lets go what was held back
     assert ids(await claim(office, NOON)) == [1]
@@ -59,7 +61,7 @@ async def test_it_is_called_at_any_time_or_in_the_campaigns_own_hours_on_the_fir
     assert verdict.callable
     [kept] = evidence(verdict) or []
     assert (kept["place"], kept["purpose"]) == ("abroad|America/Chicago", "client")
-    assert "abroad, America/Chicago: Tue 12:00 in 10:00-18:00 (hours of the campaign)" in kept["hours"]
+    assert "abroad, America/Chicago: Tue 12:00 in 10:00-18:00 (hours set by the campaign)" in kept["hours"]
 
 
 async def test_a_ban_on_all_states_stops_it_and_one_on_a_state_does_not(office: Office) -> None:
@@ -84,11 +86,12 @@ async def test_the_same_digits_at_home_and_abroad_are_two_numbers(office: Office
     await report(office, 1, NOON, status="To Dial", disposition="No Answer", next_call=NOON + timedelta(days=1))
     firm = await office.firm()
     async with office.store.read() as tx:
-        made = await calls.concerning(tx, firm.id, ["+6592345678", "6592345678"], [], NOON + HOUR)
+        made, _ = await calls.concerning(tx, firm.id, ["+6592345678", "6592345678"], [], NOON + HOUR)
     assert [(call.number, call.case_id) for call in made] == [("+6592345678", 1)]
-    assert (await explained(office, 3, NOON + timedelta(minutes=5))).phones[0].deferred  # the gap between two calls
+    [deferral] = (await explained(office, 3, NOON + timedelta(minutes=5))).phones[0].deferred
+    assert deferral.limit.source == "minimum gap set by the firm"
     later = NOON + HOUR
-    await calling.let_go(office.store, later)
+    await holding_back.let_go(office.store, later)
     assert ids(await claim(office, later)) == [3]
 
 
@@ -98,7 +101,7 @@ async def test_a_listed_number_abroad_is_not_called(office: Office) -> None:
     await office.add(2, phones=ALABAMA, zip_code="35004")
     await office.add(3, phones=(Phone("Cell", "0065-9234-5678"),), campaign=None)
     async with office.store.write() as tx:
-        listed = [Listing(date(2026, 11, 1), "letter", number=n) for n in do_not_call.read_numbers("+65 9234 5678")]
+        listed = [Listing(date(2026, 11, 1), "letter", number=n) for n in listed_numbers("+65 9234 5678")]
         await do_not_call.add(tx, await open_firm(tx, office.name, lock=True), listed)
     assert ids(await claim(office, NOON)) == [2]
     for case_id in (1, 3):
@@ -113,7 +116,7 @@ async def test_who_has_a_listed_number_at_home_and_one_abroad_is_not_handed_out_
         await do_not_call.add(tx, await open_firm(tx, office.name, lock=True), listed)
     assert await claim(office, NOON) == []
     verdict = await explained(office, 1)
-    assert [check.found for check in verdict.checks if not check.passed] == ["1 of 1 phones are listed"]
+    assert [check.found for check in verdict.checks if not check.passed] == ["1 of 1 phone is listed"]
     await decide(office, abroad=True)
     [case] = await claim(office, NOON)
     assert case.phones == SINGAPORE

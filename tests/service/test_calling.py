@@ -10,21 +10,25 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.calling import closed
-from casedial.domain.cases import Caller, Case, Phone, Role, StatusType
+from casedial.database.engine import Transaction
+from casedial.database.tables import cases as cases_table
+from casedial.database.tables import claims as claims_table
+from casedial.domain.calling import outside_hours
+from casedial.domain.cases import Case, Phone
 from casedial.domain.claims import Claim
 from casedial.domain.dialing import CaseUpdate, DialQuery
+from casedial.domain.firms import Caller
 from casedial.domain.rules import Ban, Override, Purpose
+from casedial.domain.statuses import Role, StatusType
 from casedial.rules import load, week
-from casedial.service import calling, dialing
+from casedial.service import claiming, dialing, judging, preflights
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
-from casedial.service.sweeping import Sweeper
+from casedial.service.operations import holding_back
+from casedial.service.operations.sweeping import Sweeper
 from casedial.storage import cases, firms, forgetting, queues, rules
-from casedial.storage.engine import Transaction
-from casedial.storage.tables import cases as cases_table
-from casedial.storage.tables import claims as claims_table
-from tests.conftest import NOW, Office
+from casedial.storage.queues import Sight
+from tests.conftest import NOW, Office, vendor
 from tests.statements import listening
 
 CAMPAIGN = "Intake follow-up"
@@ -37,11 +41,11 @@ async def decide(office: Office, **change: Any) -> None:
     async with office.store.write() as tx:
         firm = await open_firm(tx, office.name, lock=True)
         firm, campaign = await set_campaign(tx, firm, CAMPAIGN, CampaignChange(**change))
-    await calling.look_again(office.store, firm.id, campaign.id)
+    await holding_back.release_held_back(office.store, firm.id, campaign.id)
 
 
 async def caller(office: Office) -> Caller:
-    return Caller(await office.firm(), "Acme Dialer", 1)
+    return Caller(await office.firm(), vendor("Acme Dialer", 1))
 
 
 async def claim(office: Office, now: datetime, records: int = 100, auto_change: bool = True) -> list[Case]:
@@ -54,7 +58,9 @@ async def claim_whole(
 ) -> tuple[list[Case], Claim | None]:
     query = DialQuery(CAMPAIGN, None, records, auto_change)
     async with office.store.write() as tx:
-        return await dialing.get_cases_to_dial(tx, await caller(office), query, now)
+        found = await dialing.get_cases_to_dial(tx, await caller(office), query, now)
+    await holding_back.hold_back_met(office.store, now)  # as a server does
+    return found
 
 
 def ids(found: Sequence[Case]) -> list[int]:
@@ -83,7 +89,7 @@ async def test_only_what_may_be_called_now_is_claimed(office: Office) -> None:
     assert await held_back(office) == {1: opens}
     assert await office.role(1) is Role.TO_DIAL
     for at, count in ((opens - timedelta(seconds=1), 0), (opens, 1)):
-        assert await calling.let_go(office.store, at) == count
+        assert await holding_back.let_go(office.store, at) == count
     assert ids(await claim(office, opens)) == [1]
 
 
@@ -97,7 +103,7 @@ async def test_a_phone_that_may_not_be_called_is_left_out(office: Office) -> Non
 
 
 async def test_what_stands_behind_many_closed_cases_is_found(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calling, "_AT_ONCE", 5)
+    monkeypatch.setattr(claiming, "_AT_ONCE", 5)
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 31):
         await office.add(case_id, **LOS_ANGELES)
@@ -110,8 +116,8 @@ async def test_what_stands_behind_many_closed_cases_is_found(office: Office, mon
 
 
 async def test_one_request_looks_at_a_bounded_number(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calling, "_AT_ONCE", 5)
-    monkeypatch.setattr(calling, "_MOST", 10)
+    monkeypatch.setattr(claiming, "_AT_ONCE", 5)
+    monkeypatch.setattr(claiming, "_MOST", 10)
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 16):
         await office.add(case_id, **LOS_ANGELES)
@@ -151,7 +157,7 @@ async def test_a_ban_counts_at_once_and_until_it_is_lifted(office: Office) -> No
     async with office.store.write() as tx:
         assert await rules.lift_ban(tx, ban_id, noon)
         await firms.change_all(tx)
-    await calling.look_again(office.store)
+    await holding_back.release_held_back(office.store)
     assert ids(await claim(office, noon)) == [1]
 
 
@@ -227,14 +233,14 @@ async def agree(office: Office, now: datetime) -> None:
     firm = await office.firm()
     async with office.store.read() as tx:
         every = [case for n in range(1, 201) if (case := await cases.fetch(tx, firm, n))]
-        verdicts = {case.case_id: await calling.explain(tx, firm, case, now) for case in every}
+        verdicts = {case.case_id: await judging.explain(tx, firm, case, now) for case in every}
         listed, _ = await dialing.get_cases_to_dial(tx, await caller(office), DialQuery(None, None, 500, False), now)
-        in_force = await calling.rules_now(tx, now)
+        in_force = await judging.rules_now(tx, now)
     may = {case_id: list(verdict.allowed) for case_id, verdict in verdicts.items() if verdict.callable}
     assert {case.case_id: list(case.phones) for case in listed} == may
     for verdict in verdicts.values():
         assert verdict.callable == (verdict.next_at == now)
-    quick = {case.case_id: found for case in every if (found := closed(firm, case, now, in_force))}
+    quick = {case.case_id: found for case in every if (found := outside_hours(firm, case, now, in_force))}
     assert quick.keys().isdisjoint(may)
     assert {case_id: found.next_at for case_id, found in quick.items()} == {n: verdicts[n].next_at for n in quick}
     ruled = {case_id for case_id, verdict in verdicts.items() if verdict.rules_apply}
@@ -252,10 +258,10 @@ async def test_preflight_counts_what_holds_cases_back(office: Office) -> None:
     await office.add(7, **NEW_YORK, dial_at=MORNING + timedelta(days=1))
     firm = await office.firm()
     async with office.store.read() as tx:
-        found = await calling.preflight(tx, firm, None, MORNING)
-        one = await calling.preflight(tx, firm, [firm.statuses.named(StatusType.CAMPAIGN, CAMPAIGN).id], MORNING)
+        found = await preflights.preflight(tx, firm, None, MORNING)
+        one = await preflights.preflight(tx, firm, [firm.statuses.named(StatusType.CAMPAIGN, CAMPAIGN).id], MORNING)
     assert (found.due, found.callable) == (5, 1)
-    assert found.held_back == dict.fromkeys(calling.HELD_BACK, 0) | {"no phone": 1, "hours": 3}
+    assert found.held_back == dict.fromkeys(preflights.HELD_BACK, 0) | {"no phone": 1, "hours": 3}
     assert found.by_hour == {datetime(2026, 11, 24, 16, 0, tzinfo=UTC): 3}
     assert (one.due, one.callable) == (4, 0)
 
@@ -305,22 +311,23 @@ async def test_nothing_is_held_back_by_what_was_decided_otherwise_since(office: 
     await decide(office, paused=False)
     async with office.store.write() as tx:
         found, _ = await dialing.get_cases_to_dial(tx, before, DialQuery(CAMPAIGN, None, 9, True), MORNING)
+    await holding_back.hold_back_met(office.store, MORNING)
     assert found == []
     assert await held_back(office) == {}
     assert ids(await claim(office, MORNING)) == [1, 2]
 
 
 async def test_looking_again_meets_each_case_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calling, "_PAGE", 10)
+    monkeypatch.setattr(holding_back, "_PAGE", 10)
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 36):
         await office.add(case_id, **LOS_ANGELES)
     await Sweeper().sweep(office.store, MORNING)
     assert len(await held_back(office)) == 35
     firm = await office.firm()
-    await calling.look_again(office.store, firm.id + 1)
+    await holding_back.release_held_back(office.store, firm.id + 1)
     assert len(await held_back(office)) == 35
-    await calling.look_again(office.store, firm.id)
+    await holding_back.release_held_back(office.store, firm.id)
     assert await held_back(office) == {}
 
 
@@ -335,8 +342,8 @@ async def test_a_case_is_looked_at_again_within_half_a_day(office: Office) -> No
 
 
 async def test_a_read_goes_to_the_end_of_the_list(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calling, "_AT_ONCE", 5)
-    monkeypatch.setattr(calling, "_MOST", 10)
+    monkeypatch.setattr(claiming, "_AT_ONCE", 5)
+    monkeypatch.setattr(claiming, "_MOST", 10)
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 31):
         await office.add(case_id, **LOS_ANGELES)
@@ -349,7 +356,7 @@ async def test_a_number_abroad_is_nowhere_in_the_states(office: Office) -> None:
     await office.add(1, zip_code="", phones=(Phone("Cell", "+47 22 12 34 56", True),))
     firm, case = await office.firm(), await office.case(1)
     async with office.store.read() as tx:
-        verdict = await calling.explain(tx, firm, case, MORNING)
+        verdict = await judging.explain(tx, firm, case, MORNING)
     assert not verdict.phones[0].place.is_known
 
 
@@ -359,21 +366,21 @@ async def test_a_case_moved_between_reading_and_taking_is_not_given_out(
     await decide(office, purpose=Purpose.CLIENT)
     await office.add(1, **NEW_YORK)
     other = (await office.firm()).statuses.named(StatusType.CAMPAIGN, "Notification campaign")
-    due = queues.due
+    look = queues.look
 
-    async def moved_meanwhile(tx: Transaction, *arguments: Any) -> list[Case]:
-        found = await due(tx, *arguments)
+    async def moved_meanwhile(tx: Transaction, *arguments: Any) -> list[Sight]:
+        found = await look(tx, *arguments)
         await tx.execute(cases_table.update().values(campaign_id=other.id))
         return found
 
-    monkeypatch.setattr(queues, "due", moved_meanwhile)
+    monkeypatch.setattr(queues, "look", moved_meanwhile)
     assert await claim(office, MORNING) == []
 
 
 @pytest.mark.parametrize("database", ["postgresql"])
 async def test_what_others_hold_does_not_count_as_looked_at(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calling, "_MOST", 20)
-    monkeypatch.setattr(calling, "_AT_ONCE", 5)
+    monkeypatch.setattr(claiming, "_MOST", 20)
+    monkeypatch.setattr(claiming, "_AT_ONCE", 5)
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 61):
         await office.add(case_id, **NEW_YORK)

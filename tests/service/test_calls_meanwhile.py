@@ -13,23 +13,26 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from casedial.database.engine import Store
+from casedial.database.tables import do_not_call as list_table
+from casedial.domain.actors import operator
 from casedial.domain.calling import Listing
 from casedial.domain.campaigns import Retry
-from casedial.domain.cases import Flag, Phone, Role
+from casedial.domain.cases import Phone
 from casedial.domain.claims import ClaimRequest
 from casedial.domain.dialing import CaseUpdate, DialQuery
 from casedial.domain.errors import CasedialError
 from casedial.domain.limits import own_limit
 from casedial.domain.rules import Purpose
-from casedial.service import calling, dialing, do_not_call
+from casedial.domain.statuses import Flag, Role
+from casedial.service import claiming, dialing, do_not_call
 from casedial.service.claims import release_claim
 from casedial.service.firms import open_firm
-from casedial.service.retention import Purge
+from casedial.service.operations import holding_back
+from casedial.service.operations.retention import Purge
+from casedial.service.operations.sweeping import Sweeper
 from casedial.service.statuses import flag_status
-from casedial.service.sweeping import Sweeper
 from casedial.storage import calls, firms, forgetting, queues
-from casedial.storage.engine import Store
-from casedial.storage.tables import do_not_call as list_table
 from tests.conftest import Api, Office
 from tests.service.test_calling import CAMPAIGN, NEW_YORK, caller, claim, claim_whole, decide, ids
 from tests.service.test_how_often import HOUR, NOON, SHARED, explain, made, report
@@ -42,7 +45,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.mark.parametrize("size", [100, 400])
 async def test_a_claim_of_a_list_that_shares_a_number_is_bounded(office: Office, size: int, monkeypatch: Any) -> None:
-    monkeypatch.setattr(calling, "_MOST", 100)
+    monkeypatch.setattr(claiming, "_MOST", 100)
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, size + 1):
         await office.add(case_id, **SHARED)
@@ -242,7 +245,7 @@ async def test_a_purge_does_not_begin_the_count_of_a_policy_anew(office: Office)
     for _ in range(5):
         await report(office, 1, at, disposition="No Answer")
         at += timedelta(days=9)
-        await Purge(office.store, (await office.firm()).id, at - timedelta(days=7), do=True).run()
+        await Purge(office.store, operator("me"), (await office.firm()).id, at - timedelta(days=7), do=True).run()
     assert await office.role(1) is Role.DO_NOT_DIAL
 
 
@@ -281,10 +284,11 @@ async def test_a_case_that_was_claimed_meanwhile_uses_its_number(
 
 @pytest.mark.parametrize("database", ["postgresql"])
 @pytest.mark.parametrize("opts_out", [False, True])
+@pytest.mark.parametrize("before", [False, True])
 async def test_a_call_that_is_reported_meanwhile_counts(
-    office: Office, monkeypatch: pytest.MonkeyPatch, opts_out: bool
+    office: Office, monkeypatch: pytest.MonkeyPatch, opts_out: bool, before: bool
 ) -> None:
-    """The other case of the number leaves the dialer just after a claim has looked for numbers in use."""
+    """The other case of the number leaves the dialer between a claim's look for cases and that for their numbers."""
     await decide(office, purpose=Purpose.CLIENT)
     async with office.store.write() as tx:
         firm = await open_firm(tx, office.name, lock=True)
@@ -293,17 +297,19 @@ async def test_a_call_that_is_reported_meanwhile_counts(
     await office.add(1, **SHARED)
     await office.add(2, **SHARED, dialer="In the Dialer", dial_at=NOON)
     said = {"status": "Do not Dial", "disposition": "Successful" if opts_out else "No Answer"}
-    real, looks = calls.in_use, 0
+    real, looks = calls.concerning, 0
 
-    async def in_use(*arguments: Any) -> Any:
+    async def concerning(*arguments: Any) -> Any:
         nonlocal looks
         looks += 1
         if looks > 1:
             return await real(*arguments)
+        if not before:
+            found = await real(*arguments)
         await report(office, 2, NOON, **said)
-        return {}  # as it was a moment ago
+        return await real(*arguments) if before else found
 
-    monkeypatch.setattr(calls, "in_use", in_use)
+    monkeypatch.setattr(calls, "concerning", concerning)
     assert ids(await claim(office, NOON, 1)) == []
 
 
@@ -319,7 +325,7 @@ async def test_a_number_of_many_cases_costs_a_claim_no_statement(office: Office)
 
 @pytest.mark.parametrize("database", ["postgresql"])
 async def test_a_claim_of_many_numbers_keeps_the_firm(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "_RESERVED_SINGLY", 3)
+    monkeypatch.setattr("casedial.database.dialects.postgresql._RESERVED_SINGLY", 3)
     await decide(office, purpose=Purpose.CLIENT)
     for n in range(1, 41):
         await office.add(n, zip_code="10001", phones=(Phone("Cell", f"21255501{n % 20:02}", True),))
@@ -364,7 +370,7 @@ async def test_dialers_at_work_never_ring_a_number_twice(office: Office) -> None
     async def keeper() -> None:
         sweeper = Sweeper()
         while time.monotonic() - began < 6:
-            await calling.let_go(store, now())
+            await holding_back.let_go(store, now())
             await sweeper.sweep(store, now())
             await asyncio.sleep(0.2)
 

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from casedial.domain.calling import Listing
-from casedial.domain.cases import Case, Phone, Role, StatusType
+from casedial.domain.cases import Case, Phone
 from casedial.domain.dialing import DialQuery
 from casedial.domain.limits import Call
 from casedial.domain.rules import Purpose
-from casedial.service import calling, dialing, do_not_call
+from casedial.domain.statuses import Role, StatusType
+from casedial.service import claiming, dialing, do_not_call, judging, preflights
 from casedial.service.firms import open_firm
+from casedial.service.operations import holding_back
 from casedial.storage import calls, cases, firms, health, queues
 from tests.conftest import NOW, Office
 from tests.service.test_calling import CAMPAIGN, MORNING, caller, decide, held_back, ids
@@ -78,7 +80,9 @@ async def with_head(office: Office, head: Head) -> None:
 async def claim(office: Office, records: int, auto_change: bool = True, campaign: str | None = CAMPAIGN) -> list[int]:
     who, query = await caller(office), DialQuery(campaign, None, records, auto_change)
     async with office.store.write() as tx:
-        return ids((await dialing.get_cases_to_dial(tx, who, query, MORNING))[0])
+        found, _ = await dialing.get_cases_to_dial(tx, who, query, MORNING)
+    await holding_back.hold_back_met(office.store, MORNING)  # as a server does
+    return ids(found)
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -91,10 +95,10 @@ async def test_what_cannot_be_handed_out_hides_nothing(office: Office, kind: str
     assert await claim(office, GOOD, auto_change=False) == good
     firm = await office.firm()
     async with office.store.read() as tx:
-        verdict = await calling.explain(tx, firm, await office.case(1), MORNING)
-        counted = await calling.preflight(tx, firm, None, MORNING)
+        verdict = await judging.explain(tx, firm, await office.case(1), MORNING)
+        counted = await preflights.preflight(tx, firm, None, MORNING)
         campaign = firm.statuses.named(StatusType.CAMPAIGN, CAMPAIGN)
-        waiting = await calling.neglected(tx, firm, campaign, MORNING + timedelta(hours=2), timedelta(hours=1))
+        waiting = await preflights.neglected(tx, firm, campaign, MORNING + timedelta(hours=2), timedelta(hours=1))
         [gauge] = await health.dial_lists(tx, MORNING)
     assert not verdict.callable
     assert (counted.due, counted.callable, counted.held_back[head.reason]) == (MANY + GOOD, GOOD, MANY)
@@ -146,7 +150,7 @@ async def test_a_paused_campaign_hides_no_other(office: Office) -> None:
 async def test_more_than_one_claim_looks_at_are_behind_the_next(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calling, "_MOST", 1000)
+    monkeypatch.setattr(claiming, "_MOST", 1000)
     await decide(office, purpose=Purpose.CLIENT)
     await with_head(office, HEADS["abroad"])
     found = [await claim(office, GOOD) for _ in range(4)]
@@ -175,3 +179,22 @@ async def test_a_number_that_another_claim_is_about_to_hand_out_is_asked_for_onc
         asked = 0
         assert ids((await dialing.get_cases_to_dial(two, who, query, MORNING))[0]) == [5001]
     assert asked <= 5
+
+
+async def test_a_look_past_thousands_takes_larger_and_larger_pages(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though all of them are within their hours: what counts is how many could be handed out."""
+    await decide(office, purpose=Purpose.CLIENT)
+    await with_head(office, Head("2125550100", "in use"))
+    assert await claim(office, 1) == [1]
+    pages, look = 0, queues.look
+
+    async def counting(*arguments: Any) -> Any:
+        nonlocal pages
+        pages += 1
+        return await look(*arguments)
+
+    monkeypatch.setattr(queues, "look", counting)
+    assert await claim(office, 5, auto_change=False) == list(range(5001, 5006))
+    assert pages <= 8

@@ -9,18 +9,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from casedial.database.tables import calls as calls_table
+from casedial.database.tables import claims as claims_table
 from casedial.domain.calling import Verdict
-from casedial.domain.cases import Flag, Phone, Role, StatusType
+from casedial.domain.cases import Phone
 from casedial.domain.dialing import CaseUpdate, DialQuery
 from casedial.domain.limits import LOOK_BACK, own_limit
 from casedial.domain.rules import Purpose
-from casedial.service import calling, dialing, do_not_call
+from casedial.domain.statuses import Flag, Role, StatusType
+from casedial.service import dialing, do_not_call, judging
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
+from casedial.service.operations import holding_back
 from casedial.service.statuses import flag_status
 from casedial.storage import calls, firms
-from casedial.storage.tables import calls as calls_table
-from casedial.storage.tables import claims as claims_table
 from tests.conftest import Office
 from tests.service.test_calling import CAMPAIGN, NEW_YORK, caller, claim, decide, held_back, ids
 
@@ -39,7 +41,7 @@ async def report(office: Office, case_id: int, now: datetime, **said: Any) -> No
 async def explain(office: Office, case_id: int, now: datetime) -> Verdict:
     firm, case = await office.firm(), await office.case(case_id)
     async with office.store.read() as tx:
-        return await calling.explain(tx, firm, case, now)
+        return await judging.explain(tx, firm, case, now)
 
 
 async def failed(office: Office, case_id: int, now: datetime) -> list[str]:
@@ -70,10 +72,10 @@ async def test_a_limit_of_the_rules_is_kept(office: Office) -> None:
     [deferral] = [found for found in verdict.phones[0].deferred if found.limit.of_case]
     said = deferral.words((await office.firm()).local)
     last = "2026-11-24T13:00:00 (America/Chicago)"
-    assert said == f"at most 3 in 1 day (Fla. Stat. 501.616(6)); the last was at {last}"
+    assert said == f"at most 3 in 24h (Fla. Stat. 501.616(6)); the last was at {last}"
     assert verdict.next_at == NOON + timedelta(days=1)
     assert await held_back(office) == {1: min(verdict.next_at, NOON + 15 * HOUR)}
-    assert await calling.let_go(office.store, NOON + timedelta(days=1)) == 1
+    assert await holding_back.let_go(office.store, NOON + timedelta(days=1)) == 1
     await call(office, 1, NOON + timedelta(days=1))
 
 
@@ -132,7 +134,7 @@ async def test_a_number_is_in_one_open_claim(office: Office) -> None:
     await report(office, 1, NOON, status="Do not Dial")
     assert await failed(office, 3, NOON) == ["in use"]  # case 2 has the number, too
     await report(office, 2, NOON, status="Do not Dial")
-    assert await calling.let_go(office.store, NOON + timedelta(seconds=30)) == 1
+    assert await holding_back.let_go(office.store, NOON + timedelta(seconds=30)) == 1
     assert ids(await claim(office, NOON + timedelta(seconds=30))) == [3]
 
 
@@ -255,7 +257,7 @@ async def test_the_evidence_of_a_claim_tells_the_calls_before(office: Office) ->
     async with office.store.read() as tx:
         query = sa.select(claims_table.c.evidence).where(claims_table.c.id == case.hold.claim_id)
         [phone] = (await tx.execute(query)).scalar_one()["1"]
-    assert phone["calls"].startswith("1 calls, at most 3 in 1 day (Fla. Stat. 501.616(6))")
+    assert phone["calls"].startswith("1 call, at most 3 in 24h (Fla. Stat. 501.616(6))")
 
 
 async def test_a_claim_and_an_explanation_agree_about_calls(office: Office) -> None:
@@ -266,7 +268,7 @@ async def test_a_claim_and_an_explanation_agree_about_calls(office: Office) -> N
     now = NOON
     for turn in range(12):
         now += timedelta(minutes=37)
-        await calling.let_go(office.store, now)
+        await holding_back.let_go(office.store, now)
         verdicts = {n: await explain(office, n, now) for n in range(1, 31)}
         may = {n for n, verdict in verdicts.items() if verdict.callable}
         found = ids(await claim(office, now, 4))
@@ -277,7 +279,7 @@ async def test_a_claim_and_an_explanation_agree_about_calls(office: Office) -> N
         for n in found:
             said = "Successful" if n % 3 == 0 else "Busy"
             await report(office, n, now, status="To Dial", next_call=now, disposition=said)
-        assert all((v.next_at is None) or (v.next_at == now) == v.callable for v in verdicts.values()), turn
+        assert all((v.next_at == now) is v.callable for v in verdicts.values()), turn
 
 
 async def test_flags_are_as_the_names_say_until_they_are_set(office: Office) -> None:
@@ -285,7 +287,7 @@ async def test_flags_are_as_the_names_say_until_they_are_set(office: Office) -> 
     flags = {status.name: set(status.flags) for status in firm.statuses.of(StatusType.DISPOSITION)}
     assert flags.pop("Never Dialed") == set()
     assert flags.pop("Successful") == {Flag.ATTEMPT, Flag.CONVERSATION}
-    assert all(found == {Flag.ATTEMPT} for found in flags.values())
+    assert flags == {name: {Flag.ATTEMPT} for name in ("Busy", "No Answer", "Answering Machine")}
     assert not any(status.flags for status in firm.statuses.of(StatusType.CAMPAIGN))
     async with office.store.write() as tx:  # as a casedial that knows no flags adds one
         await tx.execute(sa.text("UPDATE statuses SET flags = NULL"))

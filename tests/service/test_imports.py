@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 
-from casedial.domain.cases import NO_PHONE, Case, Phone, Role, StatusType
+from casedial.domain.cases import NO_PHONE, Case, Phone
+from casedial.domain.statuses import Role, StatusType
 from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, ImportOptions, import_rows
 from casedial.service.statuses import add_statuses, retire_status
@@ -20,7 +22,7 @@ from tests.conftest import NOW, Office
 
 async def bring(office: Office, text: str, **options: bool) -> BatchReport:
     """Import CSV text; rows that cannot even be read count as bad, too."""
-    rows = list(files.read_csv(StringIO(text), (await office.firm()).zone).rows)
+    rows = list(files.read_csv(StringIO(text), files.Dates((await office.firm()).zone)).rows)
     good = [entry.row for entry in rows if isinstance(entry.row, files.CaseRow)]
     unread = [(index, entry.row) for index, entry in enumerate(rows) if isinstance(entry.row, files.BadRow)]
     async with office.store.write() as tx:
@@ -252,10 +254,10 @@ async def test_a_round_trip_changes_nothing(office: Office, form: str) -> None:
         out = StringIO()
         csv.writer(out).writerow(exports.csv_header(3))
         csv.writer(out).writerows(exports.csv_cells(case, firm.zone, 3) for case in stored.values())
-        rows = list(files.read_csv(StringIO(out.getvalue(), newline=""), firm.zone).rows)
+        rows = list(files.read_csv(StringIO(out.getvalue(), newline=""), files.Dates(firm.zone)).rows)
     else:
-        lines = "\n".join(exports.json_line(case, firm.zone).decode() for case in stored.values())
-        rows = list(files.read_json_lines(StringIO(lines, newline=""), firm.zone).rows)
+        lines = "\n".join(json.dumps(exports.json_row(case, firm.zone), default=str) for case in stored.values())
+        rows = list(files.read_json_lines(StringIO(lines, newline=""), files.Dates(firm.zone)).rows)
     async with office.store.write() as tx:
         good = [entry.row for entry in rows if isinstance(entry.row, files.CaseRow)]
         report = await import_rows(tx, office.name, good, ImportOptions(set_statuses=True), NOW)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role, StatusType
+from casedial.clock import MovableClock
+from casedial.database.tables import cases
+from casedial.domain.statuses import Role, StatusType
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
-from casedial.storage.tables import cases
-from casedial.storage.tables import claims as claims_table
 from casedial.web.upkeep import Upkeep
 from tests.conftest import Api, Office
 
@@ -26,30 +26,24 @@ async def claim(api: Api, records: int = 1) -> str:
     return str(reply.headers["x-claim-id"])
 
 
-async def let_time_pass(office: Office, span: timedelta) -> None:
-    """Bring every end, and every look, nearer by so much: as the clock would, and without waiting."""
-    async with office.store.write() as tx:
-        for column in (cases.c.held_until, claims_table.c.check_at):
-            name = column.name
-            key = sa.tuple_(*column.table.primary_key.columns)
-            rows = (
-                await tx.execute(sa.select(*column.table.primary_key.columns, column).where(column.is_not(None)))
-            ).all()
-            for *this, at in rows:
-                await tx.execute(column.table.update().where(key == sa.tuple_(*this)).values({name: at - span}))
+def let_time_pass(office: Office, span: timedelta) -> None:
+    """Let time pass, by the clock that all of a test has."""
+    assert isinstance(office.store.machine, MovableClock)
+    office.store.machine.move(span)
 
 
 async def overdue(office: Office) -> list[int]:
     """Cases whose time is over and that were not returned."""
     async with office.store.read() as tx:
         query = sa.select(cases.c.case_id).where(
-            cases.c.dialer_role == int(Role.IN_THE_DIALER), cases.c.held_until <= datetime.now(UTC)
+            cases.c.dialer_role == int(Role.IN_THE_DIALER), cases.c.held_until <= tx.now()
         )
         return list((await tx.execute(query)).scalars())
 
 
-async def expires(reply: Any) -> timedelta:
-    return datetime.fromisoformat(reply.headers["x-claim-expires"]) - datetime.now(UTC)
+def expires_in(office: Office, reply: Any) -> timedelta:
+    """In how much time a claim is over; the header has milliseconds."""
+    return datetime.fromisoformat(reply.headers["x-claim-expires"]) - office.store.now() + timedelta(milliseconds=1)
 
 
 async def test_a_claim_without_an_end_that_was_extended_runs_out(api: Api, office: Office) -> None:
@@ -57,7 +51,7 @@ async def test_a_claim_without_an_end_that_was_extended_runs_out(api: Api, offic
     await office.add(1)
     claim_id = await claim(api)
     reply = await api.post("ExtendClaim", {"ClaimID": claim_id, "Seconds": 60})
-    await let_time_pass(office, await expires(reply))
+    let_time_pass(office, expires_in(office, reply))
     await Upkeep(office.store).look()
     assert await office.role(1) is Role.TO_DIAL
 
@@ -71,10 +65,10 @@ async def test_an_end_before_those_of_the_other_cases_counts(api: Api, office: O
     await office.add(2, campaign="Notification campaign")
     claim_id = await claim(api, records=2)
     reply = await api.post("ExtendClaim", {"ClaimID": claim_id, "CaseID": [2], "Seconds": 60})
-    await let_time_pass(office, await expires(reply))
+    let_time_pass(office, expires_in(office, reply))
     await Upkeep(office.store).look()
     assert [await office.role(n) for n in (1, 2)] == [Role.IN_THE_DIALER, Role.TO_DIAL]
-    await let_time_pass(office, timedelta(hours=24))
+    let_time_pass(office, timedelta(hours=24))
     await Upkeep(office.store).look()
     assert await office.role(1) is Role.TO_DIAL
 
@@ -91,7 +85,7 @@ async def test_a_heartbeat_after_a_timeout_was_set(api: Api, office: Office, who
             firm = await open_firm(tx, office.name, lock=True)
             await set_campaign(tx, firm, CAMPAIGN, CampaignChange(claim_timeout=60))
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "In the Dialer"})
-    await let_time_pass(office, timedelta(seconds=61))
+    let_time_pass(office, timedelta(seconds=61))
     await Upkeep(office.store).look()
     assert await office.role(1) is Role.TO_DIAL
 
@@ -102,11 +96,11 @@ async def test_a_look_that_came_between_forgets_nothing(api: Api, office: Office
     claim_id = await claim(api)
     await office.set(claim_timeout=0)
     await api.post("ExtendClaim", {"ClaimID": claim_id})  # which takes the end away
-    await let_time_pass(office, timedelta(days=2))
+    let_time_pass(office, timedelta(days=2))
     await Upkeep(office.store).look()
     assert await office.role(1) is Role.IN_THE_DIALER
     await api.post("ExtendClaim", {"ClaimID": claim_id, "Seconds": 60})
-    await let_time_pass(office, timedelta(seconds=61))
+    let_time_pass(office, timedelta(seconds=61))
     await Upkeep(office.store).look()
     assert await office.role(1) is Role.TO_DIAL
 
@@ -144,7 +138,7 @@ async def decide(api: Api, office: Office, chance: random.Random, claim_ids: lis
 
 
 async def wait(api: Api, office: Office, chance: random.Random, claim_ids: list[str]) -> None:
-    await let_time_pass(office, timedelta(seconds=chance.randint(1, 400)))
+    let_time_pass(office, timedelta(seconds=chance.randint(1, 400)))
     await Upkeep(office.store).look()
     assert await overdue(office) == []
 
@@ -165,7 +159,7 @@ async def test_every_lease_that_is_over_is_returned(api: Api, office: Office, se
         await chance.choice([claim_some, extend, extend, beat, report, release, decide, wait])(
             api, office, chance, claim_ids
         )
-    await let_time_pass(office, PAST_ALL)
+    let_time_pass(office, PAST_ALL)
     await Upkeep(office.store).look()
     assert await overdue(office) == []
 

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from casedial.database.tables import cases
+from casedial.domain.actors import operator
 from casedial.domain.cases import Case
 from casedial.domain.dialing import DialQuery, OperatorChange
 from casedial.domain.rules import Purpose
-from casedial.service import calling, dialing
-from casedial.service.cases import change_cases
+from casedial.service import claiming, dialing
+from casedial.service.changes import change_cases
 from casedial.storage import queues
-from casedial.storage.tables import cases
+from casedial.storage.queues import Sight
 from tests.conftest import NOW, Api, Office
 from tests.service.test_calling import CAMPAIGN, LOS_ANGELES, MORNING, NEW_YORK, caller, decide, ids
 from tests.service.test_imports import bring
@@ -25,7 +27,7 @@ async def give(office: Office, priority: int, *case_ids: int) -> None:
     firm = await office.firm()
     async with office.store.write() as tx:
         wanted = OperatorChange(priority=priority)
-        assert (await change_cases(tx, firm, case_ids, wanted, "somebody", NOW)).cases == len(case_ids)
+        assert (await change_cases(tx, firm, case_ids, wanted, operator("somebody"), NOW)).counts.cases == len(case_ids)
 
 
 async def claim(office: Office, records: int, auto_change: bool = True, **query: Any) -> list[Case]:
@@ -57,7 +59,7 @@ async def test_equal_priorities_leave_the_order_of_the_specification(office: Off
 
 
 async def test_behind_many_closed_cases_of_several_priorities(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calling, "_AT_ONCE", 3)
+    monkeypatch.setattr(claiming, "_AT_ONCE", 3)
     await decide(office, purpose=Purpose.CLIENT)
     for case_id in range(1, 31):
         await office.add(case_id, **(NEW_YORK if case_id % 10 == 0 else LOS_ANGELES))
@@ -100,18 +102,18 @@ async def test_a_bulk_change_is_passed_over_at_once(
         await office.add(case_id)
     await give(office, 9, 60)  # so that cases are looked at one by one
     moved = sa.update(cases).where(cases.c.case_id <= 45).values(dialer_role=3, priority=8)
-    due = queues.due
+    look = queues.look
 
-    async def due_before(*asked: Any) -> list[Case]:
-        found = await due(*asked)
-        monkeypatch.setattr(queues, "due", due)
+    async def look_before(*asked: Any) -> list[Sight]:
+        found = await look(*asked)
+        monkeypatch.setattr(queues, "look", look)
         async with office.store.write() as other:
             await other.execute(moved)
         return found
 
     async with office.store.write() as bulk:
         if is_done:
-            monkeypatch.setattr(queues, "due", due_before)
+            monkeypatch.setattr(queues, "look", look_before)
         else:
             await bulk.execute(moved)
         with listening() as asked:

@@ -6,28 +6,46 @@ import asyncio
 import signal
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from casedial.database.engine import Store
+from casedial.database.tables import cases, keys, metadata, statuses
+from casedial.domain.actors import Actor, ActorKind
 from casedial.domain.calling import Listing
+from casedial.domain.dialing import CaseFilter, OperatorChange
 from casedial.domain.errors import FirmNotFound
+from casedial.domain.phone_changes import PhoneEdit, with_phone
 from casedial.domain.refused import Refusal
 from casedial.domain.rules import Purpose
+from casedial.domain.users import UserRole
 from casedial.service import do_not_call
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm, rename_firm
 from casedial.service.keys import LimitChange, add_key
-from casedial.service.removal import remove_firm
+from casedial.service.operations import case, changes, users, views
+from casedial.service.operations.cases import change_phones
+from casedial.service.operations.counting import Counter
+from casedial.service.operations.removal import remove_firm
 from casedial.storage import refused, removal
-from casedial.storage.engine import Store
 from casedial.storage.refused import Refused
-from casedial.storage.tables import cases, keys, metadata, statuses
-from tests.conftest import NOW, Api, Office, assert_problem, make_office
+from tests.conftest import ME, NOW, Api, Office, assert_problem, make_office
+from tests.service.test_import_jobs import check, receive, run
 
-NOT_OF_FIRMS = {"bans", "overrides", "acknowledgements", "duties"}
+NOT_OF_FIRMS = {
+    "bans",
+    "overrides",
+    "acknowledgements",
+    "duties",
+    "users",
+    "sessions",
+    "sign_in_tries",
+    "figures_place",
+}
 
 
 async def fill(office: Office, http: httpx.AsyncClient) -> None:
@@ -37,16 +55,28 @@ async def fill(office: Office, http: httpx.AsyncClient) -> None:
         limited = await add_key(tx, firm, "Acme Dialer", NOW, None, LimitChange(rate_limit=100))
         await set_campaign(tx, firm, "Intake follow-up", CampaignChange(60, purpose=Purpose.CLIENT))
     for number in range(1, 6):
-        await office.add(number, campaign="Notification campaign")
+        await office.add(number, campaign="Notification campaign", plaintiff="Ann Lee")
     api = Api(http, limited.key)
     assert len((await api.post("GetCasesToDial", {"Auto-change": True}, {"Idempotency-Key": "one"})).json()) == 5
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Disposition": "Busy"})
     await api.post("AddCaseNote", {"CaseID": 2, "Note": "n"})
+    await change_phones(office.store, ME, office.name, 3, partial(with_phone, edit=PhoneEdit("4025559999")))
+    first = CaseFilter(case_ids=(4,))
+    previewed = await changes.preview(office.store, ME, office.name, first, lambda firm: OperatorChange(priority=1))
+    await changes.run(office.store, ME, office.name, previewed.change.id)
+    user = (await users.add(office.store, ME, f"of {office.name}", office.name, UserRole.VIEWER)).user
+    looking = Actor(ActorKind.USER, user.name, user.id)
+    await views.save(office.store, looking, office.name, "Mine", "q=ann")
+    await case.look(office.store, looking, office.name, 2, datetime.now(UTC))
     async with office.store.write() as tx:
         await refused.keep(tx, refusals(firm.id), NOW)
     async with office.store.write() as tx:
         firm = await open_firm(tx, office.name, lock=True)
         await do_not_call.add(tx, firm, [Listing(datetime.now(UTC).date(), "a test", number="4025550005")])
+    imported = await receive(office, "CaseID,Campaign\n9,Intake follow-up\n")
+    await check(office, imported)
+    await run(office, imported)
+    await Counter().catch_up(office.store)
 
 
 def refusals(firm_id: int) -> Refused:
@@ -90,13 +120,13 @@ async def test_nothing_of_it_is_left(
     before, others = await rows_of(store, firm_id), await rows_of(store, other_id)
     empty = {name for name, rows in before.items() if not rows}
     assert empty <= {"calls"}, "a table is not tried"
-    removed = await remove_firm(store, office.name)
+    removed = await remove_firm(store, ME, office.name)
     assert set((await rows_of(store, firm_id)).values()) == {0}
     assert await rows_of(store, other_id) == others
-    assert removed.rows["cases"] == 5
+    assert removed.rows["cases"] == 6
     assert removed.wiped
     with pytest.raises(FirmNotFound):
-        await remove_firm(store, office.name)
+        await remove_firm(store, ME, office.name)
 
 
 async def test_every_table_is_somebodys() -> None:
@@ -117,9 +147,9 @@ async def test_its_keys_are_refused_at_once_and_all_the_way(
             seen.append(await api.get("GetCaseInfo", CaseID=1))
         return await remove_page(*arguments, **more)
 
-    if store.database == "postgresql":  # SQLite's one writer would wait for itself
+    if store.dialect.name == "postgresql":  # SQLite's one writer would wait for itself
         monkeypatch.setattr(removal, "remove_page", looked_at)
-    await remove_firm(store, office.name)
+    await remove_firm(store, ME, office.name)
     for reply in seen:
         assert_problem(reply, 401, "KeyRevoked")
     assert_problem(await api.get("GetCaseInfo", CaseID=1), 401, "KeyUnknown")
@@ -129,13 +159,13 @@ async def test_the_next_firm_is_not_taken_for_it(api: Api, office: Office, store
     """SQLite gives it the same number: a server that knew the first must not show its names to the second."""
     assert (await api.http.get("/v1/firm", headers={"X-ApiKey": api.key})).json()["Name"] == office.name
     version = (await office.firm()).version
-    await remove_firm(store, office.name)
+    await remove_firm(store, ME, office.name)
     for _ in range(3):
         after = await make_office(store, "The next one", "UTC")
         assert (await after.firm()).version > version + 5
         shown = (await api.http.get("/v1/firm", headers={"X-ApiKey": after.key})).json()
         assert (shown["Name"], shown["TimeZone"]) == ("The next one", "UTC")
-        await remove_firm(store, after.name)
+        await remove_firm(store, ME, after.name)
 
 
 async def test_what_comes_meanwhile_goes_too(office: Office, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +180,7 @@ async def test_what_comes_meanwhile_goes_too(office: Office, store: Store, monke
         return await remove_rest(tx, firm_id)
 
     monkeypatch.setattr(removal, "remove_rest", later)
-    await remove_firm(store, office.name)
+    await remove_firm(store, ME, office.name)
     assert set((await rows_of(store, late[0])).values()) == {0}
 
 
@@ -168,15 +198,16 @@ async def test_killed_at_any_moment_it_is_made_whole(
             assert not (
                 await tx.execute(sa.select(keys.c.id).where(keys.c.firm_id == firm_id, keys.c.revoked_at.is_(None)))
             ).all()
-    await remove_firm(store, office.name)
+    await remove_firm(store, ME, office.name)
     assert set((await rows_of(store, firm_id)).values()) == {0}
     assert await rows_of(store, (await other_office.firm()).id) == others
 
 
 _DYING = """
 import asyncio, os, signal, sys
-from casedial.service.removal import remove_firm
-from casedial.storage.engine import Store
+from casedial.domain.actors import operator
+from casedial.service.operations.removal import remove_firm
+from casedial.database.engine import Store
 
 async def main():
     store, left = Store(sys.argv[1]), int(sys.argv[2])
@@ -192,7 +223,7 @@ async def main():
 
     globals()["left"] = left
     store.transact = mortal
-    await remove_firm(store, "Lex & Partners")
+    await remove_firm(store, operator("somebody"), "Lex & Partners")
 
 asyncio.run(main())
 """
@@ -201,7 +232,7 @@ asyncio.run(main())
 async def test_what_was_refused_for_it_is_kept_no_more(office: Office, other_office: Office, store: Store) -> None:
     """A server writes refused reports a moment later: those of a firm that is gone are dropped, others are kept."""
     gone, stays = (await office.firm()).id, (await other_office.firm()).id
-    await remove_firm(store, office.name)
+    await remove_firm(store, ME, office.name)
     late, other = refusals(gone), refusals(stays)
     async with store.write() as tx:
         await refused.keep(tx, late, NOW)

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from casedial.domain.campaigns import Retry
-from casedial.domain.cases import Role, StatusType
 from casedial.domain.dialing import CaseUpdate
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.rules import Purpose
+from casedial.domain.statuses import Role, StatusType
 from casedial.service import dialing
-from tests.conftest import Api, Office
+from tests.conftest import Api, Office, vendor
 from tests.service.test_calling import NEW_YORK, caller, decide
 from tests.web.test_claims import update
 
@@ -40,7 +40,7 @@ async def test_again_later_so_often_then_never(office: Office) -> None:
         await report(office, at, disposition="no answer", attempts=str(times))
         assert await state(office) == (Role.TO_DIAL, at + timedelta(hours=4), f"retry policy: {times} of 2")
     await report(office, NOON + timedelta(hours=10), disposition="No Answer")
-    assert (await state(office))[::2] == (Role.DO_NOT_DIAL, "retry policy: tried again 2 times already")
+    assert (await state(office))[::2] == (Role.DO_NOT_DIAL, "retry policy: already tried again 2 times")
 
 
 async def test_the_next_time_lies_within_the_calling_hours(office: Office) -> None:
@@ -115,7 +115,7 @@ async def test_what_the_dialer_said_before_wins(api: Api, office: Office) -> Non
 async def test_only_who_holds_a_case_moves_it(office: Office) -> None:
     await decide(office, retries=POLICY)
     await office.add(1, **NEW_YORK, dialer="In the Dialer")
-    somebody = replace(await caller(office), vendor="Another Dialer")
+    somebody = replace(await caller(office), actor=vendor("Another Dialer"))
     async with office.store.write() as tx:
         await dialing.update_case_status(tx, somebody, [CaseUpdate(1, disposition="No Answer")], NOON)
     assert await office.role(1) is Role.IN_THE_DIALER
@@ -128,7 +128,7 @@ async def test_what_others_did_does_not_count(office: Office) -> None:
     await decide(office, retries={"No Answer": Retry(timedelta(hours=4), 1)})
     await office.add(1, **NEW_YORK, disposition="No Answer")
     at = NOON
-    for status, tried in (("To Dial", "1 of 1"), ("Do not Dial", "tried again 1 times already"), ("To Dial", "1 of 1")):
+    for status, tried in (("To Dial", "1 of 1"), ("Do not Dial", "already tried again 1 time"), ("To Dial", "1 of 1")):
         await report(office, at, disposition="No Answer")
         assert await state(office) == (await office.role(1), (await office.case(1)).dial_at, f"retry policy: {tried}")
         assert (await office.case(1)).statuses[StatusType.DIALER].name == status

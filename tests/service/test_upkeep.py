@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -12,19 +11,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role
+from casedial.clock import MovableClock
+from casedial.database.engine import Store
+from casedial.database.tables import cases
+from casedial.database.tables import claims as claims_table
+from casedial.domain.firms import Caller
+from casedial.domain.statuses import Role
 from casedial.service import claims
 from casedial.service.claims import adopt, return_lapsed
 from casedial.storage import cases as stored_cases
 from casedial.storage import claims as stored_claims
-from casedial.storage import health
-from casedial.storage.claims import Claimant
-from casedial.storage.engine import Store
+from casedial.storage.claimants import Claimant
 from casedial.storage.queues import DueFilter
-from casedial.storage.tables import cases
-from casedial.storage.tables import claims as claims_table
 from casedial.web.upkeep import Upkeep
-from tests.conftest import NOW, Api, Office
+from tests.conftest import NOW, Api, Office, vendor
 from tests.postgres import PostgresServer
 
 
@@ -33,19 +33,17 @@ async def claim_each(office: Office, case_ids: Iterable[int], records: int = 1) 
     firm = await office.firm()
     for _ in case_ids:
         async with office.store.write() as tx:
-            await stored_claims.claim(tx, firm, [Claimant(DueFilter(None, None, records), "Acme Dialer", None)], NOW)
+            await stored_claims.claim(tx, [Claimant(Caller(firm, vendor()), DueFilter(None, None, records))], NOW)
 
 
-async def lapse(office: Office) -> None:
+def lapse(office: Office) -> None:
     """Let every lease be over."""
-    past = datetime.now(UTC) - timedelta(seconds=5)
-    async with office.store.write() as tx:
-        await tx.execute(cases.update().where(cases.c.held_until.is_not(None)).values(held_until=past))
-        await tx.execute(claims_table.update().values(check_at=past))
+    assert isinstance(office.store.machine, MovableClock)
+    office.store.machine.move(timedelta(hours=25))
 
 
 async def look(store: Store) -> claims.Returned:
-    return await store.transact(lambda tx: return_lapsed(tx, datetime.now(UTC)))
+    return await store.transact(lambda tx: return_lapsed(tx, tx.now()))
 
 
 async def set_role(office: Office, case_id: int, role: Role) -> None:
@@ -62,7 +60,7 @@ async def test_what_an_older_server_moved_does_not_go_back(office: Office) -> No
     await claim_each(office, [1, 2])
     await set_role(office, 1, Role.DO_NOT_DIAL)
     assert (await office.case(1)).hold is None
-    await lapse(office)
+    lapse(office)
     assert sum((await look(office.store)).cases.values()) == 1
     assert await office.role(1) is Role.DO_NOT_DIAL
     assert await office.role(2) is Role.TO_DIAL
@@ -74,7 +72,7 @@ async def test_one_look_returns_a_bounded_number(office: Office, monkeypatch: py
     for case_id in range(1, 13):
         await office.add(case_id)
     await claim_each(office, range(4), records=3)
-    await lapse(office)
+    lapse(office)
     found = [await look(office.store) for _ in range(5)]
     assert [(sum(returned.cases.values()), returned.looked_at) for returned in found] == [(3, 1)] * 4 + [(0, 0)]
 
@@ -84,20 +82,22 @@ async def test_a_claim_above_the_bound_is_looked_at_alone(office: Office, monkey
     for case_id in range(1, 6):
         await office.add(case_id)
     await claim_each(office, [1], records=5)
-    await lapse(office)
+    lapse(office)
     assert sum((await look(office.store)).cases.values()) == 5
 
 
 @pytest.mark.parametrize("database", ["postgresql"])  # SQLite has one writer
-async def test_nobodys_lock_on_a_case_holds_up_the_others(office: Office, database_url: str) -> None:
+async def test_nobodys_lock_on_a_case_holds_up_the_others(
+    office: Office, database_url: str, clock: MovableClock
+) -> None:
     for case_id in (1, 2, 3):
         await office.add(case_id)
     await claim_each(office, [1, 2])
     async with office.store.write() as tx:  # as an older casedial leaves it
         unclaimed = {"claim_id": None, "held_until": None, "redial_at": None}
         await tx.execute(cases.update().where(cases.c.case_id == 3).values(dialer_role=2, **unclaimed))
-    await lapse(office)
-    store = Store(database_url, patience=5)
+    lapse(office)
+    store = Store(database_url, patience=5, clock=office.store.machine)
     async with office.store.write() as tx:
         await tx.execute(sa.text("SELECT 1 FROM cases WHERE case_id IN (1, 3) FOR UPDATE"))
         started = time.monotonic()
@@ -106,7 +106,7 @@ async def test_nobodys_lock_on_a_case_holds_up_the_others(office: Office, databa
         assert time.monotonic() - started < 3
         assert await office.role(2) is Role.TO_DIAL
     assert await office.role(1) is Role.IN_THE_DIALER
-    await asyncio.sleep(1.2)  # after which it is looked at again
+    clock.move(timedelta(seconds=1.2))  # after which it is looked at again
     await Upkeep(store).look()
     assert await office.role(1) is Role.TO_DIAL
     await store.close()
@@ -128,7 +128,7 @@ async def test_who_was_dialed_before_the_claim_was_found_is_not_dialed_again(api
     await forget_holds(office)
     await api.post("UpdateCaseStatus", {"CaseID": 2, "Disposition": "Busy"})  # before anybody found it
     await office.store.transact(lambda tx: adopt(tx, datetime.now(UTC)))
-    await lapse(office)
+    lapse(office)
     await look(office.store)
     assert [await office.role(n) for n in (1, 2, 3)] == [Role.IN_THE_DIALER, Role.IN_THE_DIALER, Role.TO_DIAL]
     holds: list[Any] = [(await office.case(n)).hold for n in (1, 2)]
@@ -154,7 +154,9 @@ async def test_what_cannot_be_adopted_keeps_nobody_busy(office: Office) -> None:
         await tx.execute(cases.update().values(dialer_role=2))
     assert await office.store.transact(lambda tx: adopt(tx, datetime.now(UTC))) == 0
     async with office.store.read() as tx:
-        assert await stored_cases.fetch(tx, await office.firm(), 1)
+        found = await stored_cases.fetch(tx, await office.firm(), 1)
+    assert found
+    assert found.role is Role.TO_DIAL
 
 
 @pytest.fixture
@@ -183,8 +185,8 @@ async def test_a_server_knows_of_an_old_snapshot_of_whomever(office: Office, pla
     asked = "SELECT count(*) FROM firms" if kind == "REPEATABLE READ" else "SELECT txid_current()"
     async with office.store.read() if kind == "REPEATABLE READ" else office.store.write() as held:
         await held.execute(sa.text(asked))
-        async with plain.look() as tx:
-            [snapshot] = await health.old_snapshots(tx, timedelta(0), transactions=-1)
+        async with plain.single() as tx:
+            [snapshot] = await tx.dialect.old_snapshots(tx, timedelta(0), transactions=-1)
         assert snapshot.age is None
         await look()
         await look()

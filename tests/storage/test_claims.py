@@ -13,17 +13,39 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import PRIORITY, Firm, Hold, Role, StatusType
+from casedial.database import heads
+from casedial.database.engine import Store, Transaction
+from casedial.database.tables import cases as cases_table
+from casedial.domain.cases import PRIORITY, Hold, ShownCase
+from casedial.domain.claims import Claim
+from casedial.domain.firms import Caller, Firm
+from casedial.domain.statuses import Role, StatusType
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses
-from casedial.storage import cases, claims, heads, queues
-from casedial.storage.claims import Claimant
-from casedial.storage.engine import Database, Store, Transaction
+from casedial.storage import cases, claims, queues
+from casedial.storage.claimants import Claimant
 from casedial.storage.queues import DueFilter
-from casedial.storage.tables import cases as cases_table
-from tests.conftest import NOW, Office
+from tests.conftest import NOW, Office, vendor
 
 ALL = DueFilter(None, None, 5)
+IN_POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"])
+IN_SQLITE = pytest.mark.parametrize("database", ["sqlite"])
+
+
+def claimant(firm: Firm, wanted: DueFilter, name: str = "x", key_id: int = 1) -> Claimant:
+    return Claimant(Caller(firm, vendor(name, key_id)), wanted)
+
+
+async def claim(tx: Transaction, *claimants: Claimant) -> list[tuple[list[ShownCase], Claim | None]]:
+    """Claim for each of them, all of whom are who they were."""
+    return [found for found in await claims.claim(tx, claimants, NOW) if found]
+
+
+async def claimed(store: Store, firm: Firm, records: int, *queues: DueFilter) -> list[list[int]]:
+    """Claim so many cases from each of these queues, together; return their CaseIDs."""
+    claimants = [claimant(firm, replace(queue, records=records), "Acme") for queue in queues]
+    async with store.write() as tx:
+        return [[case.case_id for case in found] for found, _ in await claim(tx, *claimants)]
 
 
 async def test_concurrent_claims_take_each_case_once(store: Store, office: Office) -> None:
@@ -31,29 +53,39 @@ async def test_concurrent_claims_take_each_case_once(store: Store, office: Offic
     for case_id in range(1, 121):
         await office.add(case_id, dial_at=NOW - timedelta(minutes=case_id))
 
-    async def claim(records: int) -> list[int]:
+    async def some(records: int) -> list[int]:
         async with store.write() as tx:
-            [(taken, _)] = await claims.claim(tx, firm, [Claimant(DueFilter(None, None, records), "x", None)], NOW)
+            [(taken, _)] = await claim(tx, claimant(firm, DueFilter(None, None, records)))
             return [case.case_id for case in taken]
 
-    batches = await asyncio.gather(*(claim(records) for records in (1, 7, 50, 3, 20, 20, 20, 20)))
+    batches = await asyncio.gather(*(some(records) for records in (1, 7, 50, 3, 20, 20, 20, 20)))
     taken = [case_id for batch in batches for case_id in batch]
     assert len(taken) == len(set(taken)) == 120
     for batch in batches:
         assert batch == sorted(batch, reverse=True)  # the oldest dial time first
 
 
+@IN_POSTGRESQL
 async def test_a_claim_passes_over_what_another_holds(store: Store, office: Office) -> None:
     firm = await office.firm()
     for case_id in (1, 2, 3):
         await office.add(case_id, dial_at=NOW - timedelta(days=case_id))
-    if store.database is Database.SQLITE:
-        return  # one writer at a time: there is nothing to pass over
     async with store.write() as holding:
         await cases.lock(holding, firm, [3])
-        async with store.write() as tx:
-            [(taken, _)] = await claims.claim(tx, firm, [Claimant(DueFilter(None, None, 2), "x", None)], NOW)
-            assert [case.case_id for case in taken] == [2, 1]
+        assert await claimed(store, firm, 2, ALL) == [[2, 1]]
+
+
+@IN_SQLITE
+async def test_a_claim_waits_for_who_writes(store: Store, office: Office) -> None:
+    """One writes at a time, so there is nothing to pass over: it finds what the other one leaves."""
+    firm = await office.firm()
+    for case_id in (1, 2, 3):
+        await office.add(case_id, dial_at=NOW - timedelta(days=case_id))
+    async with store.write() as holding:
+        waiting = asyncio.create_task(claimed(store, firm, 2, ALL))
+        assert not (await asyncio.wait({waiting}, timeout=0.3))[0]
+        await holding.execute(cases_table.update().where(cases_table.c.case_id == 2).values(dialer_role=2))
+    assert await waiting == [[3, 1]]
 
 
 async def test_history_never_runs_backwards(store: Store, office: Office) -> None:
@@ -63,7 +95,7 @@ async def test_history_never_runs_backwards(store: Store, office: Office) -> Non
     await office.add(1, changed_at=later)
     await office.add(2, changed_at=None)
     async with store.write() as tx:
-        await claims.claim(tx, firm, [Claimant(ALL, "x", None)], NOW)
+        await claim(tx, claimant(firm, ALL))
     async with store.read() as tx:
         history = await cases.history(tx, firm, [1, 2])
     assert [change.changed_at for change in history[1]] == [later]
@@ -77,8 +109,8 @@ async def test_what_a_claim_changes(store: Store, office: Office, other_office: 
     await office.add(1, attempts="3", disposition="Busy")
     await other_office.add(1)
     async with store.write() as tx:
-        [([claimed], claim)] = await claims.claim(tx, firm, [Claimant(ALL, "Acme", 8)], NOW)
-    assert claimed.role is Role.TO_DIAL  # as it was found
+        [([found], made)] = await claim(tx, claimant(firm, ALL, "Acme", 8))
+    assert found.dialer_id == firm.statuses.with_role(Role.TO_DIAL).id  # as it was found
     after = await office.case(1)
     assert after.role is Role.IN_THE_DIALER
     assert {kind: s.name for kind, s in after.statuses.items() if kind is not StatusType.DIALER} == {
@@ -88,18 +120,18 @@ async def test_what_a_claim_changes(store: Store, office: Office, other_office: 
     }
     assert await office.history(1) == [("Dialer Status", "In the Dialer", "Acme")]
     assert await other_office.role(1) is Role.TO_DIAL
-    assert claim
+    assert made
     assert after.hold
-    assert claim == (await office.claim(claim.id))
-    assert (claim.vendor, claim.key_id, claim.case_ids, claim.created_at) == ("Acme", 8, (1,), NOW)
-    assert after.hold == Hold(claim.id, claim.expires_at, claimed.dial_at)
+    assert made == (await office.claim(made.id))
+    assert (made.vendor, made.key_id, made.case_ids, made.created_at) == ("Acme", 8, (1,), NOW)
+    assert after.hold == Hold(made.id, made.expires_at, found.dial_at)
 
 
 async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
     """A claim walks an index in due order and stops: no sort, no scan of other campaigns' cases."""
     firm = await office.firm()
     async with store.write() as tx:
-        if store.database is Database.POSTGRESQL:
+        if store.dialect.name == "postgresql":
             for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
                 await tx.execute(sa.text(f"SET LOCAL {setting} = off"))
         intake = (firm.statuses.of(StatusType.CAMPAIGN)[0].id,)
@@ -113,17 +145,17 @@ async def test_each_filter_has_its_index(store: Store, office: Office) -> None:
             (several, "Auto", "ix_cases_queue_campaign_group"),
         ):
             wanted = DueFilter(campaigns, group, 5)
-            query, parameters = queues._list(wanted.shape, store.database), wanted.parameters(firm, NOW, PRIORITY)
+            query = queues._list(wanted.shape, store.dialect, queues._AS_CASE)
+            parameters = wanted.parameters(firm, NOW, PRIORITY)
             compiled = query.params(parameters).compile(
-                dialect=tx.connection.sync_engine.dialect, compile_kwargs={"literal_binds": True}
+                dialect=tx.connection.dialect, compile_kwargs={"literal_binds": True}
             )
-            explain = "EXPLAIN QUERY PLAN" if store.database is Database.SQLITE else "EXPLAIN"
+            explain = "EXPLAIN QUERY PLAN" if store.dialect.name == "sqlite" else "EXPLAIN"
             text = str(compiled).replace(":", "\\:")
             plan = "\n".join(str(row) for row in await tx.execute(sa.text(f"{explain} {text}")))
             assert f"{index} " in plan or f"{index}'" in plan, plan
             assert "SORT" not in plan.upper().replace("SORT KEY", ""), plan  # which what merges has, too
             assert "TEMP B-TREE" not in plan.upper(), plan
-    assert cases_table.c.dialer_role is not None
 
 
 async def test_what_is_claimed_together_goes_to_each_in_turn(store: Store, office: Office) -> None:
@@ -135,45 +167,31 @@ async def test_what_is_claimed_together_goes_to_each_in_turn(store: Store, offic
     for case_id in (11, 12):
         await office.add(case_id, campaign=firm.statuses.of(StatusType.CAMPAIGN)[1].name)
 
-    def claimant(campaign: int, records: int, vendor: str) -> Claimant:
-        return Claimant(DueFilter((campaign,), None, records), vendor, records)
+    def of(campaign: int, records: int, name: str) -> Claimant:
+        return claimant(firm, DueFilter((campaign,), None, records), name, records)
 
     async with store.write() as tx:
-        claimed = await claims.claim(
+        claimed = await claim(
             tx,
-            firm,
-            [
-                claimant(intake, 2, "Acme"),
-                claimant(callback, 1, "Bell"),
-                claimant(intake, 3, "Bell"),
-                claimant(intake, 9, "Acme"),
-                claimant(intake, 1, "late"),
-            ],
-            NOW,
+            of(intake, 2, "Acme"),
+            of(callback, 1, "Bell"),
+            of(intake, 3, "Bell"),
+            of(intake, 9, "Acme"),
+            of(intake, 1, "late"),
         )
     assert [[case.case_id for case in found] for found, _ in claimed] == [[6, 5], [11], [4, 3, 2], [1], []]
     assert claimed[4][1] is None
-    for (found, claim), vendor, key_id in zip(claimed[:4], ("Acme", "Bell", "Bell", "Acme"), (2, 1, 3, 9), strict=True):
-        assert claim
-        assert await office.claim(claim.id) == claim
-        assert (claim.vendor, claim.key_id) == (vendor, key_id)
+    for (found, made), name, key_id in zip(claimed[:4], ("Acme", "Bell", "Bell", "Acme"), (2, 1, 3, 9), strict=True):
+        assert made
+        assert await office.claim(made.id) == made
+        assert (made.vendor, made.key_id) == (name, key_id)
         for case in found:
             after = await office.case(case.case_id)
             assert after.hold
-            assert after.hold == Hold(claim.id, claim.expires_at, case.dial_at)
-            assert await office.history(case.case_id) == [("Dialer Status", "In the Dialer", vendor)]
+            assert after.hold == Hold(made.id, made.expires_at, case.dial_at)
+            assert await office.history(case.case_id) == [("Dialer Status", "In the Dialer", name)]
     async with store.read() as tx:
         assert [case.case_id for case in await queues.due(tx, firm, ALL, NOW)] == [12]
-
-
-IN_POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"])
-
-
-async def claimed(store: Store, firm: Firm, records: int, *queues: DueFilter) -> list[list[int]]:
-    """Claim so many cases from each of these queues, together; return their CaseIDs."""
-    claimants = [Claimant(replace(queue, records=records), "Acme", None) for queue in queues]
-    async with store.write() as tx:
-        return [[case.case_id for case in found] for found, _ in await claims.claim(tx, firm, claimants, NOW)]
 
 
 @pytest.fixture
@@ -219,7 +237,7 @@ async def test_without_need_the_order_is_strict(store: Store, office: Office, wh
     store.heads.needed = why == "it was quick"
     if store.heads.needed:
         case = await office.add(5, dial_at=NOW)
-        store.heads.found(queues.head_of(firm, ALL, PRIORITY), case, heads._SLOW / 2, None)
+        store.heads.found(queues.head_of(firm, ALL, PRIORITY), PRIORITY, case, heads._SLOW / 2, None)
     for case_id in (11, 12, 13):
         await office.add(case_id, dial_at=NOW - timedelta(days=10))
     await claimed(store, firm, 1, ALL)
@@ -249,7 +267,7 @@ async def what_is_read(tx: Transaction) -> AsyncIterator[list[int]]:
     """How much of the table of cases is read: its rows in PostgreSQL, and in SQLite hundreds of steps."""
     assert tx.session
     counted: list[int] = []
-    if tx.database is Database.SQLITE:
+    if tx.dialect.name == "sqlite":
         steps = itertools.count()
         await tx.session.driver.set_progress_handler(lambda: next(steps) and None, 100)
         yield counted
@@ -284,7 +302,7 @@ async def test_several_campaigns_read_no_more_than_one(
             async with what_is_read(tx) as counted:
                 assert len(await queues.due(tx, firm, wanted, NOW)) == 50
             async with what_is_read(tx) as claimed:
-                [(taken, _)] = await claims.claim(tx, firm, [Claimant(wanted, "x", None)], NOW)
+                [(taken, _)] = await claim(tx, claimant(firm, wanted))
             assert len(taken) == 50
             assert {case.campaign_id for case in taken} == {
                 campaigns[number].id if wanted is several else one.campaign_ids[0]
@@ -312,7 +330,7 @@ async def test_several_campaigns_have_one_order(store: Store, office: Office) ->
         assert [case.case_id for case in found] == [6, 3]
         page = await queues.due(tx, firm, both, NOW)
         assert [case.case_id for case in await queues.due(tx, firm, replace(both, after=page[-1]), NOW)] == in_order[4:]
-    if store.database is Database.POSTGRESQL:
+    if store.dialect.name == "postgresql":
         async with store.write() as holding:
             await cases.lock(holding, firm, [6, 8])
             assert await claimed(store, firm, 4, both) == [[7, 3, 4, 5]]

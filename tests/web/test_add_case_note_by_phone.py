@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from casedial.database.tables import phone_numbers
 from casedial.domain import dialing
 from casedial.domain.cases import Phone
-from casedial.storage.tables import phone_numbers
 from tests.conftest import Api, Office, assert_problem
 
 METHOD = "AddCaseNoteByPhone"

@@ -17,9 +17,10 @@ from typing import Any
 import httpx
 import pytest
 
-from casedial.domain.cases import Phone, Role
+from casedial.database.engine import Store
+from casedial.domain.cases import Phone
+from casedial.domain.statuses import Role
 from casedial.service.keys import add_key
-from casedial.storage.engine import Store
 from tests.conftest import DATABASES, NOW, Api, Office, assert_problem, make_office
 from tests.postgres import PostgresServer
 from tests.servers import Server
@@ -410,7 +411,7 @@ def live(
         shutil.copy(templates["sqlite"], file)
         url = f"sqlite:///{file}"
     else:
-        postgres.execute(f"CREATE DATABASE raw_input TEMPLATE {templates['postgresql']}")
+        postgres.copy(templates["postgresql"], "raw_input")
         url = postgres.url("raw_input")
 
     async def prepare() -> None:
@@ -424,11 +425,11 @@ def live(
     asyncio.run(prepare())
     with (
         Server(url, CASEDIAL_LOG_LEVEL="error") as server,
-        httpx.Client(base_url=server.url, headers={"X-ApiKey": KEY}) as http,
+        httpx.Client(verify=False, base_url=server.url, headers={"X-ApiKey": KEY}) as http,
     ):
         yield Live(server, url, http, http.get(f"{BASE}/GetCaseInfo?CaseID=7").json())
     if request.param == "postgresql":
-        postgres.execute("DROP DATABASE raw_input WITH (FORCE)")
+        postgres.drop("raw_input")
 
 
 @pytest.fixture

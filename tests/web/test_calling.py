@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from casedial.domain.cases import Phone, StatusesStale
+from casedial.domain.cases import Phone
 from casedial.domain.keys import Scope
 from casedial.domain.rules import Ban, Purpose
-from casedial.service import calling, dialing
+from casedial.domain.statuses import StatusesStale
+from casedial.service import dialing, preflights
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key
@@ -69,7 +70,7 @@ async def test_preflight(api: Api, banned: Office, other_office: Office) -> None
     assert (reply.status_code, reply.headers["x-ignored-parameters"]) == (200, "Compaign")
     counted = reply.json()
     assert (counted["Due"], counted["Callable"]) == (1, 0)
-    assert counted["HeldBack"] == dict.fromkeys(calling.HELD_BACK, 0) | {"hours": 1}
+    assert counted["HeldBack"] == dict.fromkeys(preflights.HELD_BACK, 0) | {"hours": 1}
     assert counted["WithoutRules"] == 0
     nothing = await api.http.get("/v1/preflight", params={"Campaign": "no such"}, headers=key)
     assert nothing.json()["Due"] == 0

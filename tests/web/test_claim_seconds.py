@@ -10,13 +10,12 @@ from uuid import UUID
 import httpx
 import pytest
 
-from casedial.domain.cases import Role
-from casedial.domain.rules import Override, Purpose
-from casedial.rules import week
+from casedial.database.engine import Store
+from casedial.domain.rules import Purpose
+from casedial.domain.statuses import Role
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
-from casedial.storage.engine import Store
-from tests.conftest import Api, Office, assert_problem
+from tests.conftest import ALWAYS, Api, Office, assert_problem
 from tests.service.test_calling import NEW_YORK
 from tests.web.test_claims import claim, expires, let_pass, look, update
 
@@ -31,16 +30,16 @@ async def ask(api: Api, seconds: object, records: int = 10, **more: Any) -> http
     return await api.post("GetCasesToDial", {"Records": records, "Auto-change": True, **more}, asking(seconds))
 
 
-def lasts(reply: httpx.Response, seconds: float) -> bool:
+def lasts(reply: httpx.Response, seconds: float, now: datetime | None = None) -> bool:
     """Whether the lease that a reply promises is about so long."""
-    return abs((expires(reply) - datetime.now(UTC)).total_seconds() - seconds) < 5
+    return abs((expires(reply) - (now or datetime.now(UTC))).total_seconds() - seconds) < 5
 
 
 async def held_for(office: Office, case_id: int) -> float:
     hold = (await office.case(case_id)).hold
     assert hold
     assert hold.until
-    return (hold.until - datetime.now(UTC)).total_seconds()
+    return (hold.until - office.store.now()).total_seconds()
 
 
 async def test_a_claim_asks_for_a_lease(api: Api, office: Office, store: Store) -> None:
@@ -50,7 +49,7 @@ async def test_a_claim_asks_for_a_lease(api: Api, office: Office, store: Store) 
     assert 50 < await held_for(office, 1) <= 60
     made = await office.claim(UUID(reply.headers["x-claim-id"]))
     assert (made.seconds, made.case_ids) == (60, (1,))
-    await let_pass(store, 61)
+    let_pass(store, 61)
     assert await look(store) == 1
     assert await office.role(1) is Role.TO_DIAL
 
@@ -85,12 +84,12 @@ async def test_claims_that_are_joined_keep_their_own(api: Api, office: Office) -
     assert [lasts(reply, seconds) for reply, seconds in zip(replies, (20, 40, 80, 160, DAY), strict=True)] == [True] * 5
 
 
+@pytest.mark.usefixtures("same_day")
 async def test_claims_under_calling_rules_have_it_too(api: Api, office: Office, store: Store) -> None:
     await office.add(1, **NEW_YORK)
     async with store.write() as tx:
-        hours = (Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test"),)
         firm = await open_firm(tx, office.name, lock=True)
-        await set_campaign(tx, firm, "Intake follow-up", CampaignChange(purpose=Purpose.CLIENT, hours=hours))
+        await set_campaign(tx, firm, "Intake follow-up", CampaignChange(purpose=Purpose.CLIENT, hours=[ALWAYS]))
     reply = await ask(api, 60)
     assert [case["CaseID"] for case in reply.json()] == [1]
     assert lasts(reply, 60)
@@ -100,12 +99,12 @@ async def test_a_heartbeat_keeps_to_it(api: Api, office: Office, store: Store) -
     """Setting In the Dialer again, and ExtendClaim without Seconds, begin the same lease anew."""
     await office.add(1)
     claim_id = (await ask(api, 60)).headers["x-claim-id"]
-    await let_pass(store, 40)
+    let_pass(store, 40)
     await update(api, CaseID=1, Status="In the Dialer")
     assert 50 < await held_for(office, 1) <= 60
-    await let_pass(store, 40)
-    assert lasts(await api.post("ExtendClaim", {"ClaimID": claim_id}), 60)
-    assert lasts(await api.post("ExtendClaim", {"ClaimID": claim_id, "Seconds": 300}), 300)
+    let_pass(store, 40)
+    assert lasts(await api.post("ExtendClaim", {"ClaimID": claim_id}), 60, store.now())
+    assert lasts(await api.post("ExtendClaim", {"ClaimID": claim_id, "Seconds": 300}), 300, store.now())
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "In the Dialer"}, asking(900))
     assert 890 < await held_for(office, 1) <= 900
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "In the Dialer"}, asking(10))
@@ -176,7 +175,7 @@ async def test_a_claim_of_which_nothing_was_reported_is_lost(
 ) -> None:
     await office.add(1)
     claim_id = (await claim(api)).headers["x-claim-id"]
-    await let_pass(store, DAY + 1)
+    let_pass(store, DAY + 1)
     await look(store)
     assert_problem(await api.post(method, {"ClaimID": claim_id}), 409, "ClaimLost")
 
@@ -186,6 +185,6 @@ async def test_a_claim_of_which_a_case_ran_out_cannot_be_extended(api: Api, offi
         await office.add(number)
     claim_id = (await claim(api)).headers["x-claim-id"]
     await update(api, claim_id, CaseID=1, Status="Do not Dial")
-    await let_pass(store, DAY + 1)
+    let_pass(store, DAY + 1)
     await look(store)
     assert_problem(await api.post("ExtendClaim", {"ClaimID": claim_id}), 409, "ClaimLost")

@@ -16,15 +16,16 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import Phone, StatusType
+from casedial.database import tables
+from casedial.database.engine import Store
+from casedial.domain.cases import Phone
 from casedial.domain.keys import Scope
+from casedial.domain.statuses import StatusType
 from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key, revoke_key
+from casedial.service.operations import commands
 from casedial.service.statuses import add_statuses
-from casedial.storage import keys, tables
-from casedial.storage.engine import Store
-from casedial.web import api as web_api
-from casedial.web import joint
+from casedial.storage import keys
 from casedial.web.api import METHODS
 from casedial.web.refused import RefusedReports
 from tests.conftest import NOW, Api, Office
@@ -153,8 +154,7 @@ async def doors(
     # The time of last use is written when it likes; not here.
     monkeypatch.setattr(keys, "LAST_USE_PRECISION", timedelta(days=1))
     monkeypatch.setattr(RefusedReports, "note", lambda *_: None)  # written behind requests, now and then
-    for module in (web_api, joint):  # a slow machine asks for the key once more
-        monkeypatch.setattr(module, "SLOW_SECONDS", 60)
+    monkeypatch.setattr(commands, "SLOW_SECONDS", 60)  # a slow machine asks for the key once more
     made = Doors(Api(http, office.key), office.store, {"own": office.key, "other firm": other_office.key})
     NOBODYS["ClaimID"] = NOBODYS["X-Claim-Id"] = str(uuid4())
     await settle(office, made.api, OURS)

@@ -6,7 +6,8 @@ import json
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from casedial.domain.cases import Phone, StatusType
+from casedial.domain.cases import Phone
+from casedial.domain.statuses import StatusType
 from casedial.service.firms import open_firm
 from casedial.service.statuses import rename_status
 from tests.conftest import Api, Office

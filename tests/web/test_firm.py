@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from casedial.domain.cases import StatusType
 from casedial.domain.keys import Scope
+from casedial.domain.statuses import StatusType
 from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key, revoke_key
 from casedial.service.statuses import rename_status, retire_status

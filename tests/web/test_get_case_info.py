@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from casedial.domain.cases import Phone, StatusType
+from casedial.domain.cases import Phone
+from casedial.domain.statuses import StatusType
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses, rename_status, retire_status
 from tests.conftest import Api, Office, assert_problem

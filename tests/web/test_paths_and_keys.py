@@ -12,14 +12,15 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from casedial.domain.cases import Phone, Role, StatusType
+from casedial.database.tables import keys as keys_table
+from casedial.domain.cases import Phone
 from casedial.domain.errors import InvalidSetting
+from casedial.domain.statuses import Role, StatusType
 from casedial.service.firms import open_firm
 from casedial.service.keys import MAX_CAMPAIGNS, LimitChange, add_key, mint, revoke_key
 from casedial.service.statuses import add_statuses, rename_status, retire_status
 from casedial.settings import Settings
 from casedial.storage import keys
-from casedial.storage.tables import keys as keys_table
 from casedial.web.app import create_app
 from tests.conftest import NOW, Api, Office, assert_problem
 
@@ -286,11 +287,8 @@ async def test_a_revoked_key_is_refused_by_every_server(api: Api, office: Office
     await assert_untouched(office)
 
 
-async def test_a_key_revoked_while_the_body_comes_is_refused(
-    api: Api, office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_key_revoked_while_the_body_comes_is_refused(api: Api, office: Office) -> None:
     await office.add(1)
-    monkeypatch.setattr("casedial.web.api.SLOW_SECONDS", 0.1)
 
     async def body() -> AsyncIterator[bytes]:
         yield b'{"CaseID":1,'

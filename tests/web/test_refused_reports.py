@@ -11,12 +11,12 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from casedial.database.engine import Store
+from casedial.database.tables import keys, refused_days, refused_reports
 from casedial.domain.errors import StorageUnavailable
 from casedial.domain.refused import KeptRefusal
 from casedial.service import refused as service
 from casedial.storage import refused
-from casedial.storage.engine import Store
-from casedial.storage.tables import keys, refused_days, refused_reports
 from tests.conftest import NOW, Api, Office
 
 METHOD = "UpdateCaseStatus"

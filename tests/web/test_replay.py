@@ -11,14 +11,14 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role
+from casedial.database.engine import Store
+from casedial.database.tables import idempotency as kept_replies
+from casedial.domain.statuses import Role
 from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key, limit_key, open_key
+from casedial.service.operations import commands
 from casedial.storage import idempotency
-from casedial.storage.engine import Database, Store
 from casedial.storage.idempotency import KeptReply, Once
-from casedial.storage.tables import idempotency as kept_replies
-from casedial.web import replay
 from tests.conftest import NOW, Api, Office, assert_problem
 
 KEY = {"Idempotency-Key": "4f8c"}
@@ -47,7 +47,7 @@ async def test_a_repeated_claim_gets_the_same_cases(api: Api, office: Office) ->
     again = await api.post("GetCasesToDial", CLAIM, KEY)
     assert len(first.json()) == 2
     assert same(first, again)
-    assert again.headers["x-claim-id"]
+    assert again.headers["x-claim-id"] == first.headers["x-claim-id"]
     other = await api.post("GetCasesToDial", CLAIM, {"Idempotency-Key": "4f8d"})
     assert {case["CaseID"] for case in first.json()}.isdisjoint(case["CaseID"] for case in other.json())
     assert same(await api.get("GetCasesToDial", KEY | {"Idempotency-Key": "g"}, **{"Auto-change": "1"}),
@@ -177,7 +177,7 @@ async def test_those_who_wait_for_a_first_request_stop_nobody_else(
 ) -> None:
     """More repeats than there are database connections, of requests that go on in another process."""
     await office.add(1)
-    monkeypatch.setattr(replay, "PATIENCE", 3)
+    monkeypatch.setattr(commands, "PATIENCE", 3)
     async with store.write() as tx:
         caller = (await tx.execute(sa.text("SELECT min(id) FROM keys"))).scalar_one()
         for number in range(6):
@@ -217,9 +217,9 @@ async def test_a_repeat_waits_for_the_first_and_then_gives_up(
 ) -> None:
     """The first goes on in another process, then in this one."""
     await office.add(1)
-    monkeypatch.setattr(replay, "PATIENCE", 0.5)
+    monkeypatch.setattr(commands, "PATIENCE", 0.5)
     body = {"CaseID": 1, "Note": "x"}
-    if store.database is Database.POSTGRESQL:
+    if store.dialect.name == "postgresql":
         async with store.write() as tx:
             caller = (await tx.execute(sa.text("SELECT min(id) FROM keys"))).scalar_one()
             mine = {"key_id": caller, "digest": idempotency.digest("4f8c"), "fingerprint": b"", "created_at": NOW}

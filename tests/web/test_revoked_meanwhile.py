@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from casedial.database import tables
+from casedial.database.engine import Transaction
 from casedial.domain.keys import KeyLimits, Scope
-from casedial.storage import keys, tables
-from casedial.storage.engine import Database, Transaction
-from casedial.web.joint import SLOW_SECONDS
+from casedial.service.operations.commands import SLOW_SECONDS
+from casedial.storage import keys
 from tests.conftest import NOW, Api, Office, assert_problem
 
 WAIT = SLOW_SECONDS + 0.2
@@ -123,7 +124,7 @@ class held:  # reads as what it does
 
     async def __aenter__(self) -> None:
         tx = await self._open.__aenter__()
-        if tx.database is Database.POSTGRESQL:
+        if tx.dialect.name == "postgresql":
             await tx.execute(sa.text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
         query = sa.select(sa.func.min(tables.keys.c.id))
         await self._change(tx, (await tx.execute(query)).scalar_one())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from casedial.domain.cases import Role
+from casedial.domain.statuses import Role
 from tests.conftest import Api, Office, assert_problem
 
 STRICT = {"X-Strict": "true"}
@@ -59,6 +59,18 @@ async def test_many_are_named_in_part(api: Api) -> None:
     problem = assert_problem(reply, 400, "UnknownParameter")
     assert len(problem["errors"]) == 20
     assert len(reply.content) < 8192
+
+
+async def test_one_is_named_and_several_are(api: Api) -> None:
+    for names, said in (
+        (("Foo",), "no parameter named Foo, and X-Strict refuses it."),
+        (
+            ("Foo", "Statuss", "Bar"),
+            "no parameters named Foo, Statuss and Bar, and X-Strict refuses them.",
+        ),
+    ):
+        reply = await api.post("GetCasesToDial", dict.fromkeys(names, 1), STRICT)
+        assert reply.json()["detail"] == f"This method has {said}"
 
 
 async def test_what_is_refused_is_not_kept(api: Api, office: Office) -> None:

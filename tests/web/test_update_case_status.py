@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from casedial.domain.cases import Case, Role, StatusType
+from casedial.domain.cases import Case
+from casedial.domain.statuses import Role, StatusType
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses, rename_status, retire_status
 from casedial.settings import Settings

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from casedial.domain.errors import InvalidSetting, MalformedDocument
 from casedial.domain.importing import BadRow, CaseRow
+from casedial.wire.case_source import CaseSource
 from casedial.wire.columns import meant, read_map
-from casedial.wire.files import ImportFile, read_csv, read_json_lines
-from casedial.wire.sheets import as_text
+from casedial.wire.dates import Order, order_of
+from casedial.wire.files import Dates, ImportFile, read_csv, read_json_lines
+from casedial.wire.formulas import guarded, unguarded
+from casedial.wire.sheets import Form, as_text
 
 CHICAGO = ZoneInfo("America/Chicago")
 
 
 def opened(raw: bytes, *names: str) -> tuple[ImportFile, list[str]]:
     stream, told = as_text(io.BytesIO(raw))
-    source = read_csv(stream, CHICAGO, read_map(names))
+    source = read_csv(stream, Dates(CHICAGO), read_map(names))
     return source, [*told, *source.told]
 
 
@@ -78,19 +82,17 @@ def test_the_last_byte_counts() -> None:
 @pytest.mark.parametrize(
     ("raw", "says"),
     [
-        (b"", "empty, it has 0 bytes"),
+        (b"", "empty (0 bytes)"),
         (b"\r\n \r\n", "only blank lines"),
-        (b"PK\x03\x04\x14\x00\x06\x00", "Excel workbook (.xlsx)"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "of the old kind (.xls)"),
-        (b"\x1f\x8b\x08\x00", "unpack it first"),
+        (b"\x1f\x8b\x08\x00", "decompress it first"),
         (b"<html><table>", "a web page"),
-        (TEXT.encode("utf-16-le"), "UTF-16 without its mark"),
+        (TEXT.encode("utf-16-le"), "UTF-16 without a byte order mark"),
         (codecs.BOM_UTF16_LE + b"C\x00a", "UTF-16, but damaged"),
         (b'[{"CaseID": 1}]', "name the file .jsonl"),
         (
             b"Case Number;Name\n7;Ann\n",
             "'Case Number', 'Name', separated by semicolons. If one of them is the CaseID, "
-            'say so: --map "Case Number=CaseID".',
+            'give: --map "Case Number=CaseID".',
         ),
         (b"7,Ann Lee,4025550159\n", "looks like a row: put a header above it"),
     ],
@@ -116,19 +118,19 @@ def test_the_columns_of_a_file_are_told_what_they_mean() -> None:
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (["CaseID"], "write the file's column, =, and ours"),
-        (["Number="], "write the file's column, =, and ours"),
-        (["Number=CaseIDs"], "import knows no column 'CaseIDs'; did you mean CaseID?"),
-        (["Number=Age"], "There are CaseID, Closed"),
-        (["Number=RejectLine"], "import knows no column"),
+        (["CaseID"], "write the column in the file, =, and its name here"),
+        (["Number="], "write the column in the file, =, and its name here"),
+        (["Number=CaseIDs"], "import has no column 'CaseIDs'; did you mean CaseID?"),
+        (["Number=Age"], "it has CaseID, Closed"),
+        (["Number=RejectLine"], "import has no column"),
         (["Number=CaseID", "File=case id"], "two columns of the file the meaning CaseID"),
         (["Number=CaseID", "number=Phone1"], "two meanings: CaseID and Phone1"),
-        (["Nmuber=CaseID"], "have no column CaseID"),
+        (["Nmuber=CaseID"], "There is no column CaseID in the first"),
         (
             ["Number=CaseID", "Nmae=Plaintiff"],
             "the file has no such column. It has 'Number', 'Name', 'zip code'. Did you",
         ),
-        (["Number=CaseID", "Name=ZipCode"], "the file has a column 'zip code' already"),
+        (["Number=CaseID", "Name=ZipCode"], "the file already has a column 'zip code'"),
     ],
 )
 def test_a_map_that_fits_nothing(names: list[str], says: str) -> None:
@@ -139,11 +141,11 @@ def test_a_map_that_fits_nothing(names: list[str], says: str) -> None:
 
 def test_names_of_json_lines_are_told_what_they_mean_too() -> None:
     stream, _ = as_text(io.BytesIO(b'{"Case Number": 7, "Name": "Ann"}\n'))
-    source = read_json_lines(stream, CHICAGO, read_map(["case_number=CaseID", "Names=Plaintiff"]))
+    source = read_json_lines(stream, Dates(CHICAGO), read_map(["case_number=CaseID", "Names=Plaintiff"]))
     [row] = source.rows
     assert isinstance(row.row, CaseRow)
     assert row.row.case_id == 7
-    assert (source.unknown, source.told) == (["Name"], ["--map names=Plaintiff: no line has such a name."])
+    assert (source.unknown, source.told) == (["Name"], ["--map names=Plaintiff: no line has this name."])
 
 
 @pytest.mark.parametrize(
@@ -180,6 +182,13 @@ def test_a_hint_at_what_was_meant(column: str, like: str | None) -> None:
         ("2020-07-28 23:02:00.000", "2020-07-28T23:02:00"),
         ("2020-07-28T23:02", "2020-07-28T23:02:00"),
         ("2020-07-29T04:02:00Z", "2020-07-28T23:02:00"),
+        ("28.07.2020", "2020-07-28T00:00:00"),
+        ("6.7.20 9:05", "2020-07-06T09:05:00"),
+        ("28-Jul-20", "2020-07-28T00:00:00"),
+        ("28 July 2020 11:02 PM", "2020-07-28T23:02:00"),
+        ("Jul 28, 2020", "2020-07-28T00:00:00"),
+        ("44040", "2020-07-28T00:00:00"),
+        ("44040.95972222222", "2020-07-28T23:02:00"),
     ],
 )
 def test_a_date_as_people_write_it(text: str, local: str) -> None:
@@ -191,15 +200,17 @@ def test_a_date_as_people_write_it(text: str, local: str) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("28/7/2020", "has the day first, and here the month is first: write 2020-07-28, in every row"),
+        ("28/7/2020", "has the day first, but the month comes first here: write 2020-07-28, and change every row"),
         ("28/7/20 23:02", "write 2020-07-28"),
         ("13/13/2020", "calendar"),
         ("2/30/2020", "calendar"),
-        ("7/28/2020 13:02 PM", "an hour from 1 to 12"),
+        ("7/28/2020 13:02 PM", "the hour is 1 to 12"),
         ("7/28/2020 25:00", "calendar"),
         ("7/28/2090", "2079"),
         ("20-07-28", "must be a time like"),
-        ("28.7.2020", "or 5/6/2026 9:00 AM with the month first"),
+        ("13.28.2020", "calendar"),
+        ("19999", "must be a time like"),
+        ("440401", "or 5/6/2026 9:00 AM"),
         ("soon", "must be a time like"),
     ],
 )
@@ -207,3 +218,60 @@ def test_a_date_that_is_none(text: str, says: str) -> None:
     [row] = opened(f"CaseID,DialDateTime\n7,{text}\n".encode())[0].rows
     assert isinstance(row.row, BadRow)
     assert (row.row.column, says in row.row.reason) == ("DialDateTime", True), row.row.reason
+
+
+@pytest.mark.parametrize(
+    ("dates", "order", "text"),
+    [
+        (["5/6/2026", "7/28/2020 11:02 PM", "28/7/2020"], Order.MONTH_FIRST, "7/28/2020 11:02 PM"),  # the first tells
+        (["5/6/2026", "", "28/7/20", "7/28/20"], Order.DAY_FIRST, "28/7/20"),
+        (["5-6-2026", "28-7-2020"], Order.DAY_FIRST, "28-7-2020"),
+        (["", "5/6/26", "6/5/26"], None, "5/6/26"),
+        (["5/5/2026", "2026-05-06", "2026/5/6", "28.7.2020", "44040", "true", "13/13/2026", "0/6/2026"], None, ""),
+    ],
+)
+def test_the_dates_of_a_file_say_themselves_which_of_day_and_month_is_first(
+    dates: list[str], order: Order | None, text: str
+) -> None:
+    found = order_of(enumerate(dates))
+    assert (found.order, found.text) == (order, text)
+
+
+def source(text: str, order: Order | None = None, *names: str) -> ImportFile:
+    return CaseSource(io.BytesIO(text.encode()), Form.CSV, read_map(names), order).read(CHICAGO)
+
+
+def closed(found: ImportFile) -> list[object]:
+    return [row.row.closed[1] if isinstance(row.row, CaseRow) and row.row.closed else row.row for row in found.rows]
+
+
+def test_a_file_is_read_in_the_order_that_one_of_its_dates_shows() -> None:
+    found = source("A title\n\nCaseID;Shut\n7;5/6/2026\n8;28/7/2026\n", None, "Shut=Closed")
+    assert "Dates have the day first: line 5 has '28/7/2026'." in found.told
+    assert closed(found) == [date(2026, 6, 5), date(2026, 7, 28)]
+    assert closed(source("CaseID,Closed\n7,5/6/2026\n8,7/28/2026\n")) == [date(2026, 5, 6), date(2026, 7, 28)]
+
+
+def test_where_no_date_shows_the_order_it_is_asked_for_before_anything_goes_in() -> None:
+    text = "CaseID,Closed\n7,\n8,5/6/2026\n"
+    with pytest.raises(
+        InvalidSetting, match=r"Line 3 has the date '5/6/2026'.* --dates month-first or --dates day-first"
+    ):
+        source(text)
+    assert closed(source(text, Order.DAY_FIRST))[1:] == [date(2026, 6, 5)]
+    assert closed(source(text, Order.MONTH_FIRST))[1:] == [date(2026, 5, 6)]
+    wrong = closed(source("CaseID,Closed\n7,7/28/2026\n", Order.DAY_FIRST))[0]
+    assert isinstance(wrong, BadRow)
+    assert "has the month first, but the day comes first here: write 2026-07-28" in wrong.reason
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+44 20 7946 0958", "-", "@x", "'=x", "''+x", "O'Brien", "'", "'x", ""])
+def test_what_a_spreadsheet_would_take_for_a_formula_comes_back_as_it_was(cell: str) -> None:
+    written = guarded(cell)
+    assert unguarded(written) == cell
+    assert not written.startswith(("=", "+", "-", "@"))
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("CaseID", "Plaintiff"), (7, written)])
+    [row] = source(text.getvalue()).rows
+    assert isinstance(row.row, CaseRow)
+    assert row.row.facts["plaintiff"] == cell

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import re
+import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from casedial.domain.cases import StatusesStale, StatusType, fold
+from casedial.cli.tables import table
+from casedial.database import schema
+from casedial.database.engine import Store
+from casedial.domain.actors import Actor, operator
 from casedial.domain.errors import CasedialError, EndedHalfway, InvalidSetting, StorageUnavailable
+from casedial.domain.limits import show_span
+from casedial.domain.names import fold
+from casedial.domain.spans import read_span
+from casedial.domain.statuses import StatusesStale, StatusType
+from casedial.service.firms import checked_timeout
+from casedial.service.operations.opening import stale
 from casedial.settings import settings_from
-from casedial.storage import schema
-from casedial.storage.engine import Store, Transaction
+from casedial.wire.dates import DayFirst, Order, written_day, written_time
 from casedial.wire.values import show_time
 
 T = TypeVar("T")
 Row = dict[str, Any]
+ShowTime = Callable[[datetime | None], str | None]
 
-_NAMED = 100  # ids of many
-_SPAN = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MOST_LISTED = 20  # ids of many
+_NAME = re.compile(r"[A-Z][A-Za-z]*")
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_CONSONANT_Y = re.compile(r"(?<=[^aeiou])y$")
 
 DatabaseUrl = Annotated[
     str | None,
@@ -35,9 +48,34 @@ DatabaseUrl = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to standard output.")]
 MayMake = Annotated[bool, typer.Option("--yes", help="Put casedial's tables into an empty PostgreSQL database.")]
+SheetName = Annotated[
+    str | None,
+    typer.Option(
+        "--sheet", metavar="NAME", help="The sheet of a workbook; by default the first with rows.", show_default=False
+    ),
+]
+DateOrder = Annotated[
+    Order | None,
+    typer.Option(
+        "--dates",
+        metavar="ORDER",
+        help="Which comes first in dates such as 5/6/2026: month-first or day-first; by default what the file shows.",
+        show_default=False,
+    ),
+]
 FirmName = Annotated[str, typer.Option("--firm", help="The firm's name.", show_default=False)]
 
-err = Console(stderr=True, highlight=False)
+
+class _Screen(Console):
+    """Standard output. That nobody reads it any more is seen to where a command is run."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to others."""
+        raise BrokenPipeError
+
+
+# A name or a note may hold what Rich takes for markup, [/x], or an emoji, :phone:.
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def run(
@@ -72,14 +110,13 @@ def run(
         fail(InvalidSetting(f"A file cannot be read or written: {error.strerror or error}."), as_json)
 
 
-def change(work: Callable[[Transaction], Awaitable[T]], database_url: str | None, as_json: bool = False) -> T:
-    """Do what ``run`` does in one transaction, begun anew where PostgreSQL ended it to break a deadlock."""
-    return run(lambda store: store.transact(work), database_url, as_json)
-
-
-def stale() -> StorageUnavailable:
-    """Return StatusesStale as an error that can be shown."""
-    return StorageUnavailable("A case has a status that its firm does not have, or that was just added.")
+def me() -> Actor:
+    """Return who gives the command: the user of the machine, by number where it has no name."""
+    machine = socket.gethostname()
+    try:
+        return operator(getpass.getuser(), machine)
+    except (KeyError, OSError):  # in a container, say
+        return operator(f"uid {os.getuid()}", machine)
 
 
 def fail(error: CasedialError, as_json: bool = False) -> NoReturn:
@@ -93,10 +130,15 @@ def fail(error: CasedialError, as_json: bool = False) -> NoReturn:
 def refuse_unreadable(ids: Sequence[int], what: str = "case") -> None:
     """Name rows that were left out because they make no sense, and exit 1 where there are any."""
     if ids:
-        named = ", ".join(map(str, ids[:_NAMED])) + (", …" if len(ids) > _NAMED else "")
-        told = f"{count(len(ids), what)} left out, for what is stored cannot be read: {named}."
-        err.print(f"{told} casedial doctor says what to do.", markup=False, soft_wrap=True)
+        told = f"{count(len(ids), what)} left out, because what is stored cannot be read: {listed(ids)}."
+        err.print(f"{told} casedial doctor says what to do.", soft_wrap=True)
         raise typer.Exit(1)
+
+
+def listed(ids: Sequence[int]) -> str:
+    """Show ids; of many the first."""
+    more = f" and {len(ids) - MOST_LISTED:,} more" if ids[MOST_LISTED:] else ""
+    return ", ".join(map(str, ids[:MOST_LISTED])) + more
 
 
 def error_row(error: CasedialError) -> Row:
@@ -106,8 +148,8 @@ def error_row(error: CasedialError) -> Row:
 
 def show_error(error: CasedialError) -> None:
     """Write an error to standard error."""
-    err.print(f"[red]{error.code}:[/red]", end=" ")
-    err.print(_told(error), markup=False, soft_wrap=True)
+    err.print(f"{error.code}:", style="red", end=" ")
+    err.print(_told(error), soft_wrap=True)
 
 
 def _told(error: CasedialError) -> str:
@@ -127,49 +169,108 @@ def show_json(document: object) -> None:
     sys.stdout.flush()
 
 
+def snake(document: Any) -> Any:
+    """Return a document whose names are the wire's, DialDateTime, in the spelling of all others, dial_date_time."""
+    if isinstance(document, dict):
+        return {_WORD.sub("_", key).lower() if _NAME.fullmatch(key) else key: snake(v) for key, v in document.items()}
+    return [snake(item) for item in document] if isinstance(document, list) else document
+
+
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """Write a table to standard output, whole even where it is not a terminal."""
-    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=240)
-    console.print(table)
+    """Write a table to standard output: folded to a terminal, one line a row where it is none."""
+    out = _Screen(highlight=False, markup=False, emoji=False)
+    header, *lines = table(columns, [list(map(_plain, row)) for row in rows], out.width if out.is_terminal else None)
+    if title:
+        out.print(title, style="italic", soft_wrap=True)
+    if header:
+        out.print(header, style="bold", soft_wrap=True)
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def _plain(cell: object) -> str:
     if cell is None:
         return ""
+    if isinstance(cell, timedelta):
+        return show_span(cell) if cell else "none"
     return ("yes" if cell else "no") if isinstance(cell, bool) else str(cell)
 
 
 def count(number: int, noun: str) -> str:
-    """Show a number of things: "1 case", "2 cases"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def show_replies(number: int) -> str:
-    """Show a number of replies that are kept to be given again."""
-    return f"{number} kept {'reply' if number == 1 else 'replies'}"
+    """Show a number of things: "1 case", "2 cases", "2 entries"."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {_CONSONANT_Y.sub('ie', noun)}s"
 
 
 def show_timeout(seconds: int) -> str:
-    """Show when claims run out."""
-    return f"after {count(seconds, 'second')}" if seconds else "never"
+    """Say when claims run out."""
+    return f"claims run out after {show_span(timedelta(seconds=seconds))}" if seconds else "claims never run out"
 
 
-def span(text: str) -> timedelta:
-    """Read a span of time: a number with s, m, h or d; 0 needs none."""
-    found = _SPAN.fullmatch(text.strip().lower())
-    if found is None or not (found[2] or int(found[1]) == 0):
-        raise typer.BadParameter("a number with s, m, h or d, such as 24h; or 0")
-    return timedelta(seconds=int(found[1]) * _SECONDS.get(found[2], 0))
+def span(text: str, bare: str = "") -> timedelta:
+    """Read a span of time; ``bare`` is the unit of one without."""
+    with typed():
+        return read_span(text, bare)
+
+
+def seconds(text: str) -> int:
+    """Read a span of time to seconds; a bare number is of these."""
+    return int(span(text, "s").total_seconds())
+
+
+def timeout(text: str) -> int:
+    """Read when claims run out, to seconds; a bare number is of these."""
+    with typed():
+        return checked_timeout(seconds(text))
+
+
+def days(text: str) -> int:
+    """Read a span of time to whole days; a bare number is of these."""
+    found = span(text, "d")
+    if found % timedelta(days=1):
+        raise typer.BadParameter(f"{text[:40]!r} is not whole days: write 90, 90d or 12w, say; or 0")
+    return found.days
+
+
+def day(text: str) -> date:
+    """Read a day."""
+    try:
+        if ":" not in text:
+            return written_day(text)
+        why = "is not a day: leave the time out"
+    except DayFirst as error:
+        why = str(error)
+    except ValueError:
+        why = "is not a day: write it as 2026-05-06 or 5/6/2026"
+    raise typer.BadParameter(f"{text[:40]!r} {why}")
+
+
+def moment(text: str, zone: ZoneInfo, option: str) -> datetime:
+    """Read a time that an option was given."""
+    try:
+        return written_time(text, zone)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text[:40]!r} {error}", param_hint=option) from None
+
+
+@contextmanager
+def typed() -> Iterator[None]:
+    """Read what was typed: what cannot be used of it makes the command line wrong."""
+    try:
+        yield
+    except InvalidSetting as error:
+        raise typer.BadParameter(error.detail) from None
 
 
 def show_moment(moment: datetime | None, zone: ZoneInfo) -> str | None:
     """Show an instant as the wire does, in the firm's time zone."""
     return show_time(moment, zone) if moment else None
+
+
+def show_utc(moment: datetime | None) -> str | None:
+    """Show an instant that is not about one firm, to the second: 2026-05-06T14:00:00Z."""
+    return f"{show_time(moment, ZoneInfo('UTC'))}Z" if moment else None
 
 
 def status_type(text: str) -> StatusType:
@@ -179,7 +280,8 @@ def status_type(text: str) -> StatusType:
         label = fold(kind.label)
         if wanted in (label, label.removesuffix(" status"), label.removeprefix("last dialer ")):
             return kind
-    raise typer.BadParameter("one of " + ", ".join(f'"{kind.label}"' for kind in StatusType))
+    known = ", ".join(f'"{kind.label}"' for kind in StatusType)
+    raise typer.BadParameter(f"{text[:40]!r} is not one of {known}")
 
 
 StatusTypeOption = Annotated[

@@ -9,19 +9,12 @@ from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, Row, fail, show_json, show_table
+from casedial.cli.common import AsJson, DatabaseUrl, Row, day, fail, me, show_json, show_table
+from casedial.database.engine import Store
 from casedial.domain.errors import CasedialError, InvalidSetting
-from casedial.service.doctor import Finding, Level, examine
-from casedial.service.known import Judged, Known, acknowledge, judge
+from casedial.service.operations.doctor import Finding, Level, examine
+from casedial.service.operations.known import Judged, Known, acknowledge, judge
 from casedial.settings import settings_from
-from casedial.storage.engine import Store
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("a date such as 2027-01-31") from None
 
 
 def doctor(
@@ -30,22 +23,20 @@ def doctor(
         typer.Option(
             "--acknowledge",
             metavar="WARNING",
-            help="Let a warning not count: the letters and digits that stand with it, or its check. Wants a reason "
-            "and a date.",
+            help="Do not count this warning: give the letters and digits shown with it, or its check. Needs "
+            "--reason and --until.",
             show_default=False,
         ),
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why the warning is to stay.", show_default=False)] = None,
+    reason: Annotated[str | None, typer.Option(help="Why the warning is accepted.", show_default=False)] = None,
     until: Annotated[
         date | None,
-        typer.Option(
-            parser=_day, metavar="DATE", help="The last day (UTC) on which it is not to count.", show_default=False
-        ),
+        typer.Option(parser=day, metavar="DATE", help="The last day (UTC) on which to ignore it.", show_default=False),
     ] = None,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look the database over and say what to do. Exits 0 when all is well, 1 on warnings, 2 on failures."""
+    """Check the database and say what to do. Exits 0 when all is well, 1 on warnings, 2 on failures."""
     if any((acknowledged, reason, until)) and not all((acknowledged, reason, until)):
         raise typer.BadParameter("--acknowledge, --reason and --until go together")
     known = Known(until, reason) if until and reason else None
@@ -69,10 +60,10 @@ async def _examine(database_url: str | None, which: str | None, known: Known | N
         advice = "Give --database-url or CASEDIAL_DATABASE_URL."
         return [Judged(Finding("database", Level.FAILURE, error.detail, advice))]
     try:
-        found = await judge(store, await examine(store))
+        found = await judge(store, me(), await examine(store, me()))
         if which and known:
-            await acknowledge(store, found, which, known)
-            found = await judge(store, [one.finding for one in found])
+            await acknowledge(store, me(), found, which, known)
+            found = await judge(store, me(), [one.finding for one in found])
         return found
     finally:
         await store.close()

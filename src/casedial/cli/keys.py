@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, TypeVar
 
 import typer
@@ -15,53 +14,56 @@ from casedial.cli.common import (
     DatabaseUrl,
     FirmName,
     Row,
-    change,
+    ShowTime,
     count,
+    me,
+    moment,
     refuse_unreadable,
     run,
     show_json,
     show_moment,
     show_table,
+    show_utc,
     span,
 )
-from casedial.domain.cases import Firm, StatusType
-from casedial.domain.errors import InvalidSetting
-from casedial.domain.keys import ALL_SCOPES, KeyLimits, Scope
-from casedial.service import firms as firm_service
+from casedial.domain.firms import Firm
+from casedial.domain.keys import ALL_SCOPES, KeyLimits, KeyRecord, Scope
+from casedial.domain.statuses import StatusType
 from casedial.service import keys as service
-from casedial.storage import firms, keys
-from casedial.storage.engine import Store, Transaction
-from casedial.wire.values import local_time
+from casedial.service.operations import keys as operations
+from casedial.wire.values import instant
 
 T = TypeVar("T")
 
 app = typer.Typer(help="ClientKeys: one for each dialer vendor of each firm.", no_args_is_help=True)
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
-Vendor = Annotated[str, typer.Option(help="The dialer company; it signs notes and history.", show_default=False)]
+Vendor = Annotated[str, typer.Option(help="The dialer company, shown with its notes and changes.", show_default=False)]
 KeyID = Annotated[
     int, typer.Argument(metavar="ID", min=1, max=2**63 - 1, help="The key's id, from key list.", show_default=False)
 ]
 Scopes = Annotated[
-    list[Scope] | None, typer.Option("--scope", help="What it may do, may repeat; by default all.", show_default=False)
+    list[Scope] | None,
+    typer.Option("--scope", help="What the key may do; may repeat; by default everything.", show_default=False),
 ]
 Campaigns = Annotated[
     list[str] | None,
-    typer.Option("--campaign", help="Limit it to this campaign; may repeat, up to 64 times.", show_default=False),
+    typer.Option("--campaign", help="Limit the key to this campaign; may repeat, up to 64 times.", show_default=False),
 ]
 Addresses = Annotated[
     list[str] | None,
-    typer.Option("--address", help="Limit it to this address or network; may repeat.", show_default=False),
+    typer.Option("--address", help="Limit the key to this address or network; may repeat.", show_default=False),
 ]
 Expires = Annotated[
     str | None,
-    typer.Option(help="When it ends, such as 2030-01-31 or 2030-01-31T09:00:00 (the firm's time).", show_default=False),
+    typer.Option(
+        help="When the key expires, such as 2030-01-31 or 2030-01-31T09:00:00 (the firm's time).", show_default=False
+    ),
 ]
 RateLimit = Annotated[
-    int | None, typer.Option(min=1, max=service.MAX_RATE_LIMIT, help="Requests a minute.", show_default=False)
+    int | None, typer.Option(min=1, max=service.MAX_RATE_LIMIT, help="Requests per minute.", show_default=False)
 ]
-NoExpiry = Annotated[bool, typer.Option("--no-expiry", help="It does not end by itself.")]
+NoExpiry = Annotated[bool, typer.Option("--no-expiry", help="The key does not expire.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +78,22 @@ class _Wanted:
     never_expires: bool = False
 
     def meant(self, firm: Firm) -> service.LimitChange:
-        """Return what it means for a firm. Raises InvalidSetting."""
-        expires_at = _instant(self.expires, firm) if self.expires else None
+        """Return what it means for a firm."""
+        expires_at = moment(self.expires, firm.zone, "--expires") if self.expires else None
         return service.LimitChange(
             self.scopes, self.campaigns, self.addresses, expires_at, self.never_expires, self.rate_limit
         )
 
 
-def _instant(text: str, firm: Firm) -> datetime:
-    try:
-        return local_time(f"{text}T00:00:00" if _DATE.fullmatch(text) else text, firm.zone)
-    except ValueError as error:
-        raise InvalidSetting(f"--expires {error}, or a date.") from None
-
-
-def _limits_row(firm: Firm, limits: KeyLimits) -> Row:
+def _limits_row(firm: Firm, limits: KeyLimits, time: ShowTime = instant) -> Row:
     names = [status.name for status in firm.statuses.of(StatusType.CAMPAIGN) if status.id in (limits.campaigns or ())]
     return {
         "scopes": [scope for scope in Scope if scope in limits.scopes],
         "campaigns": None if limits.campaigns is None else names,
         "addresses": None if limits.addresses is None else [str(network) for network in limits.addresses],
         "rate_limit": limits.rate_limit,
-        "expires_at": _shown(limits.expires_at),
+        "expires_at": time(limits.expires_at),
     }
-
-
-def _shown(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def _told(firm: Firm, limits: KeyLimits) -> str:
@@ -129,11 +120,7 @@ def _limited_to(firm: Firm, limits: KeyLimits) -> str:
 def _add(
     firm: str, vendor: str, key: str | None, wanted: _Wanted, database_url: str | None, as_json: bool
 ) -> tuple[Firm, service.NewKey]:
-    async def work(tx: Transaction) -> tuple[Firm, service.NewKey]:
-        opened = await firm_service.open_firm(tx, firm)
-        return opened, await service.add_key(tx, opened, vendor, datetime.now(UTC), key, wanted.meant(opened))
-
-    return change(work, database_url, as_json)
+    return run(lambda store: operations.add(store, me(), firm, vendor, wanted.meant, key), database_url, as_json)
 
 
 @app.command()
@@ -148,14 +135,14 @@ def add(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key. It is shown now and never again."""
+    """Make a key. It is shown only once."""
     wanted = _Wanted(scope, campaign, address, expires, rate_limit)
     opened, new = _add(firm, vendor, None, wanted, database_url, as_json)
     if as_json:
         show_json({"key": new.key, "id": new.id, **_limits_row(opened, new.limits)})
     else:
         typer.echo(f"Key {new.id} of {new.vendor}.{_limited_to(opened, new.limits)}")
-        typer.echo(f"Shown only now; send it as X-ApiKey:\n{new.key}")
+        typer.echo(f"It is shown only this once; send it as X-ApiKey:\n{new.key}")
 
 
 @app.command("import")
@@ -184,19 +171,23 @@ def import_(
 def set_(
     key_id: KeyID,
     scope: Scopes = None,
-    all_scopes: Annotated[bool, typer.Option("--all-scopes", help="It may do everything.")] = False,
+    all_scopes: Annotated[bool, typer.Option("--all-scopes", help="The key may do everything.")] = False,
     campaign: Campaigns = None,
-    all_campaigns: Annotated[bool, typer.Option("--all-campaigns", help="It may be used for all campaigns.")] = False,
+    all_campaigns: Annotated[
+        bool, typer.Option("--all-campaigns", help="The key may be used for all campaigns.")
+    ] = False,
     address: Addresses = None,
-    any_address: Annotated[bool, typer.Option("--any-address", help="It may be used from anywhere.")] = False,
+    any_address: Annotated[bool, typer.Option("--any-address", help="The key may be used from any address.")] = False,
     expires: Expires = None,
     no_expiry: NoExpiry = False,
     rate_limit: RateLimit = None,
-    no_rate_limit: Annotated[bool, typer.Option("--no-rate-limit", help="As many requests as it likes.")] = False,
+    no_rate_limit: Annotated[
+        bool, typer.Option("--no-rate-limit", help="Do not limit the number of requests.")
+    ] = False,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what a key is limited to; what is not named stays. Takes effect with the next request."""
+    """Change the limits of a key; what you leave out stays as it is. Takes effect with the next request."""
     wanted = _Wanted(
         _either("scope", scope, "all-scopes", all_scopes),
         _either("campaign", campaign, "all-campaigns", all_campaigns),
@@ -208,15 +199,13 @@ def set_(
     _refuse_both("rate-limit", rate_limit, "no-rate-limit", no_rate_limit)
     _refuse_both("expires", expires, "no-expiry", no_expiry)
 
-    async def work(tx: Transaction) -> tuple[Firm, keys.KeyRecord, KeyLimits]:
-        key, firm = await service.open_key(tx, key_id)
-        return firm, key, await service.limit_key(tx, key, firm, wanted.meant(firm), datetime.now(UTC))
-
-    firm, key, limits = change(work, database_url, as_json)
+    found = run(lambda store: operations.limit(store, me(), key_id, wanted.meant), database_url, as_json)
     if as_json:
-        show_json({"id": key_id, **_limits_row(firm, limits)})
+        show_json({"id": key_id, **_limits_row(found.firm, found.limits)})
     else:
-        typer.echo(f"Key {key_id} of {key.vendor}.{_limited_to(firm, limits) or ' It is not limited.'}")
+        typer.echo(
+            f"Key {key_id} of {found.key.vendor}.{_limited_to(found.firm, found.limits) or ' It is not limited.'}"
+        )
 
 
 def _either(name: str, given: Sequence[T] | None, off: str, taken_off: bool) -> Sequence[T] | None:
@@ -227,7 +216,7 @@ def _either(name: str, given: Sequence[T] | None, off: str, taken_off: bool) -> 
 
 def _refuse_both(name: str, given: object, off: str, taken_off: bool) -> None:
     if given and taken_off:
-        raise typer.BadParameter(f"--{name} and --{off} exclude each other")
+        raise typer.BadParameter(f"--{name} and --{off} cannot be used together")
 
 
 @app.command()
@@ -238,7 +227,7 @@ def roll(
         typer.Option(
             parser=span,
             metavar="SPAN",
-            help="How long the old key still works, such as 24h (s, m, h or d); 0: not at all.",
+            help="How long the old key still works, such as 24h (s, m, h, d or w); 0: not at all.",
             show_default=False,
         ),
     ],
@@ -247,24 +236,20 @@ def roll(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replace a key by a new one of the same vendor and limits, shown now and never again."""
+    """Replace a key with a new one of the same vendor and limits, shown only once."""
     _refuse_both("expires", expires, "no-expiry", no_expiry)
     wanted = _Wanted(None, None, None, expires, None, no_expiry)
 
-    async def work(tx: Transaction) -> tuple[Firm, service.NewKey, datetime]:
-        key, firm = await service.open_key(tx, key_id)
-        new, ends = await service.roll_key(tx, key, firm, overlap, datetime.now(UTC), wanted.meant(firm))
-        return firm, new, ends
-
-    firm, new, ends = change(work, database_url, as_json)
+    rolled = run(lambda store: operations.roll(store, me(), key_id, overlap, wanted.meant), database_url, as_json)
+    firm, new, ends = rolled.firm, rolled.new, rolled.old_ends
     if as_json:
         row = {"key": new.key, "id": new.id, **_limits_row(firm, new.limits)}
-        show_json({**row, "old_id": key_id, "old_expires_at": _shown(ends)})
+        show_json({**row, "old_id": key_id, "old_expires_at": instant(ends)})
         return
     until = f"works until {show_moment(ends, firm.zone)} ({firm.time_zone})" if overlap else "is refused from now on"
     typer.echo(f"Key {key_id} {until}.")
     typer.echo(f"Key {new.id} of {new.vendor} takes its place.{_limited_to(firm, new.limits)}")
-    typer.echo(f"Shown only now; send it as X-ApiKey:\n{new.key}")
+    typer.echo(f"It is shown only this once; send it as X-ApiKey:\n{new.key}")
 
 
 @app.command("list")
@@ -273,46 +258,37 @@ def list_(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """List keys: never the keys themselves, which are not stored. Times are UTC. Exits 1 when some cannot be read."""
-
-    async def work(store: Store) -> tuple[list[Row], list[int]]:
-        async with store.read() as tx:
-            opened = await firm_service.open_firm(tx, firm) if firm else None
-            found, unreadable = await keys.every(tx, opened.id if opened else None)
-            loaded = {id_: await firms.load_or_damage(tx, id_) for id_ in {key.firm_id for key in found}}
-        theirs = {id_: firm for id_, firm in loaded.items() if isinstance(firm, Firm)}
-        rows = [_row(key, theirs[key.firm_id]) for key in found if key.firm_id in theirs]
-        return rows, unreadable + [key.id for key in found if key.firm_id not in theirs]
-
-    rows, unreadable = run(work, database_url, as_json)
+    """List keys, but not their text, which is not stored. Times are UTC. Exits with 1 if some cannot be read."""
+    found = run(lambda store: operations.every(store, me(), firm), database_url, as_json)
+    rows = [_row(key, its_firm, instant if as_json else show_utc) for key, its_firm in found.keys]
     if as_json:
         show_json(rows)
-        refuse_unreadable(unreadable, "key")
+        refuse_unreadable(found.unreadable, "key")
         return
     columns = ("id", "firm", "vendor", "starts with", "created", "last used", "revoked")
     limits = ("scopes", "campaigns", "addresses", "requests a minute", "expires")
     cells = [[", ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in rows]
     show_table((*columns, *limits), cells)
-    refuse_unreadable(unreadable, "key")
+    refuse_unreadable(found.unreadable, "key")
 
 
-def _row(key: keys.KeyRecord, firm: Firm) -> Row:
+def _row(key: KeyRecord, firm: Firm, time: ShowTime) -> Row:
     return {
         "id": key.id,
         "firm": key.firm_name,
         "vendor": key.vendor,
         "starts_with": key.hint,
-        "created_at": _shown(key.created_at),
-        "last_used_at": _shown(key.last_used_at),
-        "revoked_at": _shown(key.revoked_at),
-        **_limits_row(firm, key.limits),
+        "created_at": time(key.created_at),
+        "last_used_at": time(key.last_used_at),
+        "revoked_at": time(key.revoked_at),
+        **_limits_row(firm, key.limits, time),
     }
 
 
 @app.command()
 def revoke(key_id: KeyID, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Refuse a key from now on; every server does so at once."""
-    change(lambda tx: service.revoke_key(tx, key_id, datetime.now(UTC)), database_url, as_json)
+    run(lambda store: operations.revoke(store, me(), key_id), database_url, as_json)
     if as_json:
         show_json({"id": key_id, "revoked": True})
     else:

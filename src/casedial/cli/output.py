@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, TextIO
+from typing import IO, Annotated
 
 import typer
 
+from casedial.database.files import written_whole
 from casedial.domain.errors import InvalidSetting
-from casedial.storage.files import written_whole
 
-_SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
+_SPREADSHEETS = (".xlsm", ".xlsb", ".xls", ".ods", ".numbers")
 
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="The file to write; by default, and for -, standard output."),
+    typer.Option("--output", "-o", help="The file to write; - or nothing means standard output."),
 ]
 
 
@@ -38,8 +37,8 @@ def opened(path: Path | None) -> Iterator[IO[bytes]]:
         sys.stdout.buffer.flush()
         return
     if path.suffix.lower() in _SPREADSHEETS:
-        written = f"casedial writes CSV and JSON Lines, not spreadsheets: name it {path.with_suffix('.csv').name}, and"
-        raise InvalidSetting(f"{written} open that in the spreadsheet.")
+        names = f"{path.with_suffix('.csv').name} or {path.with_suffix('.xlsx').name}"
+        raise InvalidSetting(f"Of workbooks casedial writes .xlsx only: name it {names}, and open that.")
     try:
         if path.exists() and not path.is_file() and not path.is_dir():  # a device, or a pipe
             with path.open("wb") as raw:
@@ -51,14 +50,3 @@ def opened(path: Path | None) -> Iterator[IO[bytes]]:
         raise
     except OSError as error:
         raise InvalidSetting(f"Cannot write {path}: {error.strerror or error}.") from None
-
-
-@contextmanager
-def text_of(raw: IO[bytes]) -> Iterator[TextIO]:
-    """Write text to a stream of bytes, which stays open."""
-    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
-    try:
-        yield stream
-    finally:
-        stream.flush()
-        stream.detach()

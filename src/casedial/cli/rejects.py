@@ -7,18 +7,13 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
-from casedial.domain.errors import CasedialError, InvalidSetting
-from casedial.domain.importing import BadRow
-from casedial.storage.files import empty_file, take_place
-from casedial.wire import files
+from casedial.database.files import empty_file, take_place
+from casedial.domain.errors import InvalidSetting
+from casedial.domain.importing import BadRow, FileRow
+from casedial.service.operations.imports import ImportTotal
 from casedial.wire.columns import REJECT_COLUMNS
-
-
-class _Total(Protocol):
-    rejects_file: Path | None
-    error: CasedialError | None
+from casedial.wire.formulas import guarded, unguarded
 
 
 class Rejects:
@@ -44,12 +39,14 @@ class Rejects:
         self._rows.writerow([*REJECT_COLUMNS, *columns[self._own :]])
         self._any = False
 
-    def write(self, row: files.FileRow, error: BadRow) -> None:
+    def write(self, row: FileRow, error: BadRow) -> None:
         """Write a row as it was, and why it did not go in. Raises OSError."""
         self._any = True
-        self._rows.writerow([row.line, error.column, error.reason, *row.cells[self._own :]])
+        self._rows.writerow(
+            [row.line, error.column, error.reason, *(guarded(unguarded(cell)) for cell in row.cells[self._own :])]
+        )
 
-    def close(self, total: _Total) -> None:
+    def close(self, total: ImportTotal) -> None:
         """End the file, and tell in the total where it is; where nothing was rejected there is none, nor an old one."""
         try:
             self._stream.close()
@@ -58,7 +55,7 @@ class Rejects:
             total.rejects_file = self.path if self._any else None
         except OSError as error:
             total.rejects_file = self._made if self._any else None
-            reason = f"Cannot write {self.path}: {error.strerror or error}; not all rejected rows may be there."
+            reason = f"Cannot write {self.path}: {error.strerror or error}; some rejected rows may be missing."
             total.error = total.error or InvalidSetting(reason)
         if not self._any:
             self._made.unlink(missing_ok=True)
@@ -72,6 +69,6 @@ def _elsewhere(imported: Path, reason: OSError) -> Path:
         with suppress(OSError):
             return empty_file(folder, f"{imported.name[:200]}.rejects.", ".csv")
     raise InvalidSetting(
-        f"Nothing was imported: rejected rows can be written nowhere, neither beside {imported} "
+        f"Nothing was imported, because there is no place to write rejected rows: neither next to {imported} "
         f"({reason.strerror or reason}) nor here nor in {tempfile.gettempdir()}."
     )

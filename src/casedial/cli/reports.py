@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, FirmName, run, show_json, show_moment, show_table
-from casedial.domain.cases import Firm
-from casedial.domain.refused import KeptRefusal
+from casedial.cli.common import AsJson, DatabaseUrl, FirmName, me, run, show_json, show_moment, show_table
 from casedial.service import refused as service
-from casedial.service.firms import open_firm
-from casedial.storage import refused
-from casedial.storage.engine import Store
+from casedial.service.operations import refused
+from casedial.wire.values import instant
 
 app = typer.Typer(help="What dialers reported.", no_args_is_help=True)
 
@@ -22,17 +19,11 @@ def _group() -> None:
 
 @app.command("refused")
 def refused_(firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """List the last hundred reports that were refused, the latest first: for each the phone may ring again."""
-
-    async def work(store: Store) -> tuple[Firm, list[KeptRefusal]]:
-        async with store.read() as tx:
-            opened = await open_firm(tx, firm)
-            return opened, await refused.last(tx, opened.id)
-
-    opened, kept = run(work, database_url, as_json)
+    """List the last hundred refused reports, latest first. The people concerned may be called again."""
+    opened, kept = run(lambda store: refused.last(store, me(), firm), database_url, as_json)
     rows = [
         {
-            "time": show_moment(row.at, opened.zone),
+            "at": instant(row.at) if as_json else show_moment(row.at, opened.zone),
             "key": row.key_id,
             "vendor": row.vendor,
             "case_id": row.refusal.case_id,
@@ -49,4 +40,4 @@ def refused_(firm: FirmName, database_url: DatabaseUrl = None, as_json: AsJson =
         columns = (f"time ({opened.time_zone})", "key", "vendor", "CaseID", "code", "field", "value", "why")
         show_table(columns, [list(row.values()) for row in rows])
     else:
-        typer.echo(f"No report to {opened.name} was refused lately.")
+        typer.echo(f"No report to {opened.name} was refused recently.")

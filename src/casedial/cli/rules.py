@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from casedial.cli.campaigns import show_week
+from casedial.cli.campaigns import limit_row
 from casedial.cli.common import (
     AsJson,
     DatabaseUrl,
     FirmName,
+    ShowTime,
     count,
+    day,
+    me,
+    moment,
     run,
     show_json,
     show_moment,
     show_table,
+    show_utc,
+    snake,
 )
 from casedial.cli.overrides import FEDERAL_WORD, Id, Reason, Source, override_row, place_row
 from casedial.cli.overrides import register as register_overrides
-from casedial.domain.calling import PhoneVerdict, Verdict, words
-from casedial.domain.cases import Case, Firm, StatusType
-from casedial.domain.errors import CaseNotFound, InvalidSetting
-from casedial.domain.hours import Week
-from casedial.domain.limits import show_span
+from casedial.domain.calling import PhoneVerdict
+from casedial.domain.firms import Firm
+from casedial.domain.limits import of_rules, show_span
 from casedial.domain.rules import Ban, Row, RuleBook
-from casedial.domain.standing import Standing
-from casedial.rules import DAYS, overridden
-from casedial.service import calling
-from casedial.service import rules as service
-from casedial.service.calling import Preflight
-from casedial.service.firms import open_firm
-from casedial.service.rules import ALL_STATES
-from casedial.service.standing import standings
-from casedial.storage import cases
-from casedial.storage.engine import Store
-from casedial.storage.rules import InForce
+from casedial.domain.spots import words
+from casedial.domain.weeks import brief_week, show_week
+from casedial.rules import overridden
+from casedial.service.operations import calling
+from casedial.service.operations import rules as operations
+from casedial.service.operations.rules import ALL_STATES
 from casedial.wire.calling import explain_reply, preflight_reply
-from casedial.wire.values import MAX_CASE_ID, local_time, show_instant
+from casedial.wire.values import MAX_CASE_ID, instant
 
-app = typer.Typer(help="Calling rules: bans of states, overrides of rows, where ZIP codes are.", no_args_is_help=True)
+app = typer.Typer(help="Calling rules: bans on states, overrides, and the places of ZIP codes.", no_args_is_help=True)
 register_overrides(app)
 
 _HOURS = ("state", "purposes", "hours", "clock", "no calls on holidays")
@@ -51,8 +49,8 @@ _COLUMNS = (*_HOURS, "how often", "source", "checked", "confidence")
 
 @app.command("list")
 def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """List the rules as they count now: those that casedial ships, and what was decided by an operator."""
-    found: InForce = run(lambda store: service.in_force(store, datetime.now(UTC)), database_url, as_json)
+    """List the rules now in force: those that ship with casedial, and the decisions of operators."""
+    found = run(lambda store: operations.in_force(store, me(), datetime.now(UTC)), database_url, as_json)
     book = overridden(found.overrides)
     bans = [_ban_row(ban_id, ban) for ban_id, ban in found.bans.items()]
     places = [place_row(placed) for placed in found.placed]
@@ -64,7 +62,10 @@ def list_(database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     show_table(_COLUMNS, [_cells(row) for row in book.rows], f"Rules of {book.version}")
     _show_notes(book)
     if bans:
-        show_table(("ban", "state", "until", "reason", "source"), [list(row.values()) for row in bans])
+        show_table(
+            ("ban", "state", "until", "reason", "source"),
+            [list(_ban_row(ban_id, ban, show_utc).values()) for ban_id, ban in found.bans.items()],
+        )
     if places:
         cells = [[", ".join(cell) if isinstance(cell, list) else cell for cell in row.values()] for row in places]
         show_table(("override", "ZIP code", "states", "zones", "reason", "source"), cells)
@@ -79,15 +80,14 @@ def _show_notes(book: RuleBook) -> None:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    per = row.attempts
+    per = row.attempts.per if row.attempts else None
     return {
         "state": row.state or FEDERAL_WORD,
         "purposes": sorted(row.purposes),
         "hours": show_week(row.windows) if row.windows else None,
         "zone": row.zone,
         "holidays": row.bans_holidays,
-        "attempts": {"count": per.count, "hours": per.hours, "per": per.per} if per else None,
-        "rest_hours": row.rest,
+        "limits": [{**limit_row(limit), "per": None if limit.conversations else per} for limit in of_rules([row])],
         "source": row.source,
         "checked": str(row.checked),
         "confidence": row.confidence,
@@ -99,7 +99,7 @@ def _cells(row: Row) -> list[object]:
     return [
         row.state or FEDERAL_WORD,
         ", ".join(sorted(row.purposes)),
-        _brief_week(row.windows) if row.windows else "",
+        brief_week(row.windows) if row.windows else "",
         row.zone,
         row.bans_holidays,
         _how_often(row),
@@ -107,15 +107,6 @@ def _cells(row: Row) -> list[object]:
         row.checked,
         row.confidence,
     ]
-
-
-def _brief_week(windows: Week) -> str:
-    """Show hours, days that have the same together: mon-sat 08:00-20:00, sun none."""
-    parts = []
-    for hours, days in groupby(zip(windows, DAYS, strict=True), key=lambda day: day[0]):
-        named = [day for _, day in days]
-        parts.append(f"{'-'.join(dict.fromkeys((named[0], named[-1])))} {hours or 'none'}")
-    return ", ".join(parts)
 
 
 def _how_often(row: Row) -> str:
@@ -128,54 +119,53 @@ def _how_often(row: Row) -> str:
     return "; ".join(limits)
 
 
-def _ban_row(ban_id: int, ban: Ban) -> dict[str, object]:
+def _ban_row(ban_id: int, ban: Ban, time: ShowTime = instant) -> dict[str, object]:
     state = ban.state or ALL_STATES
     return {
         "id": ban_id,
         "state": state,
-        "until": show_instant(ban.until),
+        "until": time(ban.until),
         "reason": ban.reason,
         "source": ban.source,
     }
+
+
+def _read_until(text: str) -> date | datetime:
+    return moment(text, ZoneInfo("UTC"), "--until") if ":" in text else day(text)
 
 
 @app.command()
 def ban(
     state: Annotated[str, typer.Argument(help="Two letters, or all.", show_default=False)],
     until: Annotated[
-        str,
-        typer.Option(help="The last day, such as 2026-12-01, to its end there; or a time in UTC.", show_default=False),
+        Any,
+        typer.Option(
+            parser=_read_until,
+            metavar="TIME",
+            help="The last day, such as 2026-12-01, until it ends in that state; or a time in UTC.",
+            show_default=False,
+        ),
     ],
     reason: Reason,
     source: Source = "",
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let nobody call a state until a time, on every server at once. Campaigns without a purpose have no rules."""
-
-    async def work(store: Store) -> tuple[int, Ban]:
-        return await service.ban(store, state, _read_until(until), reason, source, datetime.now(UTC))
-
-    ban_id, made = run(work, database_url, as_json)
+    """Ban calls to a state until a time, on every server at once. Campaigns without a purpose are not affected."""
+    now = datetime.now(UTC)
+    ban_id, made = run(
+        lambda store: operations.ban(store, me(), state, until, reason, source, now), database_url, as_json
+    )
     if as_json:
         show_json(_ban_row(ban_id, made))
     else:
-        typer.echo(f"Ban {ban_id}: no calls to {made.state or 'any state'} until {show_instant(made.until)}.")
-
-
-def _read_until(text: str) -> date | datetime:
-    try:
-        if len(text) == len("2026-12-01"):
-            return date.fromisoformat(text)
-        return local_time(text, ZoneInfo("UTC"))
-    except ValueError as error:
-        raise InvalidSetting(f"--until: {error}. Give a day such as 2026-12-01, or a time in UTC.") from None
+        typer.echo(f"Ban {ban_id}: no calls to {made.state or 'any state'} until {show_utc(made.until)}.")
 
 
 @app.command()
 def lift(ban_id: Id, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """End a ban before its time."""
-    run(lambda store: service.lift(store, ban_id, datetime.now(UTC)), database_url, as_json)
+    """End a ban early."""
+    run(lambda store: operations.lift(store, me(), ban_id, datetime.now(UTC)), database_url, as_json)
     if as_json:
         show_json({"id": ban_id, "lifted": True})
     else:
@@ -190,24 +180,15 @@ def explain(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether a case may be called now, every check in order, and when it may next."""
+    """Say whether a case may be called now, with every check in order, and when next."""
     now = datetime.now(UTC)
-
-    async def work(store: Store) -> tuple[Firm, Case, Verdict, Standing]:
-        async with store.read() as tx:
-            opened = await open_firm(tx, firm)
-            case = await cases.fetch(tx, opened, case_id)
-            if case is None:
-                raise CaseNotFound(f"{opened.name} has no case {case_id}.")
-            [standing] = await standings(tx, opened, [case])
-            return opened, case, await calling.explain(tx, opened, case, now), standing
-
-    opened, case, verdict, standing = run(work, database_url, as_json)
+    found = run(lambda store: calling.explain(store, me(), firm, case_id, now), database_url, as_json)
+    opened, verdict = found.firm, found.verdict
     if as_json:
-        show_json(explain_reply(opened, case, verdict, standing, now))
+        show_json(snake(explain_reply(opened, found.case, verdict, found.standing, now)))
         return
     typer.echo(f"Case {case_id} {'may be called now' if verdict.callable else 'may not be called now'}.")
-    if words_of_it := standing.words(opened):
+    if words_of_it := found.standing.words(opened):
         typer.echo(words_of_it)
     show_table(
         ("check", "", "found"), [(c.name, "passed" if c.passed else "not passed", c.found) for c in verdict.checks]
@@ -218,7 +199,9 @@ def explain(
         _explain_phone(opened, phone)
     if not verdict.callable:
         next_at = verdict.next_at
-        typer.echo(f"Next callable at {opened.local(next_at)}." if next_at else "No time is known at which it may.")
+        typer.echo(
+            f"Next callable at {opened.local(next_at)}." if next_at else "It is not known when it may be called."
+        )
 
 
 def _explain_phone(firm: Firm, found: PhoneVerdict) -> None:
@@ -241,25 +224,20 @@ def preflight(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Count the due cases by what holds them back now, and by the hour in which they may be called."""
+    """Count the due cases by what holds them back now, and by the hour when they may be called."""
     now = datetime.now(UTC)
-
-    async def work(store: Store) -> tuple[Firm, Preflight]:
-        async with store.read() as tx:
-            opened = await open_firm(tx, firm)
-            named = opened.statuses.named(StatusType.CAMPAIGN, campaign) if campaign else None
-            return opened, await calling.preflight(tx, opened, [named.id] if named else None, now)
-
-    opened, found = run(work, database_url, as_json)
+    opened, found = run(lambda store: calling.preflight(store, me(), firm, campaign, now), database_url, as_json)
     if as_json:
-        show_json(preflight_reply(found.due, found.callable, found.without_rules, found.held_back, found.by_hour, now))
+        counted = preflight_reply(found.due, found.callable, found.without_rules, found.held_back, found.by_hour, now)
+        held_back = {reason.replace(" ", "_"): number for reason, number in found.held_back.items()}
+        show_json({**snake(counted), "held_back": held_back})
         return
     held = "; ".join(f"{number} {_HELD[reason]}" for reason, number in found.held_back.items() if number)
     typer.echo(f"{count(found.due, 'case')} due; {found.callable} callable now{'; ' + held if held else ''}.")
     if found.without_rules:
         typer.echo(
-            f"Warning: {found.without_rules} of the callable are in campaigns without a purpose (or in none): no "
-            "calling rules are applied to them, at any hour."
+            f"Warning: {found.without_rules} of the callable cases are in campaigns without a purpose (or in "
+            "none): no calling rules apply to them, at any hour."
         )
     if found.by_hour:
         rows = [(show_moment(hour, opened.zone), number) for hour, number in found.by_hour.items()]
@@ -269,7 +247,7 @@ def preflight(
 _HELD = {
     "paused": "in a paused campaign",
     "no phone": "without a phone that can be dialed",
-    "abroad": "with numbers abroad only, which the campaign does not call",
+    "abroad": "only with numbers abroad, which the campaign does not call",
     "do not call": "on the do-not-call list",
     "in use": "with a number in another open claim",
     "how often": "called often enough for now",

@@ -13,12 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from casedial.cli import sample
-from casedial.cli.common import AsJson, DatabaseUrl, MayMake, count, err, fail, run, show_json
+from casedial.cli.common import AsJson, DatabaseUrl, MayMake, count, err, fail, me, run, show_json
+from casedial.database import schema
+from casedial.database.engine import Store
 from casedial.domain.errors import CasedialError, InvalidSetting
+from casedial.service.operations import backups as operations
+from casedial.service.operations.sample import make as make_sample
 from casedial.settings import Settings, settings_from
-from casedial.storage import backup as storage_backup
-from casedial.storage import schema
-from casedial.storage.engine import Store
 from casedial.web import server
 
 _PORTS = 100  # that the demo tries
@@ -43,7 +44,9 @@ def _cannot_listen(settings: Settings) -> InvalidSetting | None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            advice = " Stop what listens there, or take another --port." if error.errno == errno.EADDRINUSE else ""
+            advice = (
+                " Stop the program that uses it, or give another --port." if error.errno == errno.EADDRINUSE else ""
+            )
             where = f"{settings.host}:{settings.port}"
             return InvalidSetting(f"Cannot listen on {where}: {error.strerror or error}.{advice}")
     return None
@@ -64,8 +67,8 @@ def _where_it_can_listen(settings: Settings, choose: bool) -> Settings:
 
 def _warn(caution: str | None) -> None:
     if caution:
-        err.print("[yellow]Warning:[/yellow]", end=" ")
-        err.print(caution, markup=False, soft_wrap=True)
+        err.print("Warning:", style="yellow", end=" ")
+        err.print(caution, soft_wrap=True)
 
 
 def serve(
@@ -75,7 +78,7 @@ def serve(
     yes: MayMake = False,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Serve the API. A SQLite file is made and migrated first where that is due."""
+    """Serve the API. If needed, a SQLite file is made and migrated first."""
     settings = _read_settings(host=host, port=port, workers=workers, database_url=database_url)
     if trouble := _cannot_listen(settings):
         fail(trouble)
@@ -102,7 +105,10 @@ def demo(
     cases: Annotated[int, typer.Option(min=200, max=20_000, help="How many sample cases.")] = 2000,
     database_url: Annotated[
         str | None,
-        typer.Option("--database-url", help="Keep the sample here; by default in a file that the end removes."),
+        typer.Option(
+            "--database-url",
+            help="Keep the sample in this database; by default it is in a file that is removed at the end.",
+        ),
     ] = None,
     yes: MayMake = False,
     as_json: AsJson = False,
@@ -114,7 +120,7 @@ def demo(
         settings = _read_settings(host=host, port=port, workers=workers, database_url=url, log_level=log_level)
         settings = _where_it_can_listen(settings, choose=port is None)
         with err.status(f"Making {cases} sample cases"):
-            made = run(lambda store: sample.make(store, cases), url, as_json, partial(schema.make, yes=yes))
+            made = run(lambda store: make_sample(store, me(), cases), url, as_json, partial(schema.make, yes=yes))
         _warn(Store(url).caution)
         server.serve(settings, lambda: sample.introduce(made, settings, as_json))
 
@@ -139,12 +145,8 @@ def backup(
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a consistent copy while the server runs: a SQLite file, or pg_dump's custom format."""
-
-    async def work(store: Store) -> int:
-        return await storage_backup.write(store, file)
-
-    size = run(work, database_url, as_json, prepare=None)
+    """Write a consistent copy while servers run: a SQLite file, or pg_dump's custom format."""
+    size = run(lambda store: operations.write(store, me(), file), database_url, as_json, prepare=None)
     if as_json:
         show_json({"file": str(file), "bytes": size})
     else:

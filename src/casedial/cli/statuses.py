@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, StatusTypeOption, change, show_json, show_table
-from casedial.domain.cases import Firm, Flag, StatusType
-from casedial.service import firms as firm_service
-from casedial.service import statuses as service
-from casedial.storage.engine import Transaction
+from casedial.cli.common import AsJson, DatabaseUrl, FirmName, Row, StatusTypeOption, me, run, show_json, show_table
+from casedial.database.engine import Store
+from casedial.domain.firms import Firm
+from casedial.domain.statuses import Flag, StatusType
+from casedial.service.operations import firms
+from casedial.service.operations import statuses as operations
 
-app = typer.Typer(help="A firm's statuses, of each of the four types.", no_args_is_help=True)
+app = typer.Typer(help="The four lists of a firm's statuses.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The status's name.", show_default=False)]
 
@@ -27,18 +29,8 @@ def _flags(text: str) -> str:
         raise typer.BadParameter(f"{', '.join(Flag)}, or none") from None
 
 
-def _show(
-    firm: str,
-    kind: StatusType,
-    work: Callable[[Transaction, Firm], Awaitable[Firm]],
-    database_url: str | None,
-    as_json: bool,
-) -> None:
-    """Do the work on the firm, held against other operators, and show the list as it is then."""
-
-    async def on_firm(tx: Transaction) -> Firm:
-        return await work(tx, await firm_service.open_firm(tx, firm, lock=True))
-
+def _show(kind: StatusType, work: Callable[[Store], Awaitable[Firm]], database_url: str | None, as_json: bool) -> None:
+    """Do the work, and show the list as it is then."""
     rows: list[Row] = [
         {
             "id": status.id,
@@ -47,7 +39,7 @@ def _show(
             "retired": status.retired,
             **({"flags": sorted(status.flags)} if kind is StatusType.DISPOSITION else {}),
         }
-        for status in change(on_firm, database_url, as_json).statuses.of(kind)
+        for status in run(work, database_url, as_json).statuses.of(kind)
     ]
     if as_json:
         show_json(rows)
@@ -62,11 +54,7 @@ def _show(
 @app.command("list")
 def list_(firm: FirmName, kind: StatusTypeOption, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List the statuses of a type, in the firm's order."""
-
-    async def work(tx: Transaction, opened: Firm) -> Firm:
-        return opened
-
-    _show(firm, kind, work, database_url, as_json)
+    _show(kind, lambda store: firms.show(store, me(), firm), database_url, as_json)
 
 
 @app.command()
@@ -74,32 +62,34 @@ def add(
     name: Name, firm: FirmName, kind: StatusTypeOption, database_url: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """Add a status at the end of its list."""
-    _show(firm, kind, lambda tx, opened: service.add_statuses(tx, opened, [(kind, name)]), database_url, as_json)
+    _show(kind, lambda store: operations.add(store, me(), firm, kind, name), database_url, as_json)
 
 
 @app.command()
 def rename(
-    old: Annotated[str, typer.Argument(help="Its name now.", show_default=False)],
-    new: Annotated[str, typer.Argument(help="Its name from now on.", show_default=False)],
+    old: Annotated[str, typer.Argument(help="The current name.", show_default=False)],
+    new: Annotated[str, typer.Argument(help="The new name.", show_default=False)],
     firm: FirmName,
     kind: StatusTypeOption,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rename a status; cases, history and its role stay. The next reply of every server shows the new name."""
-    _show(firm, kind, lambda tx, opened: service.rename_status(tx, opened, kind, old, new), database_url, as_json)
+    """Rename a status; its cases, history and role stay. Every server shows the new name from the next reply on."""
+    _show(kind, lambda store: operations.rename(store, me(), firm, kind, old, new), database_url, as_json)
 
 
 @app.command()
 def reorder(
-    names: Annotated[list[str], typer.Argument(help="The names to put first, in order.", show_default=False)],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="The names to put first, in order.", show_default=False)
+    ],
     firm: FirmName,
     kind: StatusTypeOption,
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Put the named statuses first, in this order; the others follow as they were."""
-    _show(firm, kind, lambda tx, opened: service.reorder_statuses(tx, opened, kind, names), database_url, as_json)
+    _show(kind, lambda store: operations.reorder(store, me(), firm, kind, names), database_url, as_json)
 
 
 @app.command()
@@ -111,30 +101,25 @@ def flag(
         typer.Option(
             parser=_flags,
             metavar="FLAGS",
-            help="attempt (somebody was rung), conversation, opt-out, final; several with commas, or none.",
+            help="attempt (somebody was called), conversation, opt-out, final; several separated by commas, or none.",
             show_default=False,
         ),
     ],
     database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a disposition means: for limits of calls, the do-not-call list, and what comes next."""
+    """Say what a disposition means, for limits on calls, the do-not-call list, and what comes next."""
     wanted = [Flag(word) for word in flags.split()]
-    _show(
-        firm,
-        StatusType.DISPOSITION,
-        lambda tx, opened: service.flag_status(tx, opened, name, wanted),
-        database_url,
-        as_json,
-    )
+    work = partial(operations.flag, actor=me(), firm_name=firm, name=name, flags=wanted)
+    _show(StatusType.DISPOSITION, work, database_url, as_json)
 
 
 @app.command()
 def retire(
     name: Name, firm: FirmName, kind: StatusTypeOption, database_url: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
-    """Retire a status: cases that have it keep it, nobody can set it."""
-    _show(firm, kind, lambda tx, opened: service.retire_status(tx, opened, kind, name, True), database_url, as_json)
+    """Retire a status: cases that have it keep it, but nobody can set it."""
+    _show(kind, lambda store: operations.retire(store, me(), firm, kind, name, retired=True), database_url, as_json)
 
 
 @app.command()
@@ -142,4 +127,4 @@ def restore(
     name: Name, firm: FirmName, kind: StatusTypeOption, database_url: DatabaseUrl = None, as_json: AsJson = False
 ) -> None:
     """Take a retired status back into use."""
-    _show(firm, kind, lambda tx, opened: service.retire_status(tx, opened, kind, name, False), database_url, as_json)
+    _show(kind, lambda store: operations.retire(store, me(), firm, kind, name, retired=False), database_url, as_json)

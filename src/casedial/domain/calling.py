@@ -5,19 +5,21 @@ A claim and an explanation ask this one function, so they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple, Protocol
 
 from casedial.domain.campaigns import Campaign
-from casedial.domain.cases import Case, Firm, Phone, Role, StatusType
+from casedial.domain.cases import Case, Phone
 from casedial.domain.damage import Damage
-from casedial.domain.limits import Calls, Deferral, Limit, counted, deferrals, of_firm, of_rules
+from casedial.domain.firms import Firm
+from casedial.domain.limits import Calls, Deferral, counted, deferrals
 from casedial.domain.phones import Kind, key_of, read
-from casedial.domain.places import UNKNOWN, Place, abroad
+from casedial.domain.places import UNKNOWN, Place
 from casedial.domain.rules import Ban, Hours, Purpose, RuleBook
-
-PlaceOf = Callable[[str, str], Place]  # of a ZIP code and a number
+from casedial.domain.spots import Memory, PlaceOf, Spots
+from casedial.domain.statuses import Role, StatusType
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,32 @@ class DoNotCall:
 
     def listing_of(self, case: Case, phone: Phone) -> Listing | None:
         """Return why a phone of a case must not be called, None when it may."""
+        if not self.cases and not self.numbers:
+            return None
         return self.cases.get(case.case_id) or self.numbers.get(key_of(phone.number) or "")
 
     def forbids(self, case: Case) -> bool:
         """Tell whether a case must not be called at all: it is listed, or all that could be dialed of it."""
+        if not self.cases and not self.numbers:
+            return False
         numbers = {number for phone in case.voice_phones if (number := key_of(phone.number))}
         return case.case_id in self.cases or (bool(numbers) and numbers <= self.numbers.keys())
+
+
+class Waiting(Protocol):
+    """What a glance needs to know of a due case."""
+
+    @property
+    def campaign_id(self) -> int | None:
+        """Return the id of its campaign."""
+
+    @property
+    def zip_code(self) -> str:
+        """Return its ZIP code."""
+
+    @property
+    def voice_phones(self) -> list[Phone]:
+        """Return the phones that a person may answer."""
 
 
 NOBODY = DoNotCall()
@@ -70,37 +92,11 @@ class Rules:
     calls: Calls = NO_CALLS
     in_use: Mapping[str, int] = field(default_factory=dict)
     unreadable: tuple[Damage, ...] = ()  # what operators decided and nobody can read, for who tells of it
-    # Of places at one instant, for many cases are at the same.
-    known: dict[object, tuple[Hours, datetime | None]] = field(default_factory=dict)
-    limits_known: dict[object, tuple[Limit, ...]] = field(default_factory=dict)
-    # The same, by what can be read of a case at a glance: its ZIP code, an area code, its campaign.
-    glances: dict[object, tuple[bool, datetime | None]] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)  # of spots, whoever asks
 
-    def hours(self, place: Place, campaign: Campaign, now: datetime) -> tuple[Hours, datetime | None]:
-        """Return whether a place may be called now by a campaign, and when it may next."""
-        name = (place, campaign.purpose, campaign.hours, now)
-        if name not in self.known:
-            asked = (place, campaign.purpose, now, self.bans, campaign.hours_at(place))
-            hours = self.book.judge(*asked)
-            self.known[name] = hours, now if hours.open else self.book.next_open(*asked)
-        return self.known[name]
-
-    def glance(self, case: Case, number: str, campaign: Campaign, now: datetime) -> tuple[bool, datetime | None]:
-        """Return what ``hours`` says of the place of a case and a number: of most cases it is known already."""
-        name = (case.zip_code, number[:3], case.campaign_id, now)
-        found = self.glances.get(name)
-        if found is None:
-            hours, next_at = self.hours(self.place_of(case.zip_code, number), campaign, now)
-            found = self.glances[name] = hours.open, next_at
-        return found
-
-    def limits(self, place: Place, firm: Firm, campaign: Campaign) -> tuple[Limit, ...]:
-        """Return how often somebody at a place may be called by a campaign."""
-        name = (place, campaign.purpose, campaign.limits, firm.min_gap)
-        if name not in self.limits_known:
-            of_book = of_rules(self.book.caps(place, campaign.purpose))
-            self.limits_known[name] = (*of_book, *campaign.limits, *of_firm(firm.min_gap))
-        return self.limits_known[name]
+    def spots(self, firm: Firm, campaign: Campaign, now: datetime) -> Spots:
+        """Return what the rules say of where people are, for a campaign."""
+        return self.memory.spots(self.book, self.place_of, self.bans, firm, campaign, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +108,7 @@ class Check:
     found: str
 
 
-@dataclass(frozen=True, slots=True)
-class PhoneVerdict:
+class PhoneVerdict(NamedTuple):
     """Whether one phone may be called, where its person may be, and the hours there (None: no rules are applied).
 
     Else why not: it is ``not_dialed`` at all, it is listed, ``used_by`` another case, or ``deferred`` by limits that
@@ -123,6 +118,7 @@ class PhoneVerdict:
     phone: Phone
     callable: bool
     kind: Kind = Kind.US
+    number: str = ""  # by which it is compared with others
     not_dialed: str = ""
     place: Place = UNKNOWN
     hours: Hours | None = None
@@ -131,14 +127,14 @@ class PhoneVerdict:
     used_by: int | None = None
     deferred: tuple[Deferral, ...] = ()
     limits: tuple[str, ...] = ()  # of one that may be called: each, and how many calls count against it
+    told: str = ""  # of one that may be called: the hours there
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a case may be called; ``next_at`` is the next instant at which it may, None when nobody knows one."""
 
     callable: bool
-    checks: tuple[Check, ...]
+    checks: tuple[Check, ...]  # none, where nobody asked for them
     phones: tuple[PhoneVerdict, ...] = ()
     next_at: datetime | None = None
     purpose: Purpose = Purpose.NONE
@@ -147,11 +143,16 @@ class Verdict:
     @property
     def allowed(self) -> tuple[Phone, ...]:
         """Return the phones that may be called; where rules are applied, no number twice."""
-        may = [found.phone for found in self.phones if found.callable]
-        if not self.rules_apply:
-            return tuple(may)
-        first = {key_of(phone.number): phone for phone in reversed(may)}
-        return tuple(phone for phone in may if first[key_of(phone.number)] is phone)
+        may = [found for found in self.phones if found.callable]
+        if not self.rules_apply or len(may) < 2:
+            return tuple([found.phone for found in may])
+        first = {found.number: found for found in reversed(may)}
+        return tuple([found.phone for found in may if first[found.number] is found])
+
+    @property
+    def numbers(self) -> set[str]:
+        """Return the numbers that may be called, in the form in which numbers are compared."""
+        return {found.number for found in self.phones if found.callable}
 
     @property
     def rules_apply(self) -> bool:
@@ -161,31 +162,43 @@ class Verdict:
 
 def judge(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
     """Judge a case at an instant: its status, its time, its campaign, its phones, and whether each may be called."""
-    campaign = firm.campaign(case.campaign_id)
+    verdict = decide(firm, case, now, rules)
+    campaign, phones = firm.campaign(case.campaign_id), verdict.phones
     checks = [_check_status(case), _check_due(firm, case, now), _check_campaign(campaign)]
-    start = max(now, case.dial_at) if case.dial_at else now
-    phones = tuple(_judge_phone(firm, case, phone, campaign, now, start, rules) for phone in case.voice_phones)
-    forbidden = rules.do_not_call.forbids(case)
-    if campaign.purpose is not Purpose.NONE:
+    if verdict.rules_apply:
         checks += _check_phones(phones, campaign)
-    if campaign.purpose is not Purpose.NONE or forbidden:
+    if verdict.rules_apply or rules.do_not_call.forbids(case):
         checks.append(_check_list(case, phones, rules.do_not_call))
-    if campaign.purpose is not Purpose.NONE:
+    if verdict.rules_apply:
         checks += _check_calls(phones)
-    passed = all(check.passed for check in checks)
-    may_be = case.role is Role.TO_DIAL and not campaign.paused and not forbidden
-    next_at = now if passed else _next_at(campaign, phones, start) if may_be else None
-    return Verdict(passed, tuple(checks), phones, next_at, campaign.purpose, rules.book.version)
+    return verdict._replace(checks=tuple(checks))
 
 
-def closed(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict | None:
-    """Return the verdict on a due case of which no phone is within its hours, or None where ``judge`` has to look.
+def decide(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict:
+    """Return what ``judge`` does, but for the checks: a case may be called when it would pass all of them.
 
-    It has no checks, and comes at a twentieth of the cost: in the evening a claim meets hundreds of such cases.
+    It is a third of the work, and all that a claim goes by.
     """
     campaign = firm.campaign(case.campaign_id)
-    if campaign.purpose is Purpose.NONE or campaign.paused or rules.do_not_call.numbers or rules.do_not_call.cases:
+    spots = rules.spots(firm, campaign, now) if campaign.rules_apply else None
+    start = max(now, case.dial_at) if case.dial_at else now
+    phones = tuple([_decide_phone(case, phone, campaign, now, start, rules, spots) for phone in case.voice_phones])
+    waits = case.role is Role.TO_DIAL and not campaign.paused and not rules.do_not_call.forbids(case)
+    is_due = case.dial_at is not None and case.dial_at <= now
+    may = waits and is_due and (spots is None or any(found.callable for found in phones))
+    next_at = now if may else _next_at(campaign, phones, start) if waits else None
+    return Verdict(may, (), phones, next_at, campaign.purpose, rules.book.version)
+
+
+def outside_hours(firm: Firm, case: Waiting, now: datetime, rules: Rules) -> Verdict | None:
+    """Return the verdict on a due case of which no phone is within its hours, or None where ``judge`` has to look.
+
+    It has no checks, and comes at a tenth of the cost: in the evening a claim meets hundreds of such cases.
+    """
+    campaign = firm.campaign(case.campaign_id)
+    if not campaign.rules_apply or campaign.paused or rules.do_not_call.numbers or rules.do_not_call.cases:
         return None
+    spots = rules.spots(firm, campaign, now)
     opens: list[datetime] = []
     for phone in case.voice_phones:
         number = read(phone.number)
@@ -193,12 +206,31 @@ def closed(firm: Firm, case: Case, now: datetime, rules: Rules) -> Verdict | Non
             continue
         if number.kind is Kind.ABROAD:
             return None
-        is_open, next_at = rules.glance(case, number.key, campaign, now)
-        if is_open:
+        spot = spots.of(case.zip_code, number)
+        if spot.hours.open:
             return None
-        if next_at:
-            opens.append(next_at)
+        if spot.next_at:
+            opens.append(spot.next_at)
     return Verdict(False, (), (), min(opens, default=None), campaign.purpose, rules.book.version)
+
+
+def are_closed(firm: Firm, found: Sequence[Waiting], now: datetime, rules: Rules) -> list[bool]:
+    """Tell of each due case whether it is closed at a glance: paused, or out of its hours, whatever else there is."""
+    spots: dict[int | None, Spots | None] = {}
+    paused: set[int | None] = set()
+    for campaign_id in {case.campaign_id for case in found}:
+        campaign = firm.campaign(campaign_id)
+        spots[campaign_id] = rules.spots(firm, campaign, now) if campaign.rules_apply else None
+        if campaign.paused:
+            paused.add(campaign_id)
+
+    def is_closed(case: Waiting) -> bool:
+        there = spots[case.campaign_id]
+        if case.campaign_id in paused or there is None:
+            return case.campaign_id in paused
+        return there.is_closed(case.zip_code) or outside_hours(firm, case, now, rules) is not None
+
+    return [is_closed(case) for case in found]
 
 
 def _next_at(campaign: Campaign, phones: Sequence[PhoneVerdict], start: datetime) -> datetime | None:
@@ -215,63 +247,66 @@ def _check_status(case: Case) -> Check:
 def _check_due(firm: Firm, case: Case, now: datetime) -> Check:
     if case.dial_at is None:
         return Check("due", False, "no date/time")
-    return Check("due", case.dial_at <= now, f"to be dialed from {firm.local(case.dial_at)} on")
+    said = "claimed at" if case.role is Role.IN_THE_DIALER else "to be dialed from"
+    return Check("due", case.dial_at <= now, f"{said} {firm.local(case.dial_at)}")
 
 
 def _check_campaign(campaign: Campaign) -> Check:
     state = "paused" if campaign.paused else f"runs, purpose {campaign.purpose}"
     if campaign.unreadable:
-        state = "what was decided for it cannot be read"
+        state = "its settings cannot be read"
     return Check("campaign", not campaign.paused, state)
 
 
-def _judge_phone(
-    firm: Firm, case: Case, phone: Phone, campaign: Campaign, now: datetime, start: datetime, rules: Rules
+def _decide_phone(
+    case: Case, phone: Phone, campaign: Campaign, now: datetime, start: datetime, rules: Rules, spots: Spots | None
 ) -> PhoneVerdict:
-    kind, number, why = read(phone.number)
+    entered = read(phone.number)
+    kind, number, why = entered
     never = _not_dialed(kind, campaign)
     if never:
-        return PhoneVerdict(phone, False, kind, f"{never}{', for it ' if why else ''}{why}")
+        return PhoneVerdict(phone, False, kind, number, f"{never}{', for it ' if why else ''}{why}")
     listing = rules.do_not_call.listing_of(case, phone)
     if listing:
-        return PhoneVerdict(phone, False, kind, listing=listing)
-    if campaign.purpose is Purpose.NONE:
-        return PhoneVerdict(phone, True, kind, next_at=start)
-    place = _place(firm, case, phone, kind, rules)
-    limits = rules.limits(place, firm, campaign)
-    deferred = deferrals(limits, rules.calls, number, case.case_id, now)
+        return PhoneVerdict(phone, False, kind, number, listing=listing)
+    if spots is None:
+        return PhoneVerdict(phone, True, kind, number, next_at=start)
+    place, hours, next_at, limits, uncalled, told = spots.of(case.zip_code, entered)
+    was_called = rules.calls.concern(number, case.case_id)
+    deferred = deferrals(limits, rules.calls, number, case.case_id, now) if was_called else ()
     used_by = rules.in_use.get(number, case.case_id)
-    hours, next_at = rules.hours(place, campaign, now)
-    start = max((start, *(found.until for found in deferred)))
-    if start != now:
-        next_at = rules.book.next_open(place, campaign.purpose, start, rules.bans, campaign.hours_at(place))
     is_used = used_by != case.case_id
     may = hours.open and not deferred and not is_used
+    if hours.open:
+        next_at = now
+    if deferred or start != now:
+        start = max((start, *(found.until for found in deferred)))
+        next_at = rules.book.next_open(place, campaign.purpose, start, rules.bans, campaign.hours_at(place))
+    if was_called and may:
+        uncalled = counted(limits, rules.calls, number, case.case_id, now)
     return PhoneVerdict(
         phone,
         may,
         kind,
-        place=place,
-        hours=hours,
-        next_at=None if is_used else next_at,  # nobody knows how long a call takes
-        used_by=used_by if is_used else None,
-        deferred=deferred,
-        limits=counted(limits, rules.calls, number, case.case_id, now) if may else (),
+        number,
+        "",
+        place,
+        hours,
+        None if is_used else next_at,  # nobody knows how long a call takes
+        None,
+        used_by if is_used else None,
+        deferred,
+        uncalled if may else (),
+        told if may else "",
     )
-
-
-def _place(firm: Firm, case: Case, phone: Phone, kind: Kind, rules: Rules) -> Place:
-    """Return where a phone's person may be; a foreign number's is not told by a ZIP code of the states."""
-    place = rules.place_of(case.zip_code, phone.number)
-    return abroad(firm.time_zone) if kind is Kind.ABROAD and not (place.mail_abroad or place.placed) else place
 
 
 def _not_dialed(kind: Kind, campaign: Campaign) -> str:
     """Say why no number of a kind is dialed for a campaign, "" where it may be."""
     if kind is Kind.DOUBTFUL:
         return "the number is doubtful"
-    if kind is Kind.ABROAD and campaign.purpose is not Purpose.NONE and not campaign.abroad:
-        return "the number is abroad, and the campaign calls the US only"
+    if kind is Kind.ABROAD and campaign.rules_apply and not campaign.abroad:
+        return "the number is abroad, and the campaign calls only the US"
     return ""
 
 
@@ -282,18 +317,23 @@ def _check_phones(phones: Sequence[PhoneVerdict], campaign: Campaign) -> list[Ch
     checks = [Check("phones", bool(sound), f"{len(sound)} that a person may answer{doubtful}")]
     beyond = sum(phone.kind is Kind.ABROAD for phone in sound)
     if beyond:
-        calls = "abroad, too" if campaign.abroad else "the US only"
-        found = f"{beyond} of {len(sound)} phones are abroad; the campaign calls {calls}"
+        calls = "abroad too" if campaign.abroad else "only the US"
+        found = f"{_part(beyond, len(sound))} abroad; the campaign calls {calls}"
         checks.append(Check("abroad", campaign.abroad or beyond < len(sound), found))
     return checks
 
 
 def _check_list(case: Case, phones: Sequence[PhoneVerdict], list_: DoNotCall) -> Check:
     if case.case_id in list_.cases:
-        return Check("do not call", False, f"the case is {list_.cases[case.case_id]}")
+        return Check("do not call", False, f"the case has been {list_.cases[case.case_id]}")
     left = [phone for phone in phones if not phone.not_dialed]
     listed = sum(phone.listing is not None for phone in left)
-    return Check("do not call", not left or listed < len(left), f"{listed} of {len(left)} phones are listed")
+    return Check("do not call", not left or listed < len(left), f"{_part(listed, len(left))} listed")
+
+
+def _part(count: int, of: int) -> str:
+    """Begin a sentence about some of so many phones."""
+    return f"{count} of {of} phone{'' if of == 1 else 's'} {'is' if 1 in (count, of) else 'are'}"
 
 
 def _check_calls(phones: Sequence[PhoneVerdict]) -> list[Check]:
@@ -301,12 +341,12 @@ def _check_calls(phones: Sequence[PhoneVerdict]) -> list[Check]:
     left = [phone for phone in phones if not phone.listing and not phone.not_dialed]
     checks = []
     for name, may, words in (
-        ("in use", lambda phone: phone.used_by is None, "are in no other open claim"),
-        ("how often", lambda phone: not phone.deferred, "were not called too often"),
-        ("hours", lambda phone: phone.hours is not None and phone.hours.open, "are within their hours"),
+        ("in use", lambda phone: phone.used_by is None, "in no other open claim"),
+        ("how often", lambda phone: not phone.deferred, "below the limits on calls"),
+        ("hours", lambda phone: phone.hours is not None and phone.hours.open, "within calling hours"),
     ):
         passed = [phone for phone in left if may(phone)]
-        checks.append(Check(name, bool(passed) or not left, f"{len(passed)} of {len(left)} phones {words}"))
+        checks.append(Check(name, bool(passed) or not left, f"{_part(len(passed), len(left))} {words}"))
         left = passed
     return checks
 
@@ -326,42 +366,9 @@ def evidence(verdict: Verdict) -> list[dict[str, str]] | None:
             **({"placed": found.place.placed} if found.place.placed else {}),  # by an operator, and why
             "purpose": verdict.purpose.value,
             "rules": verdict.version,
-            "hours": _hours_of(found),
+            "hours": found.told,
             "calls": "; ".join(found.limits),
         }
         for order, found in enumerate(verdict.phones)
         if found.callable
-    ]
-
-
-_ANYWHERE = "within the hours of every state"
-
-
-def _hours_of(found: PhoneVerdict) -> str:
-    """Say the hours at a place; of one that may be anywhere, those of the states that were named."""
-    if not found.place.may_be_anywhere:
-        return "; ".join(words(found.hours)) if found.hours else ""
-    hours = found.hours or Hours(True, ())
-    named = Hours(hours.open, tuple(reason for reason in hours.because if reason.state in found.place.states))
-    return "; ".join([*words(named), _ANYWHERE])
-
-
-def words(hours: Hours) -> list[str]:
-    """Say each reason: the state and zone, the time there, the hours of the day, and where they come from."""
-    return [
-        reason.why
-        if not reason.zone  # of a place without a clock
-        else " ".join(
-            part
-            for part in (
-                f"{reason.state or 'federal'},",
-                f"{reason.zone}:",
-                f"{reason.local:%a %H:%M}",
-                f"in {reason.window}" if hours.open and reason.window else f"hours {reason.window or 'none'}",
-                f"({reason.source})" if reason.source else "",
-                reason.why,
-            )
-            if part
-        )
-        for reason in hours.because
     ]

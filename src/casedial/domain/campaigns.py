@@ -28,7 +28,7 @@ class Campaign:
 
     ``hours`` are the campaign's own, within those of the rules or, with a reason, wider; ``limits`` count besides those
     of the rules; ``retries`` are by the id of a disposition. ``abroad`` lets numbers of other countries be called.
-    One that is ``unreadable`` is taken for paused: what was decided for it cannot be read, so nobody is called for it
+    One that is ``unreadable`` is taken for paused: its settings cannot be read, so nobody is called for it
     until somebody mends it.
     """
 
@@ -42,16 +42,21 @@ class Campaign:
     unreadable: bool = False
 
     @property
+    def rules_apply(self) -> bool:
+        """Tell whether it has a purpose."""
+        return self.purpose is not Purpose.NONE
+
+    @property
     def is_judged(self) -> bool:
         """Tell whether a case of it may be due and yet not callable."""
-        return self.paused or self.purpose is not Purpose.NONE
+        return self.paused or self.rules_apply
 
     def hours_at(self, place: Place) -> tuple[Override, ...]:
         """Return its own hours at a place; abroad, where no rules hold, they stand alone."""
         if not place.is_abroad:
             return self.hours
         own = [override.windows for override in self.hours if override.state == FEDERAL]
-        return tuple(Override(week, wider=True, reason="abroad no rules hold") for week in own or [_ANY_TIME])
+        return tuple(Override(week, wider=True, reason="no rules apply abroad") for week in own or [_ANY_TIME])
 
 
 UNDECIDED = Campaign()

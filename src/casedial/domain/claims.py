@@ -8,36 +8,44 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from casedial.domain.cases import Case, Firm, Flag, Hold, Role, Status, StatusType
+from casedial.domain.actors import Actor, ActorKind
+from casedial.domain.cases import Case, Hold
 from casedial.domain.errors import CasedialError
+from casedial.domain.firms import Firm
+from casedial.domain.statuses import Flag, Role, Status, StatusType
 
 MAX_EXTENSION = 7 * 24 * 60 * 60  # seconds that one ExtendClaim may ask for, and a claim
 MIN_LEASE = 10  # seconds that a claim may ask for
-
-# Why a case went back to To Dial, in its history.
-RAN_OUT = "claim ran out unanswered"
-RELEASED = "released by the dialer"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The opening of a claim: which cases, by whom, when, and until when as it was first promised (None: for ever).
 
-    ``key_id`` is None where no key did it but an import. ``evidence`` is what let each case through, by its CaseID,
+    ``evidence`` is what let each case through, by its CaseID,
     where calling rules were applied. ``seconds`` is the lease that was asked for; None: the claim timeout.
     """
 
     id: UUID
-    vendor: str
-    key_id: int | None
+    actor: Actor
     case_ids: tuple[int, ...]
     created_at: datetime
     expires_at: datetime | None
     evidence: Mapping[str, object] | None = None
     campaign_ids: frozenset[int | None] = field(default=frozenset(), compare=False)  # known when it is opened
     seconds: int | None = None
+
+    @property
+    def vendor(self) -> str:
+        """Return the name of who opened it."""
+        return self.actor.name
+
+    @property
+    def key_id(self) -> int | None:
+        """Return the id of the key that opened it; None where that is not known, or it was none."""
+        return self.actor.id if self.actor.kind is ActorKind.KEY else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +64,11 @@ class ClaimRequest:
 class Taker:
     """Who would hold a case that a change moves into the dialer: by a new claim, unless they hold it already.
 
-    ``seconds`` is the lease that is asked for; None: the claim timeout.
+    ``claim_id`` is that of the claim; None: one that is made up then, for most changes open none. ``seconds`` is the
+    lease that is asked for; None: the claim timeout.
     """
 
-    claim_id: UUID
+    claim_id: UUID | None
     clock: datetime
     holds: bool = False
     seconds: int | None = None
@@ -67,7 +76,11 @@ class Taker:
 
 def lease_seconds(firm: Firm, case: Case, asked: int | None) -> int:
     """Return how long a lease is: what was asked for, at most the claim timeout, by default that; 0 for ever."""
-    allowed = firm.claim_timeout_of(case.statuses.get(StatusType.CAMPAIGN))
+    return shortest(asked, firm.claim_timeout_of(case.statuses.get(StatusType.CAMPAIGN)))
+
+
+def shortest(asked: int | None, allowed: int) -> int:
+    """Return how long a lease is of so many seconds that were asked for, and so many that are allowed; 0 for ever."""
     return min(asked, allowed) if asked and allowed else asked or allowed
 
 
@@ -99,7 +112,7 @@ def enter(firm: Firm, case: Case, taker: Taker, redial_at: datetime | None = Non
         redial_at = case.hold.redial_at
     elif case.role is Role.TO_DIAL:
         redial_at = case.dial_at
-    return Hold(taker.claim_id, lease_end(taker.clock, seconds), redial_at)
+    return Hold(taker.claim_id or uuid4(), lease_end(taker.clock, seconds), redial_at)
 
 
 def sooner(renewed: Iterable[tuple[Case, Case]]) -> dict[UUID, datetime]:
@@ -132,13 +145,11 @@ def has_run_out(hold: Hold, clock: datetime) -> bool:
     return hold.until is not None and hold.until <= clock
 
 
-def opened(
-    before: Case | None, after: Case, vendor: str, key_id: int | None, now: datetime, seconds: int | None = None
-) -> Claim | None:
+def opened(before: Case | None, after: Case, by: Actor, now: datetime, seconds: int | None = None) -> Claim | None:
     """Return the claim that a change of a case opened, or None; ``seconds`` is the lease that it asked for."""
     had = before.hold if before else None
     if after.hold is None or (had and had.claim_id == after.hold.claim_id):
         return None
     campaigns = frozenset({after.campaign_id})
     id, end = after.hold.claim_id, after.hold.until
-    return Claim(id, vendor, key_id, (after.case_id,), now, end, campaign_ids=campaigns, seconds=seconds)
+    return Claim(id, by, (after.case_id,), now, end, campaign_ids=campaigns, seconds=seconds)

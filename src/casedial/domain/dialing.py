@@ -10,9 +10,13 @@ from enum import Enum
 from typing import NamedTuple
 from uuid import UUID
 
-from casedial.domain.cases import Case, Firm, Hold, Role, Status, StatusChange, StatusType, fold
+from casedial.domain.actors import Actor
+from casedial.domain.cases import Case, Hold, StatusChange
 from casedial.domain.claims import Taker, answer, enter, says_dialed
 from casedial.domain.errors import FieldError, NotesTooLarge, NotToDial
+from casedial.domain.firms import Firm
+from casedial.domain.reasons import Why
+from casedial.domain.statuses import Role, Status, StatusType
 
 MAX_RECORDS = 1000  # cases in one GetCasesToDial reply
 MAX_ITEMS = 1000  # cases in one UpdateCaseStatus or AddCaseNote request
@@ -36,8 +40,7 @@ class DialQuery:
     seconds: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CaseUpdate:
+class CaseUpdate(NamedTuple):
     """One item of UpdateCaseStatus; None leaves a field as it is. ``pointer`` leads to the item."""
 
     case_id: int
@@ -58,35 +61,38 @@ class CaseNote:
 
 @dataclass(frozen=True, slots=True)
 class CaseFilter:
-    """Which cases an operator means; None does not filter. Names are matched as on the wire."""
+    """Which cases an operator means; None does not filter. Names are matched as on the wire.
+
+    ``case_ids`` are in order. ``due_at``: To Dial, and due then. ``number`` is that by which numbers are compared.
+    ``name`` is the beginning of one of the plaintiff's. ``do_not_call``: the case or a number of it is on the list.
+    ``held_by`` is a vendor. ``held_back``: To Dial, due, and no rule allows a call now. ``answered``: In the Dialer,
+    somebody was reached, and nobody has said what comes next.
+    """
 
     case_ids: tuple[int, ...] | None = None
     dialer_status: str | None = None
     campaign: str | None = None
     disposition: str | None = None
     case_group: str | None = None
-
-    def fits(self, firm: Firm, case: Case) -> bool:
-        """Tell whether a case of the firm is meant. Raises StatusNotFound."""
-        named = (
-            (StatusType.DIALER, self.dialer_status),
-            (StatusType.CAMPAIGN, self.campaign),
-            (StatusType.DISPOSITION, self.disposition),
-        )
-        in_group = self.case_group is None or fold(case.case_group) == fold(self.case_group)
-        return in_group and all(
-            case.statuses.get(kind) == firm.statuses.named(kind, name) for kind, name in named if name
-        )
+    due_at: datetime | None = None
+    number: str | None = None
+    name: str | None = None
+    do_not_call: bool = False
+    held_by: str | None = None
+    attempts: str | None = None
+    priority: int | None = None
+    held_back: bool = False
+    answered: bool = False
 
 
 def change(
     case: Case,
     statuses: Mapping[StatusType, Status | None],
     dial_at: datetime | None,
-    by: str,
+    by: Actor,
     now: datetime,
     hold: Hold | None = None,
-    reason: str | None = None,
+    why: Why | None = None,
 ) -> tuple[Case, list[StatusChange]]:
     """Set statuses (None clears one) and the dial time; return the case after it and its history rows.
 
@@ -95,43 +101,34 @@ def change(
     that it belongs to. ``hold`` is that of a case In the Dialer afterwards, by default the one it has;
     a case that leaves the dialer has none.
     """
-    recorded = dict(statuses)
-    if dial_at != case.dial_at:
-        recorded.setdefault(StatusType.DIALER, case.statuses.get(StatusType.DIALER))
+    recorded = statuses
+    if dial_at != case.dial_at and StatusType.DIALER not in statuses:
+        recorded = {**statuses, StatusType.DIALER: case.statuses.get(StatusType.DIALER)}
     if not recorded:
         return case, []
     at = max(now, case.changed_at) if case.changed_at else now
     left = {kind: status for kind, status in {**case.statuses, **recorded}.items() if status}
     dialer = left.get(StatusType.DIALER)
     stays = (hold or case.hold) if dialer and dialer.role is Role.IN_THE_DIALER else None
-    after = replace(case, statuses=left, dial_at=dial_at, changed_at=at, hold=stays)
+    after = case.standing(left, dial_at, at, stays)
     held_by = after.hold or case.hold
     claim_id = held_by.claim_id if held_by else None
     history = [
-        StatusChange(
-            case.case_id, kind, status, dial_at if kind == StatusType.DIALER else None, at, by, claim_id, reason
-        )
+        StatusChange(case.case_id, kind, status, dial_at if kind == StatusType.DIALER else None, at, by, claim_id, why)
         for kind, status in sorted(recorded.items())
     ]
     return after, history
 
 
 def update(
-    firm: Firm, case: Case, item: CaseUpdate, by: str, now: datetime, taker: Taker
+    firm: Firm, case: Case, item: CaseUpdate, by: Actor, now: datetime, taker: Taker
 ) -> tuple[Case, list[StatusChange]]:
     """Apply one item of UpdateCaseStatus to its case [specification: UpdateCaseStatus].
 
     A Disposition without Status answers a case In the Dialer. Raises UnknownStatus, RetiredStatus or NotToDial; the
     case is then left as it was.
     """
-    named = (
-        (StatusType.DIALER, item.status, "Status"),
-        (StatusType.DISPOSITION, item.disposition, "Disposition"),
-        (StatusType.ATTEMPTS, item.attempts, "Attempts"),
-    )
-    statuses: dict[StatusType, Status | None] = {
-        kind: firm.statuses.to_set(kind, name, f"{item.pointer}/{field}") for kind, name, field in named if name
-    }
+    statuses = firm.statuses.all_to_set(item.status, item.disposition, item.attempts, item.pointer)
     hold = None
     dialer = statuses.get(StatusType.DIALER)
     if dialer:
@@ -147,7 +144,7 @@ def update(
     if item.next_call is None:
         return change(case, statuses, case.dial_at, by, now, hold)
     if case.role != Role.TO_DIAL:
-        detail = "NextCall without Status moves the date of a case that is To Dial; this case is not."
+        detail = "NextCall without Status is for a case that is To Dial, and this case is not; send Status too."
         raise NotToDial(detail, [FieldError(f"{item.pointer}/NextCall", detail, firm.clock_time(item.next_call))])
     return change(case, statuses, item.next_call, by, now)
 
@@ -156,11 +153,11 @@ def with_known_attempts(firm: Firm, item: CaseUpdate) -> CaseUpdate:
     """Return an item whose count is above all of the firm's with the highest of them: a refusal would dial again."""
     highest = firm.statuses.highest_count
     if item.attempts and highest and int(item.attempts) > int(highest.name):
-        return replace(item, attempts=highest.name)
+        return item._replace(attempts=highest.name)
     return item
 
 
-def did_already(firm: Firm, item: CaseUpdate, history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
+def did_already(firm: Firm, item: CaseUpdate, history: Sequence[StatusChange], claim_id: UUID, by: Actor) -> bool:
     """Tell whether this vendor already made the very change that an item asks for, under this claim.
 
     A heartbeat never repeats another: it says that the case is still held, and asks for that.
@@ -177,7 +174,7 @@ def did_already(firm: Firm, item: CaseUpdate, history: Sequence[StatusChange], c
     dialer = wanted.get(StatusType.DIALER)
     if dialer and dialer.role is Role.IN_THE_DIALER:
         return False
-    made = [row for row in history if row.claim_id == claim_id and row.changed_by == vendor]
+    made = [row for row in history if row.claim_id == claim_id and row.actor.is_same_vendor(by)]
     # The rows of a change follow each other at one instant, at which there may be others of the same claim, too.
     runs = (made[start : start + len(wanted)] for start in range(len(made) - len(wanted) + 1))
     return bool(wanted) and any(
@@ -189,7 +186,7 @@ def did_already(firm: Firm, item: CaseUpdate, history: Sequence[StatusChange], c
 
 
 def give_back(
-    firm: Firm, case: Case, history: Sequence[StatusChange], by: str, now: datetime, reason: str
+    firm: Firm, case: Case, history: Sequence[StatusChange], by: Actor, now: datetime, why: Why
 ) -> tuple[Case, list[StatusChange]]:
     """Move a case from the dialer back to To Dial, at the dial time it had; or to what else it was: never dialed then.
 
@@ -197,14 +194,14 @@ def give_back(
     """
     if case.hold and case.hold.redial_at:
         to_dial = firm.statuses.with_role(Role.TO_DIAL)
-        return change(case, {StatusType.DIALER: to_dial}, case.hold.redial_at, by, now, reason=reason)
+        return change(case, {StatusType.DIALER: to_dial}, case.hold.redial_at, by, now, why=why)
     before = came_from(history)
     if before is None and history:
-        return change(case, {StatusType.DIALER: None}, None, by, now, reason=reason)
+        return change(case, {StatusType.DIALER: None}, None, by, now, why=why)
     if before and before.status:
         firm.statuses.by_id(before.status.id)  # or it would go back to what is no status of the firm
     status = before.status if before else firm.statuses.with_role(Role.DO_NOT_DIAL)
-    return change(case, {StatusType.DIALER: status}, before.dial_at if before else now, by, now, reason=reason)
+    return change(case, {StatusType.DIALER: status}, before.dial_at if before else now, by, now, why=why)
 
 
 class Move(Enum):
@@ -259,18 +256,20 @@ def came_from(history: Sequence[StatusChange]) -> StatusChange | None:
     return next((row for row in dialer if row.status is None or row.status.role is not Role.IN_THE_DIALER), None)
 
 
-def operate(firm: Firm, case: Case, wanted: OperatorChange, by: str, now: datetime) -> tuple[Case, list[StatusChange]]:
+def operate(
+    firm: Firm, case: Case, wanted: OperatorChange, by: Actor, now: datetime, why: Why | None = None
+) -> tuple[Case, list[StatusChange]]:
     """Do an operator's change; a case back from the dialer gets its old dial time unless another is given."""
     case = case if wanted.priority is None else replace(case, priority=wanted.priority)
     statuses: dict[StatusType, Status | None] = {}
     if wanted.campaign:
         statuses[StatusType.CAMPAIGN] = wanted.campaign
     if wanted.move is None:
-        return change(case, statuses, case.dial_at, by, now)
+        return change(case, statuses, case.dial_at, by, now, why=why)
     role = Role.DO_NOT_DIAL if wanted.move is Move.DO_NOT_DIAL else Role.TO_DIAL
     statuses[StatusType.DIALER] = firm.statuses.with_role(role)
     old = case.hold.redial_at if wanted.move is Move.BACK_FROM_DIALER and case.hold else None
-    return change(case, statuses, wanted.dial_at or old or now, by, now)
+    return change(case, statuses, wanted.dial_at or old or now, by, now, why=why)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,14 +43,24 @@
      ├── OperatorError            met on the command line, never on the wire
      │    ├── FirmNotFound
      │    ├── FirmExists
+     │    ├── UserNotFound
+     │    ├── UserExists
+     │    ├── LinkOver                 the link by which a password is set was used, or its time is over
+     │    ├── RoleNotAllowed           a user's role is not enough for this
      │    ├── KeyNotFound
      │    ├── KeyExists
      │    ├── StatusNotFound
      │    ├── StatusExists
      │    ├── StatusHasRole
+     │    ├── ChangedMeanwhile         somebody else changed it since it was shown
+     │    ├── ChangeNotFound           the firm has no such change of many cases
+     │    ├── ChangeNotPossible        it cannot be run, or be undone, any more
+     │    ├── ImportNotFound           the firm has no such import
+     │    ├── ImportNotPossible        it cannot be checked, run or undone, any more
      │    ├── DatabaseMissing          there is none yet, or an empty one
      │    ├── SchemaNewer              the database was made by a newer casedial
      │    ├── InvalidSetting           a value that cannot be used
+     │    ├── NoRoom                   on the disk, for a file
      │    └── EndedHalfway             some of it is done
      ├── SchemaBehind             the database needs `casedial migrate`
      ├── StorageUnavailable       the database cannot be reached, is full or is busy
@@ -102,7 +112,7 @@ class MissingParameter(RequestError):
 
 
 class UnknownParameter(RequestError):
-    title = "A parameter is not known"
+    title = "A parameter is unknown"
 
 
 class InvalidParameter(RequestError):
@@ -114,7 +124,7 @@ class ConflictingParameter(RequestError):
 
 
 class UnknownStatus(RequestError):
-    title = "Not one of the firm's statuses"
+    title = "The firm has no such status"
 
 
 class RetiredStatus(RequestError):
@@ -142,7 +152,7 @@ class NoteTooLong(TooLarge):
 
 
 class NotesTooLarge(TooLarge):
-    title = "Too much would be written to too many cases"
+    title = "The notes of one request are too large in total"
 
 
 class UnsupportedContentType(CasedialError):
@@ -178,7 +188,7 @@ class NotAllowed(CasedialError):
 
 
 class ScopeNotAllowed(NotAllowed):
-    title = "The key has not the scope for this"
+    title = "The key lacks the scope for this"
 
 
 class CampaignNotAllowed(NotAllowed):
@@ -218,11 +228,11 @@ class PhoneNotFound(NotFound):
 
 
 class Conflict(CasedialError):
-    title = "The request is in conflict with what is there"
+    title = "The request conflicts with what is stored"
 
 
 class CaseUnreadable(Conflict):
-    title = "What is stored of the case cannot be read"
+    title = "The stored case cannot be read"
 
 
 class ClaimLost(Conflict):
@@ -242,11 +252,27 @@ class BodyTooSlow(CasedialError):
 
 
 class CallerLeft(CasedialError):
-    title = "The caller left before it was done"
+    title = "The caller left before the request was done"
 
 
 class FirmNotFound(OperatorError):
     title = "The firm does not exist"
+
+
+class UserNotFound(OperatorError):
+    title = "The user does not exist"
+
+
+class UserExists(OperatorError):
+    title = "The user already exists"
+
+
+class LinkOver(OperatorError):
+    title = "The link does not work any more"
+
+
+class RoleNotAllowed(OperatorError):
+    title = "The user's role does not allow this"
 
 
 class KeyNotFound(OperatorError):
@@ -262,23 +288,43 @@ class MethodNotAllowed(CasedialError):
 
 
 class FirmExists(OperatorError):
-    title = "The firm exists already"
+    title = "The firm already exists"
 
 
 class KeyExists(OperatorError):
-    title = "The key exists already"
+    title = "The key already exists"
 
 
 class StatusExists(OperatorError):
-    title = "The status exists already"
+    title = "The status already exists"
 
 
 class StatusHasRole(OperatorError):
     title = "The status has a role"
 
 
+class ChangedMeanwhile(OperatorError):
+    title = "Somebody else changed it meanwhile"
+
+
+class ChangeNotFound(OperatorError):
+    title = "The change does not exist"
+
+
+class ChangeNotPossible(OperatorError):
+    title = "The change cannot be run or undone now"
+
+
+class ImportNotFound(OperatorError):
+    title = "The import does not exist"
+
+
+class ImportNotPossible(OperatorError):
+    title = "The import cannot be checked, run or undone now"
+
+
 class DatabaseMissing(OperatorError):
-    title = "There is no database of casedial yet"
+    title = "There is no casedial database yet"
 
 
 class SchemaNewer(OperatorError):
@@ -289,8 +335,12 @@ class InvalidSetting(OperatorError):
     title = "A value cannot be used"
 
 
+class NoRoom(OperatorError):
+    title = "There is no room on the server's disk"
+
+
 class EndedHalfway(OperatorError):
-    title = "It ended half-way"
+    title = "It ended halfway"
 
 
 class SchemaBehind(CasedialError):
@@ -307,7 +357,7 @@ class StorageUnavailable(CasedialError):
 
 
 class TooBusy(CasedialError):
-    title = "The server has too much to do"
+    title = "The server is too busy"
 
 
 class InternalError(CasedialError):

@@ -36,14 +36,14 @@ class Window:
 
     def __post_init__(self) -> None:
         if not 0 <= self.opens < self.closes <= DAY_MINUTES:
-            raise InvalidSetting(f"Hours from minute {self.opens} to {self.closes} do not lie within a day.")
+            raise InvalidSetting(f"Hours from minute {self.opens} to {self.closes} are not within one day.")
 
     @classmethod
     def of(cls, text: str) -> Window:
         """Read ``08:00-21:00``. Raises InvalidSetting."""
         found = _WINDOW.fullmatch(text.strip())
         if not found or int(found[2]) > 59 or int(found[4]) > 59:
-            raise InvalidSetting(f"{text!r} are no hours; write them as 08:00-21:00.")
+            raise InvalidSetting(f"{text!r} is not a range of hours; write it as 08:00-21:00.")
         return cls(int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4]))
 
     def overlap(self, other: Window) -> Window | None:

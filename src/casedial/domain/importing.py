@@ -8,12 +8,13 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from casedial.domain.cases import NO_PHONE, Case, Firm, Phone, Role, Status, StatusChange, StatusType, is_count
+from casedial.domain.actors import IMPORT
+from casedial.domain.cases import NO_PHONE, Case, Phone, StatusChange
 from casedial.domain.claims import Taker, enter
 from casedial.domain.dialing import change
+from casedial.domain.firms import Firm
 from casedial.domain.phones import is_fax, split
-
-IMPORT = "import"  # who set a status that an import set
+from casedial.domain.statuses import Role, Status, StatusType, is_count
 
 STATUS_COLUMNS = {
     StatusType.DIALER: "DialerStatus",
@@ -48,6 +49,28 @@ class CaseRow(NamedTuple):
     dial_at: datetime | None = None
     phone_cells: Mapping[int, Phone | Mapping[str, Any]] = MappingProxyType({})
     phones: tuple[Phone, ...] | None = None
+
+
+class FileRow(NamedTuple):
+    """A row with the line it starts on; ``cells`` is what it was, for the file of rejects."""
+
+    line: int
+    cells: Sequence[str]
+    row: CaseRow | BadRow
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """An open file: its columns, those that mean nothing here, and its rows, read as they are asked for.
+
+    JSON Lines have no header: there ``unknown`` grows with the rows, and so does ``told``, what is to be said of the
+    file.
+    """
+
+    columns: Sequence[str]
+    unknown: list[str]
+    rows: Iterator[FileRow]
+    told: list[str]
 
 
 def merge_facts(case: Case, row: CaseRow) -> Case:

@@ -58,3 +58,23 @@ class KeyLimits:
 
 
 UNLIMITED = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A key as it is stored, which is without the key itself, with its firm's name and version.
+
+    ``state`` tells one state of its row from every other.
+    """
+
+    id: int
+    firm_id: int
+    firm_name: str
+    firm_version: int
+    vendor: str
+    hint: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    limits: KeyLimits
+    state: str

@@ -23,7 +23,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The calls that concern the cases at hand: of their numbers, whatever the case, and of the cases themselves."""
+    """The calls that concern the cases at hand: of their numbers, whatever the case, and of the cases themselves.
+
+    Those of each are sorted, the oldest first.
+    """
 
     by_number: Mapping[str, Sequence[Call]] = field(default_factory=dict)
     by_case: Mapping[int, Sequence[Call]] = field(default_factory=dict)
@@ -37,6 +40,10 @@ class Calls:
             by_number.setdefault(call.number, []).append(call)
             by_case.setdefault(call.case_id, []).append(call)
         return cls(by_number, by_case)
+
+    def concern(self, number: str | None, case_id: int) -> bool:
+        """Tell whether there is a call of a number or of a case."""
+        return number in self.by_number or case_id in self.by_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,10 @@ class Limit:
         """
         groups = [calls.by_number.get(number, ())] if self.of_number and number else []
         groups += [calls.by_case.get(case_id, ())] if self.of_case else []
+        since = now - self.span
         for group in groups:
-            counted = (call.at for call in group if call.conversation or not self.conversations)
-            yield sorted({at for at in counted if at > now - self.span})
+            counts = [call.at for call in group if call.at > since and (call.conversation or not self.conversations)]
+            yield list(dict.fromkeys(counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +104,8 @@ def deferrals(
 
 def counted(limits: Iterable[Limit], calls: Calls, number: str | None, case_id: int, now: datetime) -> tuple[str, ...]:
     """Say for each limit how many calls count against it now."""
-    return tuple(
-        f"{max(map(len, limit.found(calls, number, case_id, now)), default=0)} calls, {limit}" for limit in limits
-    )
+    counts = ((max(map(len, limit.found(calls, number, case_id, now)), default=0), limit) for limit in limits)
+    return tuple(f"{count} call{'' if count == 1 else 's'}, {limit}" for count, limit in counts)
 
 
 def of_rules(rows: Iterable[Row]) -> list[Limit]:
@@ -120,20 +127,19 @@ def of_rules(rows: Iterable[Row]) -> list[Limit]:
 
 def own_limit(count: int, span: timedelta, conversations: bool = False) -> Limit:
     """Return a limit that a campaign decided for itself."""
-    return Limit(count, span, "limit of the campaign", conversations=conversations)
+    return Limit(count, span, "limit set by the campaign", conversations=conversations)
 
 
 def of_firm(min_gap: int) -> list[Limit]:
     """Return the gap between two calls of one number, in seconds, across cases and campaigns."""
     gap = timedelta(seconds=min_gap)
-    return [Limit(1, gap, "minimum gap of the firm", of_case=False)] if gap else []
+    return [Limit(1, gap, "minimum gap set by the firm", of_case=False)] if gap else []
 
 
 def show_span(span: timedelta) -> str:
-    """Say a span of time in the largest unit that is whole."""
+    """Say a span of time as options take it, in the largest unit that is whole; one day is 24h, as laws say it."""
     seconds = int(span.total_seconds())
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        if seconds % length == 0:
-            number = seconds // length
-            return f"{number} {unit}{'' if number == 1 else 's'}"
-    raise AssertionError(span)  # a second is always whole
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % length == 0 and (unit, seconds) != ("d", length):
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"

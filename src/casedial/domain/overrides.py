@@ -10,8 +10,27 @@ from casedial.domain.errors import InvalidSetting
 from casedial.domain.hours import Week
 from casedial.domain.limits import LOOK_BACK
 from casedial.domain.rules import Attempts, Purpose, Row, RuleBook, check_week
+from casedial.domain.spans import read_calls
 
 _LONGEST = LOOK_BACK // timedelta(hours=1)
+_NO_LIMIT = "none"
+
+
+def read_attempts(text: str, purpose: Purpose) -> Attempts:
+    """Read a limit of a row, such as ``3/24h``, or none. Raises InvalidSetting."""
+    is_none = text.strip().lower() == _NO_LIMIT
+    number, time = (0, timedelta(hours=1)) if is_none else read_calls(text)
+    if not number and not is_none:
+        raise InvalidSetting("A limit allows at least one call; none: no limit.")
+    return Attempts(number, whole_hours(time), "debt" if purpose is Purpose.DEBT else "subject")
+
+
+def whole_hours(time: timedelta) -> int:
+    """Return a span of the rules in hours. Raises InvalidSetting."""
+    hours, left = divmod(time, timedelta(hours=1))
+    if left:
+        raise InvalidSetting("A limit of the rules must be in whole hours, such as 24h or 7d.")
+    return hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +53,19 @@ class RowOverride:
 
     def __post_init__(self) -> None:
         if not self.reason.strip():
-            raise InvalidSetting("An override needs a reason, which is recorded and shown.")
+            raise InvalidSetting("Give a reason for the override; it is recorded and shown.")
         if self.purpose is Purpose.NONE:
-            raise InvalidSetting("Campaigns without a purpose have no rules, so there is no row to override.")
+            raise InvalidSetting("Campaigns without a purpose have no rules, so there is nothing to override.")
         if self.windows is not None:
             check_week(self.windows)
         if (self.windows, self.bans_holidays, self.attempts, self.rest) == (None, None, None, None):
-            raise InvalidSetting("Say what is overridden: hours, holidays, calls or rest.")
+            raise InvalidSetting("Say what to override: hours, holidays, calls or rest.")
         if self.attempts and self.attempts.count and not 1 <= self.attempts.hours <= _LONGEST:
-            raise InvalidSetting("A limit of calls is for one hour to 31 days: calls are kept as long.")
+            raise InvalidSetting("A limit on calls covers one hour to 31 days, because calls are kept for 31 days.")
         if self.rest and not 1 <= self.rest <= _LONGEST:
-            raise InvalidSetting("A rest after a conversation is one hour to 31 days: calls are kept as long.")
+            raise InvalidSetting(
+                "A rest after a conversation is one hour to 31 days, because calls are kept for 31 days."
+            )
 
     def row(self, of: Row | None) -> Row:
         """Return the row that counts in place of one, or of none."""
@@ -54,7 +75,7 @@ class RowOverride:
         if self.attempts and row.attempts:
             attempts = replace(self.attempts, per=row.attempts.per)
         why = "; ".join(text for text in (self.reason, self.source) if text)
-        source = f"override {self.id} by the operator ({why})" + (f" of {row.source}" if row.source else "")
+        source = f"override {self.id} set by the operator ({why})" + (f" of {row.source}" if row.source else "")
         return replace(
             row,
             purposes=purposes,

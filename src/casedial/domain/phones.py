@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from casedial.domain.errors import InvalidSetting
+
 PHONE_LIMIT = 64  # characters in a number as entered; also what keeps the patterns below cheap
 
 
@@ -49,7 +51,7 @@ _EXIT_CODE = re.compile(r"(?:011|00)([1-9][0-9]{7,})")  # of the US, and of most
 _ABROAD_DIGITS = range(7, 16)  # with the country's code; 15 are the most that a network takes
 
 
-def _is_bare(number: str) -> bool:
+def is_bare(number: str) -> bool:
     """Tell whether these are the ten digits of a US number and nothing else, as most are."""
     return len(number) == 10 and number.isascii() and number.isdigit() and number[0] > "1"
 
@@ -60,7 +62,7 @@ def read(entered: str) -> Number:
     An extension at the end and all that is no digit are left out. A + in front, or 00 or 011, begins another country's
     number, and with a 1 behind it one of the US.
     """
-    if _is_bare(entered):
+    if is_bare(entered):
         return Number(Kind.US, entered)
     if plain := _US.fullmatch(entered):
         return Number(Kind.US, "".join(plain.groups()))
@@ -114,12 +116,12 @@ def _doubtful(why: str) -> Number:
 
 def kind_of(entered: str) -> Kind:
     """Return what a number is."""
-    return Kind.US if _is_bare(entered) else read(entered).kind
+    return Kind.US if is_bare(entered) else read(entered).kind
 
 
 def key_of(entered: str) -> str | None:
     """Return that by which a number that may be dialed is compared, None for a doubtful one."""
-    if _is_bare(entered):
+    if is_bare(entered):
         return entered
     number = read(entered)
     return None if number.kind is Kind.DOUBTFUL else number.key
@@ -127,7 +129,7 @@ def key_of(entered: str) -> str | None:
 
 def dialable(entered: str) -> str | None:
     """Return what a dialer is handed: ten digits of the US, one abroad as it was entered; None for a doubtful one."""
-    if _is_bare(entered):
+    if is_bare(entered):
         return entered
     number = read(entered)
     return {Kind.US: number.key, Kind.ABROAD: entered, Kind.DOUBTFUL: None}[number.kind]
@@ -160,3 +162,17 @@ _FAX = re.compile(r"(?<![a-z])fax(?![a-z])", re.IGNORECASE)
 def is_fax(phone_name: str) -> bool:
     """Tell whether a phone's name says that a machine answers it."""
     return _FAX.search(phone_name) is not None
+
+
+def listed_numbers(text: str) -> list[str]:
+    """Return what numbers are listed by: a text may hold several. Raises InvalidSetting for a doubtful one."""
+    cell = text.strip()
+    if len(cell) > PHONE_LIMIT:
+        raise InvalidSetting(
+            f"{cell[:PHONE_LIMIT]!r}… is not a phone number: it has more than {PHONE_LIMIT} characters."
+        )
+    numbers = [read(part) for part in split(cell)]
+    for number in numbers:
+        if number.kind is Kind.DOUBTFUL:
+            raise InvalidSetting(f"{cell!r} cannot be dialed: it {number.why}.")
+    return [number.key for number in numbers]

@@ -51,7 +51,7 @@ class Place:
             return f"abroad ({self.mail_abroad})"
         named = [", ".join(sorted(self.states))] if self.is_known else []
         may_be = " or ".join([*named, "anywhere in the states"] if self.may_be_anywhere else named)
-        return f"{may_be}; the operator said where the ZIP code is: {self.placed}" if self.placed else may_be
+        return f"{may_be}; the operator placed the ZIP code: {self.placed}" if self.placed else may_be
 
     def key(self) -> str:
         """Return a stable text, "AL,GA|America/Chicago,America/New_York"; "" for an unknown place."""

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
-from casedial.domain.cases import Firm
+from casedial.domain.firms import Firm
 
 # A dialer may repeat what it sent within a day: what that is compared with stays at least so long.
 SHORTEST = timedelta(days=1)
 LONGEST = timedelta(days=36500)
+
+
+class Kind(StrEnum):
+    """What grows."""
+
+    CLAIMS = "claims"
+    HISTORY = "history"
+    NOTES = "notes"
+    REFUSED = "refused"
+    PHONE_CHANGES = "phone_changes"
+    PRIORITY_CHANGES = "priority_changes"
 
 
 def kept_since(firm: Firm, older_than: timedelta | None, now: datetime) -> datetime | None:

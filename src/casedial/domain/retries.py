@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from casedial.domain.cases import CASEDIAL, Case, Firm, Flag, Role, Status, StatusChange, StatusType
+from casedial.domain.actors import POLICY, Actor, ActorKind
+from casedial.domain.cases import Case, StatusChange
 from casedial.domain.dialing import CaseUpdate, change, last_dialer
+from casedial.domain.firms import Firm
+from casedial.domain.reasons import ReasonCode, given_up, over, retry
+from casedial.domain.statuses import Flag, Role, Status, StatusType
 
-# Why a case was set To Dial, or Do not Dial, in its history.
-RETRY = "retry policy"
-OVER = "nothing is left to dial for"
-_NUMBERED = re.compile(rf"{RETRY}: ([0-9]+) of [0-9]+")
 # Within which a dialer that said "To Dial" speaks of the same call.
 _SAME_WORD = timedelta(minutes=5)
 
@@ -27,7 +26,7 @@ class Report:
 
     case: Case
     history: Sequence[StatusChange]
-    vendor: str
+    actor: Actor
     holds: bool  # whether the vendor holds the case
 
     def leaves_open(self) -> bool:
@@ -53,7 +52,7 @@ class Report:
         return next(before, None)
 
     def _said_so(self, last: StatusChange) -> bool:
-        by_dialer = last.claim_id is not None and last.changed_by == self.vendor and last.reason is None
+        by_dialer = last.claim_id is not None and last.actor.is_same_vendor(self.actor) and not last.reason_code
         at_once = last.dial_at is not None and last.dial_at <= last.changed_at
         return by_dialer and at_once and self.history[-1].changed_at - last.changed_at < _SAME_WORD
 
@@ -75,14 +74,14 @@ def what_next(
         return None
     off: dict[StatusType, Status | None] = {StatusType.DIALER: firm.statuses.with_role(Role.DO_NOT_DIAL)}
     if ends or policy is None:
-        return change(report.case, off, now, CASEDIAL, now, reason=f"{OVER}: {disposition.name}")
+        return change(report.case, off, now, POLICY, now, why=over(disposition.name))
     times = _times(report.history, disposition)
     if times >= policy.at_most:
-        return change(report.case, off, now, CASEDIAL, now, reason=f"{RETRY}: tried again {times} times already")
+        return change(report.case, off, now, POLICY, now, why=given_up(times))
     on: dict[StatusType, Status | None] = {StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}
-    waiting, _ = change(report.case, on, now + policy.after, CASEDIAL, now)
-    reason = f"{RETRY}: {times + 1} of {policy.at_most}"
-    return change(report.case, on, next_open(waiting, now + policy.after), CASEDIAL, now, reason=reason)
+    waiting, _ = change(report.case, on, now + policy.after, POLICY, now)
+    why = retry(times + 1, policy.at_most)
+    return change(report.case, on, next_open(waiting, now + policy.after), POLICY, now, why=why)
 
 
 def _times(history: Sequence[StatusChange], disposition: Status) -> int:
@@ -97,14 +96,14 @@ def _times(history: Sequence[StatusChange], disposition: Status) -> int:
             last = row.status
         elif row.type is StatusType.CAMPAIGN or (row.status and row.status.role is Role.DO_NOT_DIAL):
             times = 0
-        elif last == disposition and (numbered := _NUMBERED.fullmatch(row.reason or "")):
-            times = int(numbered[1])
+        elif last == disposition and row.reason_code is ReasonCode.RETRY and row.why:
+            times = row.why.number or times
     return times
 
 
 def is_policys(row: StatusChange) -> bool:
     """Tell whether a policy made a change."""
-    return row.changed_by == CASEDIAL and (row.reason or "").startswith((RETRY, OVER))
+    return row.actor.kind is ActorKind.POLICY
 
 
 def moved_by_policy(history: Sequence[StatusChange], claim_id: UUID | None = None) -> bool:

@@ -48,7 +48,7 @@ class Purpose(StrEnum):
 def check_week(windows: Week) -> None:
     """Raise InvalidSetting for hours that are not those of seven days."""
     if len(windows) != 7:
-        raise InvalidSetting(f"Hours are given for {len(windows)} days of the week; there are 7.")
+        raise InvalidSetting(f"Hours are given for {len(windows)} days of the week instead of 7.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Override:
     def __post_init__(self) -> None:
         check_week(self.windows)
         if self.wider and not self.reason.strip():
-            raise InvalidSetting("Hours wider than the rules need a reason, which is recorded.")
+            raise InvalidSetting("Give a reason for hours wider than the rules; it is recorded.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Hours:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Limit:
+class _Clock:
     """What a state's rows that share a clock allow, on the clock of ``zone``; ``fixed`` tells rows that fix it.
 
     Two are the same only when they are one object, which is what makes it a fast key.
@@ -202,7 +202,7 @@ class RuleBook:
         self._holidays_of = lru_cache(maxsize=1 << 8)(self._find_holidays)
         self._pairs = lru_cache(maxsize=1 << 13)(self._find_pairs)
         self._plan = lru_cache(maxsize=1 << 13)(self._find_plan)
-        self._limit = lru_cache(maxsize=1 << 14)(_Limit)
+        self._limit = lru_cache(maxsize=1 << 14)(_Clock)
         self._day_of = lru_cache(maxsize=1 << 16)(self._find_day)
 
     def _check(self) -> None:
@@ -211,10 +211,10 @@ class RuleBook:
                 raise InvalidSetting(f"Rules {self.version} have no federal hours for {purpose}.")
         for row in self.rows:
             if row.bans_holidays and not self.holidays.keys() & {row.state, FEDERAL}:
-                raise InvalidSetting(f"Rules {self.version} ban calls on holidays in {row.state} and list none.")
+                raise InvalidSetting(f"Rules {self.version} ban calls on holidays in {row.state} but list none.")
         named = [(row.state, purpose) for row in self.rows for purpose in row.purposes]
         if len(set(named)) < len(named):
-            raise InvalidSetting(f"Rules {self.version} have two rows of a state for one purpose.")
+            raise InvalidSetting(f"Rules {self.version} have two rows for one state and purpose.")
 
     def end_of(self, day: date, state: str) -> datetime:
         """Return when a day has ended in all zones of a state (``FEDERAL``: of all, territories too)."""
@@ -283,7 +283,7 @@ class RuleBook:
         rows = dict.fromkeys(row for state in states for row in self._rows_of(state, purpose))
         return tuple(row for row in rows if row.attempts or row.rest)
 
-    def _first_open_for_all(self, limits: Collection[_Limit], minute: int, last: int) -> int | None:
+    def _first_open_for_all(self, limits: Collection[_Clock], minute: int, last: int) -> int | None:
         """Go from limit to limit, each time to where it opens, until no one moves any more."""
         moved = True
         while moved:
@@ -296,7 +296,7 @@ class RuleBook:
                     minute, moved = first, True
         return minute
 
-    def _first_open(self, limit: _Limit, minute: int, last: int) -> int | None:
+    def _first_open(self, limit: _Clock, minute: int, last: int) -> int | None:
         """Return the first minute from ``minute`` to ``last`` at which a limit is open: what every answer rests on."""
         day = local_time(limit.zone, minute).date()
         end = day if last == minute else local_time(limit.zone, last).date()
@@ -307,7 +307,7 @@ class RuleBook:
             day += DAY
         return None
 
-    def _reason(self, state: str, limit: _Limit, minute: int) -> Reason:
+    def _reason(self, state: str, limit: _Clock, minute: int) -> Reason:
         local = local_time(limit.zone, minute)
         day = self._day_of(limit, local.date())[0]
         why = day.holiday or _unique(change.reason for change in day.overrides)
@@ -320,7 +320,7 @@ class RuleBook:
     def _banned(self, place: Place, ban: Ban, minute: int) -> Reason:
         pairs = self._pairs(place)
         state, zone = next((pair for pair in pairs if ban.state in (FEDERAL, pair[0])), pairs[0])
-        source = ban.source or "ban by the operator"
+        source = ban.source or "ban set by the operator"
         return Reason(ban.state or state, zone, local_time(zone, minute), None, source, self.version, ban.reason)
 
     def _bans_of(self, place: Place, bans: Sequence[Ban]) -> Iterable[Ban]:
@@ -344,7 +344,7 @@ class RuleBook:
 
     def _find_plan(
         self, place: Place, purpose: Purpose, changes: tuple[Override, ...]
-    ) -> tuple[tuple[str, _Limit], ...]:
+    ) -> tuple[tuple[str, _Clock], ...]:
         """Return what has to be asked for a place: its states with the limits of each, in a fixed order."""
         asked = (
             (state, limit)
@@ -353,7 +353,7 @@ class RuleBook:
         )
         return tuple(dict.fromkeys(asked))
 
-    def _limits(self, state: str, zone: str, purpose: Purpose, changes: tuple[Override, ...]) -> tuple[_Limit, ...]:
+    def _limits(self, state: str, zone: str, purpose: Purpose, changes: tuple[Override, ...]) -> tuple[_Clock, ...]:
         changes = tuple(change for change in changes if change.state in (FEDERAL, state))
         rows = self._rows_of(state, purpose)
         if all(row.state == FEDERAL for row in rows):
@@ -364,7 +364,7 @@ class RuleBook:
         fixed = sorted({row.zone for row in rows if row.zone})
         return (theirs, *(self._limit(state, clock, clock, purpose, ()) for clock in fixed))
 
-    def _find_day(self, limit: _Limit, day: date) -> tuple[DayVerdict, tuple[tuple[int, int], ...]]:
+    def _find_day(self, limit: _Clock, day: date) -> tuple[DayVerdict, tuple[tuple[int, int], ...]]:
         verdict = self._verdict(limit.state, limit.purpose, limit.fixed, limit.changes, day)
         return verdict, spans(limit.zone, day, verdict.window) if verdict.window else ()
 
@@ -380,7 +380,7 @@ class RuleBook:
             rows = tuple(row for row in rows if row.windows or row.bans_holidays)
             rows = tuple(row for row in rows if fixed is None or (row.zone or _THEIR_CLOCK) == fixed)
         weeks = [row.windows for row in rows if row.windows and not wider] + [change.windows for change in changes]
-        sources = [row.source for row in rows] + ["hours of the campaign"] * bool(changes)
+        sources = [row.source for row in rows] + ["hours set by the campaign"] * bool(changes)
         for row in rows:
             holiday = self._holidays_of(row.state, day.year).get(day) if row.bans_holidays else None
             if holiday:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from casedial.domain.cases import Case, Firm, Hold, Role, StatusChange, StatusType
+from casedial.domain.actors import Actor
+from casedial.domain.cases import Case, Hold, StatusChange
+from casedial.domain.firms import Firm
+from casedial.domain.statuses import Role, StatusType
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +22,14 @@ class Standing:
     hold: Hold | None
 
     @property
-    def by(self) -> str | None:
+    def actor(self) -> Actor | None:
         """Return who set it."""
-        return self.change.changed_by if self.change else None
+        return self.change.actor if self.change else None
+
+    @property
+    def by(self) -> str | None:
+        """Return the name of who set it."""
+        return self.actor.name if self.actor else None
 
     @property
     def since(self) -> datetime | None:
@@ -45,11 +53,11 @@ class Standing:
         if self.role is not Role.IN_THE_DIALER:
             return ""
         if self.hold is None:
-            return "; it is in no claim"
+            return "; no claim holds it"
         if self.hold.answered_at:
             end = f"answered at {firm.local(self.hold.answered_at)}: it does not run out"
         else:
-            end = f"held until {firm.local(self.hold.until)}" if self.hold.until else "held without an end"
+            end = f"held until {firm.local(self.hold.until)}" if self.hold.until else "held without a time limit"
         return f"; claim {self.hold.claim_id}, {end}"
 
 

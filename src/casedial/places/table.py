@@ -41,7 +41,7 @@ class Table:
 def version_of(line: str) -> str:
     """Return the version that a table's first line names. Raises ValueError when it names none."""
     if not line.startswith(_VERSION):
-        raise ValueError("This is no table of places: its first line does not begin with 'places'.")
+        raise ValueError("This is not a table of places: its first line does not begin with 'places'.")
     return line.removeprefix(_VERSION).strip()
 
 
@@ -56,7 +56,7 @@ def parse(text: str) -> Table:
             continue
         kind, states, zones, *codes = line.split()
         if kind not in columns:
-            raise ValueError(f"This is no table of places: a line begins with {kind!r}.")
+            raise ValueError(f"This is not a table of places: a line begins with {kind!r}.")
         place = Place(frozenset(states.split(",")), frozenset(zones.split(",")))
         index = indexes.setdefault(place, len(indexes))
         column = columns[kind]

@@ -13,13 +13,12 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
-from casedial.domain.errors import InvalidSetting
-from casedial.domain.hours import EasterDay, FixedDay, Holiday, NthDay, Week, Window
+from casedial.domain.hours import EasterDay, FixedDay, Holiday, NthDay
 from casedial.domain.overrides import RowOverride
 from casedial.domain.overrides import overridden as override
 from casedial.domain.rules import Attempts, HolidayList, Purpose, Row, RuleBook
+from casedial.domain.weeks import week
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NTH = {"first": 1, "second": 2, "third": 3, "fourth": 4, "last": -1}
 
 
@@ -45,22 +44,6 @@ def read(document: Mapping[str, Any]) -> RuleBook:
         {state: _holiday_list(holidays) for state, holidays in document["holidays"].items()},
         {state: tuple(zones) for state, zones in document["zones"].items()},
     )
-
-
-def week(hours: Mapping[str, str | None]) -> Week:
-    """Return the hours of Monday to Sunday. Raises InvalidSetting when a day is missing, given twice or unknown."""
-    found: dict[str, Window | None] = {}
-    for days, text in hours.items():
-        first, _, last = "mon-sun".partition("-") if days == "daily" else days.partition("-")
-        if first not in DAYS or (last or first) not in DAYS:
-            raise InvalidSetting(f"{days!r} are no days; write them as daily, mon-fri or sat.")
-        for day in DAYS[DAYS.index(first) : DAYS.index(last or first) + 1]:
-            if day in found:
-                raise InvalidSetting(f"There are two hours for {day}.")
-            found[day] = Window.of(text) if text else None
-    if len(found) < len(DAYS):
-        raise InvalidSetting(f"There are no hours for {', '.join(day for day in DAYS if day not in found)}.")
-    return tuple(found[day] for day in DAYS)
 
 
 def _row(row: Mapping[str, Any]) -> Row:

@@ -1,11 +1,15 @@
-"""What casedial does: one function for each API method and operator action.
+"""Steps: what casedial does within one transaction.
 
-Each takes an open transaction, the firm or caller, the request and, where time matters, ``now``; none commits.
+A step takes an open transaction, the firm or the caller, what is asked for and, where time matters, ``now``. It never
+commits, and knows no store. The requests of dialers go through steps alone, for their reply is made and kept in their
+transaction; all else that people and programs ask for is an operation, in the folder ``operations``.
 
-dialing.py    the five methods of the specification
-firms.py keys.py statuses.py    an operator's configuration
-cases.py      one case whole, and changing many
+dialing.py    the five methods of the specification; replies.py    what a repeat of one gets
 claims.py     claims after their opening: extend, release, return
-calling.py    calling rules at the claim, explained, counted; campaigns.py do_not_call.py what they go by
-retention.py forgetting.py doctor.py    what goes, and what needs an eye
+claiming.py    the claim where calling rules are applied; judging.py    by which rules, and one case explained
+holding_back.py preflights.py    what may not be called now, held back and counted
+dispositions.py    what follows from a report
+do_not_call.py standing.py    who is kept off the dial list, and by whom
+cases.py changes.py imports.py rehearsing.py    cases: one whole, some changed, some from a file
+firms.py keys.py statuses.py campaigns.py    an operator's configuration
 """

@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from casedial.database.engine import Transaction
 from casedial.domain.campaigns import Campaign, Retry
-from casedial.domain.cases import Firm, Status, StatusType
 from casedial.domain.errors import InvalidSetting
+from casedial.domain.firms import Firm
 from casedial.domain.limits import LOOK_BACK, Limit, own_limit
 from casedial.domain.rules import Override, Purpose
+from casedial.domain.statuses import Status, StatusType
 from casedial.service.firms import checked_timeout
 from casedial.storage import campaigns, firms
-from casedial.storage.engine import Transaction
 
 FIRMS_OWN = -1  # a claim timeout that is the firm's
 _LONGEST_LIMIT = LOOK_BACK - timedelta(days=1)
@@ -51,9 +52,16 @@ class CampaignChange:
 async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignChange) -> tuple[Firm, Status]:
     """Change a campaign; every server knows it from the commit on. Return the firm after it, and the campaign.
 
-    Wants the firm opened with ``lock=True``, and ``calling.look_again`` afterwards where it ``lets_through``. Raises
-    StatusNotFound or InvalidSetting.
+    The firm is held. Raises StatusNotFound or InvalidSetting.
     """
+    campaign, decided = wanted(firm, name, change)
+    await campaigns.change(tx, campaign.id, decided)
+    await firms.change(tx, firm.id)
+    return (await firms.load(tx, firm.id))[1], campaign
+
+
+def wanted(firm: Firm, name: str, change: CampaignChange) -> tuple[Status, Campaign]:
+    """Return a campaign, and its settings after a change. Raises StatusNotFound or InvalidSetting."""
     campaign = firm.statuses.named(StatusType.CAMPAIGN, name)
     decided = firm.campaign(campaign.id)
     if change.claim_timeout is not None:
@@ -63,7 +71,8 @@ async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignC
         wider = [own for own in decided.hours if own.wider]
         if wider and change.hours is None and change.purpose != decided.purpose:
             detail = (
-                f"Its hours are wider than the rules, for the purpose {decided.purpose}: say with --hours which count."
+                f"Its hours are wider than the rules for the purpose {decided.purpose}: give the hours to use with "
+                "--hours."
             )
             raise InvalidSetting(detail)
         decided = replace(decided, purpose=change.purpose)
@@ -73,10 +82,9 @@ async def set_campaign(tx: Transaction, firm: Firm, name: str, change: CampaignC
         decided = replace(decided, hours=tuple(change.hours))
     if change.abroad is not None:
         decided = replace(decided, abroad=change.abroad)
-    decided = replace(decided, limits=_limits(decided, change), retries=_retries(firm, decided, change))
-    await campaigns.change(tx, campaign.id, decided)
-    await firms.change(tx, firm.id)
-    return (await firms.load(tx, firm.id))[1], campaign
+    return campaign, replace(
+        decided, limits=_limits(decided, change), retries=_retries(firm, decided, change), unreadable=False
+    )
 
 
 def _limits(decided: Campaign, change: CampaignChange) -> tuple[Limit, ...]:
@@ -86,10 +94,23 @@ def _limits(decided: Campaign, change: CampaignChange) -> tuple[Limit, ...]:
         counts = change.limits
     if change.rest is not None:
         rests = [own_limit(1, change.rest, conversations=True)] if change.rest else []
-    for limit in (*counts, *rests):
-        if not timedelta(0) < limit.span <= _LONGEST_LIMIT or not 1 <= limit.count <= 1000:
-            raise InvalidSetting(f"A limit is 1 to 1000 calls, within at most {_LONGEST_LIMIT.days} days.")
-    return (*counts, *rests)
+    return tuple(map(checked_limit, (*counts, *rests)))
+
+
+def checked_limit(limit: Limit) -> Limit:
+    """Return a limit of a campaign. Raises InvalidSetting."""
+    if not timedelta(0) < limit.span <= _LONGEST_LIMIT or not 1 <= limit.count <= 1000:
+        raise InvalidSetting(f"A limit is 1 to 1000 calls in at most {_LONGEST_LIMIT.days} days.")
+    return limit
+
+
+def checked_retry(retry: Retry) -> Retry:
+    """Return when to try again. Raises InvalidSetting."""
+    if not timedelta(0) < retry.after <= _LONGEST_RETRY:
+        raise InvalidSetting(
+            f"The time until the next try must be more than 0, and at most {_LONGEST_RETRY.days} days."
+        )
+    return retry
 
 
 def _retries(firm: Firm, decided: Campaign, change: CampaignChange) -> Mapping[int, Retry]:
@@ -98,8 +119,6 @@ def _retries(firm: Firm, decided: Campaign, change: CampaignChange) -> Mapping[i
         disposition = firm.statuses.named(StatusType.DISPOSITION, name)
         if retry is None:
             found.pop(disposition.id, None)
-        elif not timedelta(0) < retry.after <= _LONGEST_RETRY:
-            raise InvalidSetting(f"It is tried again after more than nothing, and at most {_LONGEST_RETRY.days} days.")
         else:
-            found[disposition.id] = retry
+            found[disposition.id] = checked_retry(retry)
     return found

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import groupby
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from casedial.domain.authors import is_own
-from casedial.domain.cases import CASEDIAL, Caller, Case, Firm, Hold, Role, StatusChange, StatusType
+from casedial.database.engine import Transaction
+from casedial.domain.actors import CASEDIAL, Actor
+from casedial.domain.cases import Case, Hold, StatusChange
 from casedial.domain.claims import (
-    RAN_OUT,
-    RELEASED,
     Claim,
     ClaimRequest,
     Taker,
@@ -23,21 +20,22 @@ from casedial.domain.claims import (
     has_run_out,
     lease_seconds,
     renew,
-    sooner,
 )
 from casedial.domain.claims import opened as claim_opened
 from casedial.domain.damage import Damage
-from casedial.domain.dialing import answered_since, came_from, give_back
-from casedial.domain.errors import CasedialError, CaseNotFound, ClaimLost, StorageUnavailable
+from casedial.domain.dialing import answered_since, came_from, give_back, last_dialer
+from casedial.domain.errors import CasedialError, CaseNotFound, CaseUnreadable, ClaimLost
+from casedial.domain.firms import Caller, Firm
+from casedial.domain.moves import Moves
+from casedial.domain.reasons import RAN_OUT, RELEASED, Why
 from casedial.domain.retries import is_policys
-from casedial.service.do_not_call import Moves, keep_off
-from casedial.storage import cases, claims, firms, leases
-from casedial.storage.engine import Store, Transaction
+from casedial.domain.statuses import Role, StatusType
+from casedial.service import storing
+from casedial.storage import cases, firms, leases
 
 _CASES_AT_ONCE = 1000  # that one transaction looks at
 _BUSY_SECONDS = 1  # after which a case is looked at again that somebody else worked on
 _PUT_OFF = timedelta(minutes=5)  # what cannot be done
-_SINGLY = 100  # claims, after all together failed
 
 # A CaseID that was asked for, and its case if the claim holds it, why not, or None where nothing is left to do.
 Found = tuple[int | None, Case | CasedialError | None]
@@ -63,7 +61,7 @@ class ClaimOutcome:
 
 def lost() -> ClaimLost:
     """Return the refusal of a claim that is not the vendor's, or holds the case no longer: nobody is told which."""
-    return ClaimLost("This claim does not hold the case: it ran out, was released, or the case was moved.")
+    return ClaimLost("This claim no longer holds the case: the claim ran out or was released, or the case was moved.")
 
 
 async def claims_of(tx: Transaction, caller: Caller, claim_ids: Iterable[UUID]) -> dict[UUID, Claim]:
@@ -72,14 +70,10 @@ async def claims_of(tx: Transaction, caller: Caller, claim_ids: Iterable[UUID]) 
     What casedial opened itself is nobody's, though there may be a key of a vendor with such a name from before.
     """
     found = await leases.find(tx, caller.firm, claim_ids)
-    return {
-        claim_id: claim
-        for claim_id, claim in found.items()
-        if claim.vendor == caller.vendor and not (claim.key_id is None and is_own(claim.vendor))
-    }
+    return {claim_id: claim for claim_id, claim in found.items() if claim.actor.is_same_vendor(caller.actor)}
 
 
-async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -> ClaimOutcome:
+async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest, now: datetime) -> ClaimOutcome:
     """Begin the leases of a claim's cases anew, to end after ``seconds``; none gets shorter.
 
     Raises ClaimLost when all were meant, the claim holds none, and the vendor has not brought every one of them out of
@@ -93,14 +87,12 @@ async def extend_claim(tx: Transaction, caller: Caller, request: ClaimRequest) -
             raise lost()
     clock = await tx.clock()
     asked = claim.seconds if claim else None
-    renewed = [
-        (case, replace(case, hold=_longer(caller.firm, case, clock, request.seconds, asked)))
-        for _, case in held
-        if isinstance(case, Case) and case.hold
-    ]
-    await cases.save_statuses(tx, caller.firm, [case for _, case in renewed])
-    await leases.look_by(tx, sooner(renewed))
-    ends = [case.hold.until for _, case in renewed if case.hold and case.hold.until]
+    moves = Moves()
+    for _, case in held:
+        if isinstance(case, Case) and case.hold:
+            moves.move(case, replace(case, hold=_longer(caller.firm, case, clock, request.seconds, asked)))
+    await storing.store(tx, caller.firm, moves, now)
+    ends = [case.hold.until for case in moves.cases.values() if case.hold and case.hold.until]
     return ClaimOutcome(held, min(ends, default=None))
 
 
@@ -118,37 +110,48 @@ async def release_claim(tx: Transaction, caller: Caller, request: ClaimRequest, 
     _, asked = await _asked(tx, caller, request)
     lost_ids = [case_id for case_id, case in asked if case_id and isinstance(case, ClaimLost)]
     earlier = await cases.history(tx, caller.firm, lost_ids) if lost_ids else {}
-    done = {case_id for case_id in lost_ids if _was_released(earlier[case_id], request.claim_id, caller.vendor)}
+    done = {case_id for case_id in lost_ids if _was_released(earlier[case_id], request.claim_id, caller.actor)}
     found: list[Found] = [(case_id, None if case_id in done else case) for case_id, case in asked]
     if request.case_ids is None:
         held = [(case_id, case) for case_id, case in asked if isinstance(case, Case)]
-        if not held and not any(_was_ended(rows, request.claim_id, caller.vendor) for rows in earlier.values()):
+        if not held and not any(_was_ended(rows, request.claim_id, caller.actor) for rows in earlier.values()):
             raise lost()
         found = [(case_id, case) for case_id, case in held if not _is_answered(case)]
     given = [case for _, case in found if isinstance(case, Case)]
-    damages = await _give_back(tx, caller.firm, given, caller.vendor, now, RELEASED)
+    damages = await _give_back(tx, caller.firm, given, caller.actor, now, RELEASED)
     stay = {int(damage.id) for damage in damages}
     return ClaimOutcome([(id, cases.unreadable_case(id) if id in stay else case) for id, case in found])
+
+
+async def take_back(tx: Transaction, caller: Caller, claim_id: UUID, now: datetime) -> None:
+    """Give all cases of a claim back that nobody was told of, those that cannot be read, too."""
+    _, asked = await _asked(tx, caller, ClaimRequest(claim_id, None))
+    held = [case for _, case in asked if isinstance(case, Case) and not _is_answered(case)]
+    damages = await _give_back(tx, caller.firm, held, caller.actor, now, RELEASED)
+    unreadable = [case_id for case_id, why in asked if isinstance(why, CaseUnreadable) and case_id]
+    unreadable += [int(damage.id) for damage in damages]
+    await storing.put_back(tx, caller, unreadable, claim_id, now)
 
 
 def _is_answered(case: Case) -> bool:
     return case.hold is not None and case.hold.answered_at is not None
 
 
-def _was_released(history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
-    return any((row.claim_id, row.changed_by, row.reason) == (claim_id, vendor, RELEASED) for row in history)
+def _was_released(history: Sequence[StatusChange], claim_id: UUID, by: Actor) -> bool:
+    released = (row for row in history if row.claim_id == claim_id and row.reason_code is RELEASED.code)
+    return any(row.actor.is_same_vendor(by) for row in released)
 
 
 async def _ended_by(tx: Transaction, caller: Caller, claim_id: UUID, case_ids: Sequence[int]) -> list[bool]:
     """Tell of each of these cases whether the caller's vendor has brought it out of the dialer by this claim."""
     earlier = await cases.history(tx, caller.firm, case_ids) if case_ids else {}
-    return [_was_ended(rows, claim_id, caller.vendor) for rows in earlier.values()]
+    return [_was_ended(rows, claim_id, caller.actor) for rows in earlier.values()]
 
 
-def _was_ended(history: Sequence[StatusChange], claim_id: UUID, vendor: str) -> bool:
+def _was_ended(history: Sequence[StatusChange], claim_id: UUID, by: Actor) -> bool:
     dialer = (row for row in history if row.type is StatusType.DIALER and row.claim_id == claim_id)
     left = (row for row in dialer if row.status and row.status.role is not Role.IN_THE_DIALER)
-    return any(row.changed_by == vendor or is_policys(row) for row in left)
+    return any(row.actor.is_same_vendor(by) or is_policys(row) for row in left)
 
 
 async def _asked(tx: Transaction, caller: Caller, request: ClaimRequest) -> tuple[Claim | None, list[Found]]:
@@ -185,38 +188,8 @@ class Returned:
     damages: list[Damage] = field(default_factory=list)
 
 
-async def return_each(store: Store, now: datetime) -> Returned:
-    """Return what is over, as ``return_lapsed`` does; where that fails, claim by claim, so that one harms no other.
-
-    Raises StorageUnavailable.
-    """
-    try:
-        return await store.transact(lambda tx: return_lapsed(tx, now))
-    except StorageUnavailable:
-        raise
-    except Exception:
-        return await _return_singly(store, now)
-
-
-async def _return_singly(store: Store, now: datetime) -> Returned:
-    async with store.read() as tx:
-        claim_ids = await leases.over(tx, await tx.clock(), _SINGLY)
-    whole = Returned({}, len(claim_ids))
-    for claim_id, firm_id in claim_ids:
-        try:
-            returned = await store.transact(partial(return_lapsed, now=now, only=claim_id))
-        except StorageUnavailable:
-            raise
-        except Exception as error:
-            whole.damages.append(Damage.of("claim", firm_id, claim_id, error))
-            await store.transact(partial(_put_off, claim_id=claim_id))
-        else:
-            whole.damages += returned.damages
-            whole.cases = Counter(whole.cases) + Counter(returned.cases)
-    return whole
-
-
-async def _put_off(tx: Transaction, claim_id: UUID) -> None:
+async def put_off(tx: Transaction, claim_id: UUID) -> None:
+    """Look later at a claim that cannot be returned."""
     await leases.check_again(tx, {claim_id: await tx.clock() + _PUT_OFF})
 
 
@@ -242,16 +215,16 @@ async def return_lapsed(tx: Transaction, now: datetime, only: UUID | None = None
             returned.damages.append(firm)
             again |= {claim.id: clock + _PUT_OFF for claim in looked_at}
             continue
-        look = _Look(firm, clock, now, looked_at, {claim.id: None for claim in looked_at})
-        returned.cases[firm_id] = await look.give_back(tx)
-        returned.damages += look.damages
-        again |= look.again
+        work = _Return(firm, clock, now, looked_at, {claim.id: None for claim in looked_at})
+        returned.cases[firm_id] = await work.give_back(tx)
+        returned.damages += work.damages
+        again |= work.again
     await leases.check_again(tx, again)
     return returned
 
 
 @dataclass(slots=True)
-class _Look:
+class _Return:
     """One look at claims of one firm: ``again`` says when to look at each of them next, None for never."""
 
     firm: Firm
@@ -261,7 +234,7 @@ class _Look:
     again: dict[UUID, datetime | None]
     damages: list[Damage] = field(default_factory=list)
 
-    def look_again(self, claim_id: UUID, at: datetime) -> None:
+    def check_again(self, claim_id: UUID, at: datetime) -> None:
         """Look at a claim at this time, too."""
         self.again[claim_id] = min(self.again[claim_id] or at, at)
 
@@ -273,11 +246,11 @@ class _Look:
             if claim_id in self.again and end <= self.clock:
                 over[case_id] = claim_id
             elif claim_id in self.again:
-                self.look_again(claim_id, end)
+                self.check_again(claim_id, end)
         # Nobody's work on one case holds up the others.
         there = await cases.lock(tx, self.firm, over, pass_over_locked=True)
         for case_id in over.keys() - there.keys() - there.unreadable:
-            self.look_again(over[case_id], self.clock + timedelta(seconds=_BUSY_SECONDS))
+            self.check_again(over[case_id], self.clock + timedelta(seconds=_BUSY_SECONDS))
         for case_id in sorted(there.unreadable.union(unreadable)):
             self._put_off(Damage("case", self.firm.id, str(case_id)))
         return await self._give_back(tx, list(there.values()))
@@ -288,7 +261,7 @@ class _Look:
             if case.hold and case.hold.claim_id in self.again and has_run_out(case.hold, self.clock):
                 over.append(case)
             elif case.hold and case.hold.claim_id in self.again and case.hold.until:  # extended meanwhile
-                self.look_again(case.hold.claim_id, case.hold.until)
+                self.check_again(case.hold.claim_id, case.hold.until)
         damages = await _give_back(tx, self.firm, over, CASEDIAL, self.now, RAN_OUT)
         for damage in damages:
             self._put_off(damage)
@@ -298,27 +271,22 @@ class _Look:
         self.damages.append(damage)
         for claim in self.claims:
             if int(damage.id) in claim.case_ids:
-                self.look_again(claim.id, self.clock + _PUT_OFF)
+                self.check_again(claim.id, self.clock + _PUT_OFF)
 
 
 async def _give_back(
-    tx: Transaction, firm: Firm, held: Sequence[Case], by: str, now: datetime, reason: str
+    tx: Transaction, firm: Firm, held: Sequence[Case], by: Actor, now: datetime, why: Why
 ) -> list[Damage]:
     """Move cases back from the dialer; return those with which that cannot be done, which stay as they are."""
     were_not_to_dial = [case.case_id for case in held if case.hold and case.hold.redial_at is None]
     earlier = await cases.history(tx, firm, were_not_to_dial) if were_not_to_dial else {}
-    moves, damages = Moves([], []), []
+    moves, damages = Moves(), []
     for case in held:
         try:
-            after, recorded = give_back(firm, case, earlier.get(case.case_id, ()), by, now, reason)
+            moves.move(case, *give_back(firm, case, earlier.get(case.case_id, ()), by, now, why))
         except Exception as error:  # of what is stored: the firm has no status to go back to, say
             damages.append(Damage.of("case", firm.id, case.case_id, error))
-        else:
-            moves.cases.append(after)
-            moves.history.extend(recorded)
-    await keep_off(tx, firm, moves, now)
-    await cases.save_statuses(tx, firm, moves.cases)
-    await cases.record(tx, firm, moves.history)
+    await storing.store(tx, firm, moves, now)
     return damages
 
 
@@ -364,19 +332,18 @@ async def adopt_cases(tx: Transaction, firm: Firm, held: Mapping[int, Case], now
         return dict(held)
     clock = await tx.clock()
     earlier = await cases.history(tx, firm, [case.case_id for case in lone])
-    opened: list[Claim] = []
-    adopted: dict[int, Case] = {}
+    moves = Moves()
     for case in lone:
         history = earlier[case.case_id]
         before = came_from(history)
         was_to_dial = before is None or (before.status is not None and before.status.role is Role.TO_DIAL)
         redial_at = (before.dial_at if before else now) if was_to_dial else None
-        hold = enter(firm, case, Taker(uuid4(), clock), redial_at)
+        hold = enter(firm, case, Taker(None, clock), redial_at)
         answered_at = answered_since(history)
-        case = replace(case, hold=answer(hold, answered_at) if answered_at else hold)
-        vendor = next((row.changed_by for row in reversed(history) if row.type is StatusType.DIALER), CASEDIAL)
-        adopted[case.case_id] = case
-        opened.extend(found for found in [claim_opened(None, case, vendor, None, now)] if found)
-    await cases.save_statuses(tx, firm, adopted.values())
-    await claims.add(tx, firm, opened)
-    return {**held, **adopted}
+        adopted = replace(case, hold=answer(hold, answered_at) if answered_at else hold)
+        entered = last_dialer(history)
+        by = entered.actor if entered else CASEDIAL
+        moves.move(case, adopted)
+        moves.claims += [claim for claim in [claim_opened(None, adopted, by, now)] if claim]
+    await storing.store(tx, firm, moves, now)
+    return {**held, **moves.cases}

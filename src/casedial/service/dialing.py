@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from casedial.database.dialects import Dialect
+from casedial.database.engine import Transaction
 from casedial.domain import dialing
-from casedial.domain.cases import Caller, Case, Firm, Note, Role, StatusChange, StatusType, fold
-from casedial.domain.claims import Claim, Taker, opened, sooner
+from casedial.domain.cases import Case, Note, ShownCase, StatusChange
+from casedial.domain.claims import Claim, Taker, opened
 from casedial.domain.dialing import CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, CaseNotFound, NotesTooLarge, PhoneNotFound
+from casedial.domain.firms import Caller, CallerStale
+from casedial.domain.moves import Moves
+from casedial.domain.names import fold
 from casedial.domain.retries import is_policys, moved_by_policy
-from casedial.service import calling
+from casedial.domain.statuses import Role, StatusType
+from casedial.service import claiming, judging, storing
 from casedial.service.claims import adopt_cases, claims_of, lost
-from casedial.service.do_not_call import Moves, keep_off
-from casedial.service.reports import Reports, decides, open_reports
-from casedial.storage import cases, claims, leases, notes, queues
-from casedial.storage.claims import Claimant, Claimed
-from casedial.storage.engine import Transaction
+from casedial.service.dispositions import Reports, decides, open_reports
+from casedial.storage import cases, claims, keys, queues
+from casedial.storage.claimants import Claimant as Claimant
+from casedial.storage.claimants import Claimed as Claimed
+from casedial.storage.claimants import Queue
 from casedial.storage.queues import DueFilter, Shape
 
 Outcomes = list[CasedialError | None]
@@ -27,25 +33,44 @@ Outcomes = list[CasedialError | None]
 
 async def get_cases_to_dial(
     tx: Transaction, caller: Caller, query: DialQuery, now: datetime
-) -> tuple[list[Case], Claim | None]:
+) -> tuple[list[ShownCase], Claim | None]:
     """Return the cases due now, oldest first; with ``auto_change`` they are claimed in the same step.
 
     They are returned as they were found ("To Dial", the original time) [specification: GetCasesToDial]. Where a
     campaign has calling rules, only cases and phones that may be called now. The claim is None where nothing was
-    claimed. Raises CampaignNotAllowed.
+    claimed. Raises CampaignNotAllowed, and CallerStale. A server claims for several at once: see ``claim``.
     """
     claimant = claimant_of(caller, query)
     if claimant is None:
         return [], None
     if query.auto_change:
-        [claimed] = await claim_together(tx, caller.firm, [claimant], now)
+        [claimed] = await claim(tx, [claimant], now)
+        if claimed is None:
+            raise CallerStale
         return claimed
-    find = calling.list_callable if calling.are_applied(caller.firm, claimant.wanted) else queues.due
-    return await find(tx, caller.firm, claimant.wanted, now), None
+    find = claiming.list_callable if judging.are_applied(caller.firm, claimant.wanted) else queues.due
+    return [case.shown for case in await find(tx, caller.firm, claimant.wanted, now)], None
+
+
+_CLAIMANTS: dict[tuple[int, DialQuery], Claimant | None] = {}  # by key, as their callers asked last
+_KEPT = 4096
 
 
 def claimant_of(caller: Caller, query: DialQuery) -> Claimant | None:
-    """Return which due cases a caller asks for; None: of a campaign that there is not. Raises CampaignNotAllowed."""
+    """Return which due cases a caller asks for; None: of a campaign that there is not. Raises CampaignNotAllowed.
+
+    A dialer asks for the same again and again.
+    """
+    known = _CLAIMANTS.get((caller.key_id, query))
+    if known and known.caller is caller:
+        return known
+    if len(_CLAIMANTS) >= _KEPT:
+        _CLAIMANTS.clear()
+    found = _CLAIMANTS[caller.key_id, query] = _claimant_of(caller, query)
+    return found
+
+
+def _claimant_of(caller: Caller, query: DialQuery) -> Claimant | None:
     campaign_ids = tuple(sorted(caller.campaigns)) if caller.campaigns is not None else None
     if query.campaign:
         campaign = caller.firm.statuses.find(StatusType.CAMPAIGN, query.campaign)
@@ -54,28 +79,46 @@ def claimant_of(caller: Caller, query: DialQuery) -> Claimant | None:
         if not caller.may_dial(campaign.id):
             raise CampaignNotAllowed("This key may not be used for this campaign.")
         campaign_ids = (campaign.id,)
-    wanted = DueFilter(campaign_ids, query.case_group, query.records)
-    return Claimant(wanted, caller.vendor, caller.key_id, query.seconds)
+    return Claimant(caller, DueFilter(campaign_ids, query.case_group, query.records), query.seconds)
 
 
-def table_of(firm: Firm, claimant: Claimant) -> Shape | DueFilter:
-    """Return what those claimants have in common for whom ``claim_together`` can do it together.
+def claims_beside(claimant: Claimant) -> Shape | Queue:
+    """Return what those claimants have in common for whom ``claim`` can do it together.
 
     Where calling rules are applied, that is one queue: going through it may take long. Elsewhere they are queues of
     the same shape that have no case in common.
     """
-    queue = claimant.wanted.queue
-    one_queue = calling.are_applied(firm, queue) or queue.shape.is_merged
+    queue = claimant.queue
+    one_queue = looks_closely(claimant) or queue.shape.is_merged
     return queue if one_queue else queue.shape
 
 
-async def claim_together(tx: Transaction, firm: Firm, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
-    """Claim due cases for each claimant, as ``get_cases_to_dial`` would for one after the other.
+def looks_closely(claimant: Claimant) -> bool:
+    """Tell whether due cases are looked at one by one, for there are calling rules, say."""
+    return judging.are_applied(claimant.caller.firm, claimant.queue.wanted)
 
-    Those of one table only, and ``MAX_RECORDS`` cases.
+
+def is_one_statement(dialect: Dialect, claimants: Sequence[Claimant]) -> bool:
+    """Tell whether ``claim`` is one statement for these, which the database does whole or not at all."""
+    return not dialect.has_one_writer and not looks_closely(claimants[0])
+
+
+async def claim(tx: Transaction, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
+    """Claim due cases for each claimant, as if one came after the other [specification: GetCasesToDial, Auto-change].
+
+    They are returned as they were found ("To Dial", the original time), or None for a claimant whose caller is not
+    what it was. Those of ``claims_beside`` only, and ``MAX_RECORDS`` cases.
     """
-    judged = calling.are_applied(firm, claimants[0].wanted)
-    return await (calling.claim_callable if judged else claims.claim)(tx, firm, claimants, now)
+    if not looks_closely(claimants[0]):
+        return await claims.claim(tx, claimants, now)
+    proven = await keys.proven(tx, [claimant.caller for claimant in claimants], now)
+    going = {place: claimant for place, claimant in enumerate(claimants) if proven[place]}
+    claimed: list[Claimed] = [None] * len(claimants)
+    if going:
+        found = await claiming.claim_callable(tx, claimants[0].caller.firm, list(going.values()), now)
+        for place, (cases, opened) in zip(going, found, strict=True):
+            claimed[place] = [case.shown for case in cases], opened
+    return claimed
 
 
 async def get_case_info(tx: Transaction, caller: Caller, case_id: int) -> Case:
@@ -120,13 +163,8 @@ async def update_case_status(
             outcomes.append(error)
         else:
             outcomes.append(None)
-    moves = Moves(list(desk.changed.values()), [row for rows in desk.history.values() for row in rows])
-    await keep_off(tx, await desk.reports.store(tx), moves, now)
-    await cases.save_statuses(tx, caller.firm, moves.cases)
-    await cases.record(tx, caller.firm, moves.history)
-    await claims.add(tx, caller.firm, desk.opened)
-    await leases.look_by(tx, sooner((desk.found[case_id], case) for case_id, case in desk.changed.items()))
-    return outcomes, desk.opened
+    await storing.store(tx, await desk.reports.store(tx), desk.moves, now)
+    return outcomes, desk.moves.claims
 
 
 async def _open_desk(
@@ -135,10 +173,11 @@ async def _open_desk(
     """Lock the cases, and read what only some updates need: who holds them, the clock, what a lost claim did."""
     there = await cases.lock(tx, caller.firm, [item.case_id for item in items])
     held = await adopt_cases(tx, caller.firm, there, now)
-    desk = _Desk(caller, now, dict(held), held, there.unreadable, fence, Reports(caller, now))
+    desk = _Desk(caller, now, held, there.unreadable, fence, Reports(caller, now))
     in_the_dialer = caller.firm.statuses.with_role(Role.IN_THE_DIALER)
-    enters = any(item.status and fold(item.status) == fold(in_the_dialer.name) for item in items)
-    outside = [case for case in held.values() if not caller.may_dial(case.campaign_id)]
+    enters = any(fold(name) == fold(in_the_dialer.name) for name in {item.status for item in items} if name)
+    is_limited = caller.campaigns is not None
+    outside = [case for case in held.values() if is_limited and not caller.may_dial(case.campaign_id)]
     told_of = {item.case_id for item in items if item.disposition} & held.keys()
     decided = bool(told_of) and decides(caller.firm)
     if fence or outside or enters or decided:
@@ -150,8 +189,7 @@ async def _open_desk(
     read |= told_of if decided else set()
     desk.earlier = await cases.history(tx, caller.firm, sorted(read)) if read else {}
     if told_of:
-        held_by = {case_id: claim for case_id in told_of if (claim := desk.last_claim(held[case_id]))}
-        desk.reports = await open_reports(tx, caller, now, held_by, [held[case_id] for case_id in told_of])
+        desk.reports = await open_reports(tx, caller, now, [held[case_id] for case_id in told_of], desk.last_claim)
     return desk
 
 
@@ -161,7 +199,6 @@ class _Desk:
 
     caller: Caller
     now: datetime
-    found: Mapping[int, Case]  # as they were
     held: dict[int, Case]
     unreadable: Collection[int]
     fence: UUID | None
@@ -170,9 +207,7 @@ class _Desk:
     own: dict[UUID, int | None] = field(default_factory=dict)  # the vendor's claims, with the lease each asked for
     outside: set[int] = field(default_factory=set)  # not in the caller's campaigns, nor held by the vendor
     earlier: Mapping[int, Sequence[StatusChange]] = field(default_factory=dict)
-    changed: dict[int, Case] = field(default_factory=dict)
-    history: dict[int, list[StatusChange]] = field(default_factory=dict)  # what is new, by case
-    opened: list[Claim] = field(default_factory=list)
+    moves: Moves = field(default_factory=Moves)
     seconds: int | None = None  # of a lease, as this request asks for it
 
     def holds(self, case: Case, claim_id: UUID | None) -> bool:
@@ -202,32 +237,37 @@ class _Desk:
         if fence and not self._was_ended_by_policy(case, fence):
             raise lost()
         taker = self._taker(case)
-        after, recorded = dialing.update(self.caller.firm, case, item, self.caller.vendor, self.now, taker)
-        if after == case and not recorded:
+        after, recorded = dialing.update(self.caller.firm, case, item, self.caller.actor, self.now, taker)
+        if not recorded and after == case:
             return
         if fence:  # over what a policy did, and still under the claim that it ended
-            recorded = [replace(row, claim_id=row.claim_id or fence) for row in recorded]
-        reported = after.statuses.get(StatusType.DISPOSITION) if item.disposition else None
-        if reported:
-            earlier = self._earlier(item)
-            self.reports.note(case, item, reported, earlier)
-            decided = self.reports.next(after, item, [*earlier, *recorded], taker.holds)
-            after, recorded = (decided[0], recorded + decided[1]) if decided else (after, recorded)
-        self.held[item.case_id] = self.changed[item.case_id] = after
-        self.history.setdefault(item.case_id, []).extend(recorded)
-        claim = opened(case, after, self.caller.vendor, self.caller.key_id, self.now, self.seconds)
+            recorded = [row._replace(claim_id=row.claim_id or fence) for row in recorded]
+        if item.disposition:
+            after, recorded = self._report(item, case, after, recorded, taker.holds)
+        self.held[item.case_id] = after
+        self.moves.move(case, after, recorded)
+        claim = opened(case, after, self.caller.actor, self.now, self.seconds)
         if claim:
-            self.opened.append(claim)
+            self.moves.claims.append(claim)
             self.own[claim.id] = claim.seconds
+
+    def _report(
+        self, item: CaseUpdate, case: Case, after: Case, recorded: list[StatusChange], holds: bool
+    ) -> tuple[Case, list[StatusChange]]:
+        """Note the disposition of an item; return the case and its new history after what follows from it."""
+        earlier = self._earlier(item)
+        self.reports.note(case, item, after.statuses[StatusType.DISPOSITION], earlier)
+        decided = self.reports.next(after, item, [*earlier, *recorded], holds)
+        return (decided[0], recorded + decided[1]) if decided else (after, recorded)
 
     def _taker(self, case: Case) -> Taker:
         """Return who would hold the case; a claim that goes on keeps to the lease that it asked for."""
         holds = self.holds(case, None)
         earlier = self.own[case.hold.claim_id] if holds and case.hold else None
-        return Taker(uuid4(), self.clock or self.now, holds, self.seconds or earlier)
+        return Taker(None, self.clock or self.now, holds, self.seconds or earlier)
 
     def _did_already(self, item: CaseUpdate, fence: UUID) -> bool:
-        return dialing.did_already(self.caller.firm, item, self._earlier(item), fence, self.caller.vendor)
+        return dialing.did_already(self.caller.firm, item, self._earlier(item), fence, self.caller.actor)
 
     def _was_ended_by_policy(self, case: Case, fence: UUID) -> bool:
         """Tell whether it was a policy that ended the vendor's claim of a case: what the dialer says goes over it."""
@@ -235,7 +275,7 @@ class _Desk:
 
     def _earlier(self, of: CaseUpdate | Case) -> list[StatusChange]:
         """Return the history of a case, what this very request did included, where it was read."""
-        return [*self.earlier.get(of.case_id, ()), *self.history.get(of.case_id, ())]
+        return [*self.earlier.get(of.case_id, ()), *self.moves.history.get(of.case_id, ())]
 
 
 async def add_case_note(
@@ -258,10 +298,10 @@ async def add_case_note(
         elif item.case_id in outside:
             outcomes.append(_outside(item.case_id))
         else:
-            added.append(Note(item.case_id, item.text, caller.vendor, now))
+            added.append(Note(item.case_id, item.text, caller.actor, now))
             outcomes.append(None)
     dialing.check_size([note.text for note in added])
-    await notes.add(tx, caller.firm, added)
+    await storing.store(tx, caller.firm, Moves(notes=added), now)
     return outcomes
 
 
@@ -273,14 +313,17 @@ async def add_case_note_by_phone(tx: Transaction, caller: Caller, number: str, t
     """
     found = await cases.with_number(tx, caller.firm, number, dialing.MOST_NOTES)
     if found is None:
-        raise NotesTooLarge(f"More than {dialing.MOST_NOTES:,} cases have this number; a note goes to so many at most.")
+        raise NotesTooLarge(
+            f"More than {dialing.MOST_NOTES:,} cases have this number; a note goes to at most that many."
+        )
     outside = await _outside_of(tx, caller, {case.case_id: (case.campaign_id, case.claim_id) for case in found})
     recipients = dialing.note_recipients([case for case in found if case.case_id not in outside])
     if not recipients:
         whose = "of this firm" if caller.campaigns is None else "in the campaigns of this key"
         raise PhoneNotFound(f"No case {whose} has a phone with this number.")
     dialing.check_size([text] * len(recipients))
-    await notes.add(tx, caller.firm, [Note(case_id, text, caller.vendor, now) for case_id in recipients])
+    added = [Note(case_id, text, caller.actor, now) for case_id in recipients]
+    await storing.store(tx, caller.firm, Moves(notes=added), now)
     return recipients
 
 
@@ -289,7 +332,7 @@ def _not_found(case_id: int) -> CaseNotFound:
 
 
 def _outside(case_id: int) -> CampaignNotAllowed:
-    return CampaignNotAllowed(f"Case {case_id} is in no campaign that this key may be used for.")
+    return CampaignNotAllowed(f"Case {case_id} is not in a campaign that this key may be used for.")
 
 
 async def _outside_of(tx: Transaction, caller: Caller, found: Mapping[int, tuple[int | None, UUID | None]]) -> set[int]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import uuid4
 
-from casedial.domain.cases import PRIORITY, Case, Firm, Role, StatusChange, StatusType, is_count
+from casedial.database.engine import Transaction
+from casedial.domain.actors import IMPORT
+from casedial.domain.cases import PRIORITY, Case, StatusChange, changes_of_priority
 from casedial.domain.claims import Taker, opened
+from casedial.domain.firms import Firm
 from casedial.domain.importing import (
-    IMPORT,
     BadRow,
     CaseRow,
     NewCases,
@@ -20,13 +21,15 @@ from casedial.domain.importing import (
     merge_statuses,
     numbers_brought,
 )
+from casedial.domain.moves import Moves
+from casedial.domain.phone_changes import changes_of_phones
 from casedial.domain.phones import Kind, kind_of, read
-from casedial.service.do_not_call import Moves, keep_off
+from casedial.domain.statuses import Role, StatusType, is_count
+from casedial.service import storing
 from casedial.service.firms import open_firm
 from casedial.service.statuses import add_statuses
-from casedial.storage import cases, claims, firms
+from casedial.storage import cases, firms
 from casedial.storage.additions import Addition
-from casedial.storage.engine import Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +46,11 @@ class Draft:
 
     firm: Firm
     addition: Addition
+    moves: Moves
 
     def holds_for(self, firm: Firm) -> bool:
         """Tell whether the firm is still what it was, its statuses and its do-not-call list included."""
         return (firm.id, firm.version) == (self.firm.id, self.firm.version)
-
-
-def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime) -> Draft | None:
-    """Make the cases of a batch beforehand; None where one of its rows wants a closer look."""
-    if firm.has_do_not_call or len({row.case_id for row in rows}) < len(rows):
-        return None
-    new, made = NewCases(firm, now), []
-    for row in rows:
-        case = new.make(row)
-        if case is None:
-            return None
-        made.append(case)
-    addition = Addition(store, firm, IMPORT)
-    addition.add(made)
-    return Draft(firm, addition)
 
 
 @dataclass(slots=True)
@@ -82,6 +71,7 @@ class BatchReport:
     phones: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(Kind, 0))
     doubtful: list[tuple[int, str, str]] = field(default_factory=list)
     firm: Firm | None = None  # as it was left
+    moves: Moves = field(default_factory=Moves)  # what became of cases
 
     def note_phones(self, rows: Sequence[CaseRow]) -> None:
         """Note what the numbers of the rows are that went in."""
@@ -113,12 +103,14 @@ async def import_rows(
     report.firm = firm
     stored = await cases.lock(tx, firm, [row.case_id for row in rows])
     if drafted and not stored and not stored.unreadable and drafted.holds_for(firm):
-        await drafted.addition.write(tx)
+        report.moves = drafted.moves
+        await storing.store(tx, firm, drafted.moves, now, drafted.addition)
         await firms.add_priorities(tx, firm, {row.facts.get("priority", PRIORITY) for row in rows})
         report.added = len(rows)
     else:
-        latest, history = await merged(tx, firm, rows, stored, options, report, now)
-        await _store(tx, firm, stored, latest, history, now)
+        report.moves = moves = await merged(tx, firm, rows, stored, options, report, now)
+        await firms.add_priorities(tx, firm, {case.priority for case in moves.cases.values()})
+        await storing.store(tx, firm, moves, now)
     report.note_phones(rows)
     return report
 
@@ -131,56 +123,41 @@ async def merged(
     options: ImportOptions,
     report: BatchReport,
     now: datetime,
-) -> tuple[dict[int, Case], list[StatusChange]]:
-    """Return the cases as the rows leave them, and their history until then; nothing is stored."""
+) -> Moves:
+    """Return what becomes of cases by the rows; nothing is stored."""
     latest: dict[int, Case] = dict(stored)
-    history: list[StatusChange] = []
+    moves = Moves()
     clock = await tx.clock()
     new = NewCases(firm, now)
     for index, row in enumerate(rows):
         if row.case_id in stored.unreadable:
-            report.bad.append((index, BadRow("CaseID", "what is stored of this case cannot be read: casedial doctor")))
+            report.bad.append((index, BadRow("CaseID", "the stored case cannot be read: run casedial doctor")))
             continue
         if row.case_id not in latest and (made := new.make(row)):
             report.added += 1
             latest[row.case_id] = made
-            history.extend(first_history(made))
+            moves.move(None, made, first_history(made))
             continue
         try:
-            taker = Taker(uuid4(), clock)
+            taker = Taker(None, clock)
             case, recorded = _merge(firm, latest.get(row.case_id), row, options, report, now, taker)
         except BadRow as error:
             report.bad.append((index, error))
             continue
-        if row.case_id not in latest:
-            report.added += 1
-        elif case == latest[row.case_id]:
+        there = latest.get(row.case_id)
+        if case == there:
             report.unchanged += 1
-        else:
-            report.updated += 1
+            continue
+        report.added += there is None
+        report.updated += there is not None
         latest[row.case_id] = case
-        history.extend(recorded)
-    moves = Moves([case for case_id, case in latest.items() if stored.get(case_id) != case], history)
-    await keep_off(tx, firm, moves, now)
-    return latest | {case.case_id: case for case in moves.cases}, history
-
-
-async def _store(
-    tx: Transaction,
-    firm: Firm,
-    stored: dict[int, Case],
-    latest: dict[int, Case],
-    history: list[StatusChange],
-    now: datetime,
-) -> None:
-    """Store cases as the rows leave them, all that follows from it included."""
-    priorities = {case.priority for case_id, case in latest.items() if stored.get(case_id) != case}
-    await firms.add_priorities(tx, firm, priorities)
-    await cases.add(tx, firm, [case for case_id, case in latest.items() if case_id not in stored])
-    await cases.save(tx, firm, [(old, latest[old.case_id]) for old in stored.values() if latest[old.case_id] != old])
-    await cases.record(tx, firm, history)
-    taken = (opened(stored.get(case.case_id), case, IMPORT, None, now) for case in latest.values() if case.hold)
-    await claims.add(tx, firm, [claim for claim in taken if claim])
+        moves.move(there, case, recorded)
+    moves.priority_changes = changes_of_priority(moves.changed, IMPORT, now)
+    for before, after in moves.changed:
+        moves.phone_changes += changes_of_phones(before, after, IMPORT, now)
+    taken = (opened(stored.get(case.case_id), case, IMPORT, now) for case in moves.cases.values() if case.hold)
+    moves.claims = [claim for claim in taken if claim]
+    return moves
 
 
 def _merge(

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from casedial.domain.authors import is_own
-from casedial.domain.cases import Firm, StatusType, fold
+from casedial.database.engine import Transaction
+from casedial.domain.actors import own_kind
 from casedial.domain.errors import (
     InvalidSetting,
     KeyExists,
@@ -23,10 +23,12 @@ from casedial.domain.errors import (
     KeyNotFound,
     KeyRevoked,
 )
-from casedial.domain.keys import ALL_SCOPES, UNLIMITED, KeyLimits, Scope
+from casedial.domain.firms import Caller, CallerStale, Firm
+from casedial.domain.keys import ALL_SCOPES, UNLIMITED, KeyLimits, KeyRecord, Scope
+from casedial.domain.names import fold
+from casedial.domain.statuses import StatusType
 from casedial.service.firms import checked_name
 from casedial.storage import firms, keys
-from casedial.storage.engine import Transaction
 
 _PREFIX = "cdk_"
 _ALPHABET = string.digits + string.ascii_letters
@@ -91,11 +93,13 @@ def digest(sent: str) -> bytes:
     if not sent:
         raise KeyMissing("Send your ClientKey in the X-ApiKey header.")
     if not _FOREIGN.fullmatch(sent):
-        raise KeyMistyped("A key has 16 to 256 visible ASCII characters; this one does not.")
+        raise KeyMistyped(
+            "A key has 16 to 256 visible ASCII characters and no blanks; check what you sent in X-ApiKey."
+        )
     if sent.startswith(_PREFIX) and (
         len(sent) != _MINTED_LENGTH or _checksum(sent[:-_CHECKSUM_LENGTH]) != sent[-_CHECKSUM_LENGTH:]
     ):
-        raise KeyMistyped("The key does not fit its own checksum: a character is wrong or missing.")
+        raise KeyMistyped("The key is mistyped: its checksum does not match, so a character is wrong or missing.")
     return sha256(sent.encode()).digest()
 
 
@@ -107,7 +111,7 @@ def _changed(firm: Firm, limits: KeyLimits, change: LimitChange, now: datetime) 
         named = frozenset(firm.statuses.named(StatusType.CAMPAIGN, name).id for name in change.campaigns)
         if len(named) > MAX_CAMPAIGNS:
             raise InvalidSetting(
-                f"A key is limited to at most {MAX_CAMPAIGNS} campaigns, not {len(named)}: leave the limit out, "
+                f"A key is limited to at most {MAX_CAMPAIGNS} campaigns, not {len(named)}: leave out the limit, "
                 "or give the vendor several keys."
             )
         limits = replace(limits, campaigns=named or None)
@@ -115,7 +119,7 @@ def _changed(firm: Firm, limits: KeyLimits, change: LimitChange, now: datetime) 
         limits = replace(limits, addresses=tuple(map(_network, change.addresses)) or None)
     if change.expires_at or change.never_expires:
         if change.expires_at and change.expires_at <= now:
-            raise InvalidSetting("This time has passed; to refuse a key from now on, revoke it.")
+            raise InvalidSetting("This time has passed; to stop a key now, revoke it.")
         limits = replace(limits, expires_at=change.expires_at)
     if change.rate_limit is not None:
         if not 0 <= change.rate_limit <= MAX_RATE_LIMIT:
@@ -124,11 +128,23 @@ def _changed(firm: Firm, limits: KeyLimits, change: LimitChange, now: datetime) 
     return limits
 
 
+def checked_addresses(texts: Sequence[str]) -> Sequence[str]:
+    """Return addresses and networks as they were given. Raises InvalidSetting for one that is none."""
+    for text in texts:
+        _network(text)
+    return texts
+
+
 def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text.strip())
     except ValueError as error:
         raise InvalidSetting(f"{error}: give an address, or a network such as 192.0.2.0/24.") from None
+
+
+def is_reserved(vendor: str) -> bool:
+    """Tell whether casedial signs with a name itself, in whatever spelling: people would take one for the other."""
+    return own_kind(fold(vendor)) is not None
 
 
 async def add_key(
@@ -139,8 +155,8 @@ async def add_key(
     Raises KeyExists, StatusNotFound, or InvalidSetting for a key, a vendor's name or a limit that cannot be used.
     """
     named = checked_name(vendor, "A vendor's name")
-    if is_own(named):
-        raise InvalidSetting(f"{named!r} is a name that casedial itself signs with; give that of the dialer company.")
+    if is_reserved(named):
+        raise InvalidSetting(f"{named!r} is a name that casedial uses for itself; give the name of the dialer company.")
     known = {fold(there.vendor): there.vendor for there in (await keys.every(tx, firm.id))[0]}
     vendor = known.get(fold(named), named)  # claims belong to a vendor: one name has one spelling
     return await _add(tx, firm, vendor, now, key, _changed(firm, UNLIMITED, change, now))
@@ -153,12 +169,12 @@ async def _add(tx: Transaction, firm: Firm, vendor: str, now: datetime, key: str
     except (KeyMissing, KeyMistyped) as error:
         raise InvalidSetting(f"This key cannot be imported. {error.detail}") from None
     if await keys.find(tx, {stored}):
-        raise KeyExists("This key is known already; a key belongs to one vendor of one firm.")
+        raise KeyExists("This key is already in use; a key belongs to one vendor of one firm.")
     key_id = await keys.add(tx, firm.id, vendor, stored, f"{whole[:6]}…", limits, now)
     return NewKey(whole, key_id, vendor, limits)
 
 
-async def open_key(tx: Transaction, key_id: int) -> tuple[keys.KeyRecord, Firm]:
+async def open_key(tx: Transaction, key_id: int) -> tuple[KeyRecord, Firm]:
     """Return a key, held against other operators, and its firm. Raises KeyNotFound."""
     key = await keys.lock(tx, key_id)
     if key is None:
@@ -166,7 +182,7 @@ async def open_key(tx: Transaction, key_id: int) -> tuple[keys.KeyRecord, Firm]:
     return key, (await firms.load(tx, key.firm_id))[1]
 
 
-async def limit_key(tx: Transaction, key: keys.KeyRecord, firm: Firm, change: LimitChange, now: datetime) -> KeyLimits:
+async def limit_key(tx: Transaction, key: KeyRecord, firm: Firm, change: LimitChange, now: datetime) -> KeyLimits:
     """Change the limits of an opened key; every server knows them from the commit on.
 
     Raises StatusNotFound or InvalidSetting.
@@ -178,7 +194,7 @@ async def limit_key(tx: Transaction, key: keys.KeyRecord, firm: Firm, change: Li
 
 async def roll_key(
     tx: Transaction,
-    key: keys.KeyRecord,
+    key: KeyRecord,
     firm: Firm,
     overlap: timedelta,
     now: datetime,
@@ -200,11 +216,22 @@ async def roll_key(
     return new, ends
 
 
-async def revoke_key(tx: Transaction, key_id: int, now: datetime) -> None:
-    """Revoke a key; every server refuses it from the commit on. Raises KeyNotFound."""
-    if not await keys.revoke(tx, key_id, now):
+async def revoke_key(tx: Transaction, key_id: int, now: datetime) -> tuple[int, str]:
+    """Revoke a key; every server refuses it from the commit on. Return its firm's id, and its vendor.
+
+    Raises KeyNotFound.
+    """
+    revoked = await keys.revoke(tx, key_id, now)
+    if revoked is None:
         raise _not_found(key_id)
+    return revoked
 
 
 def _not_found(key_id: int) -> KeyNotFound:
-    return KeyNotFound(f"There is no key {key_id}; casedial key list shows those there are.")
+    return KeyNotFound(f"There is no key {key_id}; casedial key list shows all keys.")
+
+
+async def prove(tx: Transaction, caller: Caller, now: datetime) -> None:
+    """Raise CallerStale where the key or the firm is not what it is known as, or the key is over."""
+    if not all(await keys.proven(tx, [caller], now)):
+        raise CallerStale

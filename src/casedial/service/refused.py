@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from casedial.domain.cases import Firm, StatusType
+from casedial.database.engine import Transaction
 from casedial.domain.errors import CaseNotFound, ClaimLost, NotToDial, RetiredStatus, UnknownStatus, every_error
+from casedial.domain.firms import Firm
 from casedial.domain.refused import KeptRefusal, Refusal
+from casedial.domain.statuses import StatusType
 from casedial.storage import firms, refused
-from casedial.storage.engine import Transaction
 
 # What a dialer is told when all is well with it: the case is gone, or another has it now.
 _USUAL = (CaseNotFound.__name__, ClaimLost.__name__)
@@ -37,11 +38,12 @@ async def lately(tx: Transaction, now: datetime) -> list[tuple[str, RefusedVendo
     for firm_id in await refused.firms_since(tx, now.date() - timedelta(days=2)):  # whatever day it is at the firm's
         firm = await firms.load_or_damage(tx, firm_id)
         if isinstance(firm, Firm):
-            found += [(firm.name, vendor) for vendor in await _lately_of(tx, firm, now)]
+            found += [(firm.name, vendor) for vendor in await lately_of(tx, firm, now)]
     return found
 
 
-async def _lately_of(tx: Transaction, firm: Firm, now: datetime) -> list[RefusedVendor]:
+async def lately_of(tx: Transaction, firm: Firm, now: datetime) -> list[RefusedVendor]:
+    """Return whose reports to a firm were refused lately, and why."""
     today = now.astimezone(firm.zone).date()
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for row in await refused.days(tx, firm.id, today - timedelta(days=1)):

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from casedial.domain.cases import Case, Firm, Status, Statuses, StatusType, first_flags
+from casedial.database.engine import Transaction
+from casedial.domain.cases import Case
+from casedial.domain.firms import Firm
 from casedial.domain.importing import CaseRow
+from casedial.domain.statuses import Status, Statuses, StatusType, first_flags
+from casedial.service.do_not_call import keep_off
 from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, Draft, ImportOptions, add_unknown, merged
 from casedial.service.statuses import checked_status
 from casedial.storage import cases
-from casedial.storage.engine import Transaction
 
 
 @dataclass(slots=True)
@@ -62,8 +65,9 @@ async def rehearse_rows(
     if drafted and not (stored or stored.unreadable or repeated) and drafted.holds_for(firm):
         report.added = len(rows)
     else:
-        latest, _ = await merged(tx, firm, rows, stored, options, report, now)
-        rehearsal.cases |= {case_id: latest[case_id] for case_id in repeated if case_id in latest}
+        moves = await merged(tx, firm, rows, stored, options, report, now)
+        await keep_off(tx, firm, moves, now)
+        rehearsal.cases |= {case_id: case for case_id, case in moves.cases.items() if case_id in repeated}
     report.note_phones(rows)
     return report
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from casedial.domain.cases import Case, Firm
+from casedial.database.engine import Transaction
+from casedial.domain.cases import Case
+from casedial.domain.firms import Firm
 from casedial.domain.standing import Standing, standing
 from casedial.storage import cases
-from casedial.storage.engine import Transaction
 
 
 async def standings(tx: Transaction, firm: Firm, found: Sequence[Case]) -> list[Standing]:

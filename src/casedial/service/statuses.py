@@ -1,24 +1,25 @@
 """A firm's statuses: add, rename, reorder, retire, restore [specification: Configuration].
 
-Every function here wants the firm opened with ``lock=True``.
+The firm is held against other operators: ``operations/statuses.py`` opens it so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from casedial.domain.cases import Firm, Flag, StatusType, is_count
+from casedial.database.engine import Transaction
 from casedial.domain.errors import InvalidSetting, StatusExists, StatusHasRole
+from casedial.domain.firms import Firm
+from casedial.domain.statuses import Flag, StatusType, is_count
 from casedial.service.firms import checked_name
 from casedial.storage import firms, statuses
-from casedial.storage.engine import Transaction
 
 
 def checked_status(kind: StatusType, name: str) -> str:
     """Return a status's name trimmed. Raises InvalidSetting, also for Attempts that no dialer could ever send."""
     name = checked_name(name, "A status's name")
     if kind is StatusType.ATTEMPTS and not (is_count(name) and name == str(int(name))):
-        raise InvalidSetting("An Attempts status is a count, such as 21: dialers send it as a whole number.")
+        raise InvalidSetting("An Attempts status must be a whole number such as 21, because that is what dialers send.")
     return name
 
 
@@ -29,7 +30,7 @@ async def add_statuses(tx: Transaction, firm: Firm, added: Sequence[tuple[Status
         there = firm.statuses.find(kind, name)
         if there:
             hint = " and is retired: restore it instead" if there.retired else ""
-            raise StatusExists(f"The firm has the {kind.label} {there.name!r} already{hint}.")
+            raise StatusExists(f"The firm already has the {kind.label} {there.name!r}{hint}.")
     first = len(firm.statuses.all)
     await statuses.add(tx, firm.id, [(kind, name.strip(), None) for kind, name in added], first)
     return await _changed(tx, firm)
@@ -41,7 +42,7 @@ async def rename_status(tx: Transaction, firm: Firm, kind: StatusType, old: str,
     new = checked_status(kind, new)
     there = firm.statuses.find(kind, new)
     if there and there.id != status.id:
-        raise StatusExists(f"The firm has the {kind.label} {there.name!r} already.")
+        raise StatusExists(f"The firm already has the {kind.label} {there.name!r}.")
     await statuses.rename(tx, status.id, new)
     return await _changed(tx, firm)
 
@@ -53,7 +54,7 @@ async def reorder_statuses(tx: Transaction, firm: Firm, kind: StatusType, names:
     """
     first = [firm.statuses.named(kind, name) for name in names]
     if len({status.id for status in first}) != len(first):
-        raise InvalidSetting("A status is named twice.")
+        raise InvalidSetting("A status is given twice.")
     rest = [status for status in firm.statuses.of(kind) if status not in first]
     await statuses.place(tx, [status.id for status in [*first, *rest]])
     return await _changed(tx, firm)
@@ -73,7 +74,7 @@ async def flag_status(tx: Transaction, firm: Firm, name: str, flags: Collection[
     """Say what a disposition means; counts for what is reported from then on. Raises StatusNotFound, InvalidSetting."""
     status = firm.statuses.named(StatusType.DISPOSITION, name)
     if Flag.CONVERSATION in flags and Flag.ATTEMPT not in flags:
-        raise InvalidSetting("A conversation is an attempt, too: give both.")
+        raise InvalidSetting("A conversation is also an attempt: give both flags.")
     await statuses.flag(tx, status.id, flags)
     return await _changed(tx, firm)
 

@@ -7,8 +7,8 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from casedial.storage.engine import Transaction
-from casedial.storage.tables import acknowledgements
+from casedial.database.engine import Transaction
+from casedial.database.tables import acknowledgements
 
 
 async def every(tx: Transaction) -> dict[str, tuple[date, str]]:

@@ -1,4 +1,4 @@
-"""What a firm decided for one campaign. Whoever changes it also calls ``firms.change``."""
+"""The settings of one campaign. Whoever changes it also calls ``firms.change``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from casedial.database.engine import Transaction
+from casedial.database.tables import campaigns, statuses
 from casedial.domain.campaigns import Campaign, Retry
 from casedial.domain.hours import Week, Window
 from casedial.domain.limits import own_limit
 from casedial.domain.rules import Override, Purpose
-from casedial.storage.engine import Transaction
-from casedial.storage.tables import campaigns, statuses
 
 
 async def of_firm(tx: Transaction, firm_id: int) -> dict[int, Campaign]:

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
+from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import (
-    Case,
-    Firm,
-    Hold,
-    Phone,
-    Role,
-    StatusChange,
-    Statuses,
-    StatusesStale,
-    StatusType,
-    fold,
-)
-from casedial.domain.dialing import Addressee, CaseFilter
+from casedial.database import bulk
+from casedial.database.dialects import Dialect
+from casedial.database.engine import Transaction
+from casedial.database.slices import SLICE
+from casedial.database.tables import cases, phone_numbers, status_history
+from casedial.domain.cases import Case, Hold, Phone, StatusChange
+from casedial.domain.dialing import Addressee
 from casedial.domain.errors import CaseUnreadable
-from casedial.domain.phones import read
-from casedial.storage import bulk, firms
-from casedial.storage.engine import Database, Transaction, among, length_of
-from casedial.storage.postgresql import unnested
-from casedial.storage.tables import cases, phone_numbers, status_history
+from casedial.domain.firms import Firm
+from casedial.domain.names import fold
+from casedial.domain.statuses import Role, Statuses, StatusesStale, StatusType
+from casedial.storage import firms, names
+from casedial.storage.actors import ACTOR_COLUMNS, WHY_COLUMNS, actor_and_why, actor_values, why_values
 
 T = TypeVar("T")
 
@@ -50,6 +45,16 @@ WAITING = tuple(
 )
 
 
+# What a dialer is shown of a case, in the order of ``ShownCase``.
+SHOWN = tuple(
+    cases.c[name]
+    for name in (
+        *("case_id", "case_status", "zip_code", "phones"),
+        *("dialer_status_id", "campaign_id", "attempts_id", "disposition_id", "dial_at"),
+    )
+)
+
+
 # All of a case: how it is found, and until when it is held back, is not the domain's.
 _HOLD = tuple(cases.c[name] for name in ("claim_id", "dialer_role", "held_until", "redial_at", "answered_at"))
 WHOLE = (*WAITING, *_HOLD)
@@ -66,7 +71,7 @@ def waiting_from(row: Any, statuses: Statuses, hold: Hold | None = None) -> Case
     dialer, campaign, attempts, disposition, dial_at, changed_at, priority, *_ = rest
     held = statuses.held(dialer, campaign, attempts, disposition)
     if type(phones) is not list:
-        raise TypeError("The phones of a case are no list.")
+        raise TypeError("The phones of a case are not a list.")
     numbers = tuple([Phone(*phone) for phone in phones])
     told = case_status, case_group, closed, closed_on, zip_code, plaintiff
     return Case(case_id, *told, numbers, held, dial_at, changed_at, hold, priority)
@@ -116,25 +121,30 @@ def _values(case: Case) -> dict[str, object]:
     }
 
 
+_IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)
 _THIS_CASE = sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), cases.c.case_id == sa.bindparam("this_case"))
 _FETCH = sa.select(*WHOLE).where(_THIS_CASE)
-_THESE_CASES = {
-    database: sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), among(database, cases.c.case_id, "these_cases"))
-    for database in Database
-}
-_THESE_WHOLE = {database: sa.select(*WHOLE).where(these) for database, these in _THESE_CASES.items()}
-_LOCK = {
-    (database, pass_over): query.order_by(cases.c.case_id).with_for_update(skip_locked=pass_over)
-    for database, query in _THESE_WHOLE.items()
-    for pass_over in (False, True)
-}
-_WHEREABOUTS = {
-    database: sa.select(cases.c.case_id, cases.c.campaign_id, cases.c.claim_id)
-    .where(these)
-    .order_by(cases.c.case_id)
-    .with_for_update(read=True, key_share=True)
-    for database, these in _THESE_CASES.items()
-}
+
+
+def _these_cases(dialect: Dialect) -> sa.ColumnElement[bool]:
+    these = dialect.among_given(cases.c.case_id, "these_cases")
+    return sa.and_(cases.c.firm_id == sa.bindparam("this_firm"), these)
+
+
+@cache
+def _these_whole(dialect: Dialect) -> sa.Select[Any]:
+    return sa.select(*WHOLE).where(_these_cases(dialect))
+
+
+@cache
+def _lock(dialect: Dialect, pass_over: bool) -> sa.Select[Any]:
+    return _these_whole(dialect).order_by(cases.c.case_id).with_for_update(skip_locked=pass_over)
+
+
+@cache
+def _whereabouts(dialect: Dialect) -> sa.Select[Any]:
+    query = sa.select(cases.c.case_id, cases.c.campaign_id, cases.c.claim_id).where(_these_cases(dialect))
+    return query.order_by(cases.c.case_id).with_for_update(read=True, key_share=True)
 
 
 def _save(columns: Iterable[str]) -> sa.Update:
@@ -143,17 +153,16 @@ def _save(columns: Iterable[str]) -> sa.Update:
 
 _COLUMNS = tuple(_values(Case(case_id=1)))
 _ALL_COLUMNS = ("firm_id", "case_id", *_COLUMNS)
+# All of a case that is not saved with its statuses.
+_facts = attrgetter("case_status", "case_group", "closed", "closed_on", "zip_code", "plaintiff", "phones")
 NUMBER_COLUMNS = ("firm_id", "number", "case_id")
 _SAVE = _save(_COLUMNS)
 _STATUS_VALUES = tuple(_status_values(Case(case_id=1)))
-_SAVE_STATUSES = _save(_STATUS_VALUES)
-# One statement of PostgreSQL for all of them.
-_SAVED = unnested("saved", {"this_case": sa.BigInteger, **{name: cases.c[name].type for name in _STATUS_VALUES}})
-_SAVE_STATUSES_TOGETHER = (
-    cases.update()
-    .where(cases.c.firm_id == sa.bindparam("this_firm"), cases.c.case_id == _SAVED.c.this_case)
-    .values({name: _SAVED.c[name] for name in _STATUS_VALUES})
-)
+
+
+@cache
+def _statuses_saved(dialect: Dialect) -> sa.Update:
+    return dialect.update_each(cases, cases.c.firm_id == sa.bindparam("this_firm"), "case_id", _STATUS_VALUES)
 
 
 class Found(dict[int, Case]):
@@ -170,13 +179,13 @@ class Found(dict[int, Case]):
 
 
 async def read_rows(
-    tx: Transaction, firm: Firm, query: sa.Executable, given: Any, read: Callable[[Any], T]
+    tx: Transaction, firm: Firm, query: sa.Executable, given: Any, read: Callable[[Any], T], slice_: int = SLICE
 ) -> tuple[list[T], list[int]]:
     """Run a query for cases; return the CaseIDs of those of which the row cannot be read, too.
 
     Raises StatusesStale where that is because the firm has changed since it was read.
     """
-    found, unreadable = await tx.apart(query, given, read)
+    found, unreadable = await tx.apart(query, given, read, slice_)
     if unreadable and not await firms.is_current(tx, firm):
         raise StatusesStale
     return found, unreadable
@@ -184,7 +193,9 @@ async def read_rows(
 
 def unreadable_case(case_id: int) -> CaseUnreadable:
     """Return the refusal of a case whose row cannot be read."""
-    return CaseUnreadable(f"What is stored of case {case_id} cannot be read; the firm finds out why with its operator.")
+    return CaseUnreadable(
+        f"The stored case {case_id} cannot be read; the firm's operator can find out why with casedial doctor."
+    )
 
 
 async def whole(tx: Transaction, firm: Firm, query: sa.Executable, given: Any = None) -> Found:
@@ -203,7 +214,7 @@ async def fetch(tx: Transaction, firm: Firm, case_id: int) -> Case | None:
 async def these(tx: Transaction, firm: Firm, case_ids: Iterable[int]) -> Found:
     """Return those of these cases that exist, and hold none."""
     wanted = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
-    return await whole(tx, firm, _THESE_WHOLE[tx.database], wanted)
+    return await whole(tx, firm, _these_whole(tx.dialect), wanted)
 
 
 async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_locked: bool = False) -> Found:
@@ -213,7 +224,7 @@ async def lock(tx: Transaction, firm: Firm, case_ids: Iterable[int], pass_over_l
     ``pass_over_locked`` those are left out for which somebody else would have to be waited for.
     """
     wanted = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
-    return await whole(tx, firm, _LOCK[tx.database, pass_over_locked], wanted)
+    return await whole(tx, firm, _lock(tx.dialect, pass_over_locked), wanted)
 
 
 async def whereabouts(
@@ -224,7 +235,7 @@ async def whereabouts(
     None of them is deleted before the end of the transaction.
     """
     these = {"this_firm": firm.id, "these_cases": sorted(set(case_ids))}
-    rows = await tx.execute(_WHEREABOUTS[tx.database], these)
+    rows = await tx.execute(_whereabouts(tx.dialect), these)
     return {row.case_id: (row.campaign_id, row.claim_id) for row in rows}
 
 
@@ -252,7 +263,7 @@ async def with_number(tx: Transaction, firm: Firm, number: str, most: int) -> li
 
     def with_its_numbers(row: Any) -> tuple[Addressee, list[str]]:
         phones = tuple(Phone(*phone) for phone in row.phones)
-        return Addressee._make(row[:4]), numbers_of(Case(row.case_id, phones=phones))
+        return Addressee._make(row[:4]), Case(row.case_id, phones=phones).numbers
 
     there, unreadable = await read_rows(tx, firm, query, None, with_its_numbers)
     if unreadable:
@@ -261,39 +272,11 @@ async def with_number(tx: Transaction, firm: Firm, number: str, most: int) -> li
     return found if found or not (await tx.execute(too_many)).scalar() else None
 
 
-async def matching(tx: Transaction, firm: Firm, wanted: CaseFilter, after: int, limit: int) -> Found:
-    """Return a page of the firm's cases that match, in CaseID order from the one after ``after``.
-
-    Raises StatusesStale.
-    """
-    query = sa.select(*WHOLE).where(cases.c.firm_id == firm.id, cases.c.case_id > after, *_conditions(tx, firm, wanted))
-    return await whole(tx, firm, query.order_by(cases.c.case_id).limit(limit))
-
-
-def _conditions(tx: Transaction, firm: Firm, wanted: CaseFilter) -> list[sa.ColumnElement[bool]]:
-    named = [
-        (StatusType.DIALER, wanted.dialer_status, cases.c.dialer_status_id),
-        (StatusType.CAMPAIGN, wanted.campaign, cases.c.campaign_id),
-        (StatusType.DISPOSITION, wanted.disposition, cases.c.disposition_id),
-    ]
-    found = [column == firm.statuses.named(kind, name).id for kind, name, column in named if name]
-    if wanted.case_group is not None:
-        found.append(cases.c.case_group_folded == fold(wanted.case_group))
-    if wanted.case_ids is not None:
-        found.append(tx.among(cases.c.case_id, wanted.case_ids))
-    return found
-
-
-async def most_phones(tx: Transaction, firm: Firm) -> int:
-    """Return the largest number of phones that a case of the firm has."""
-    query = sa.select(sa.func.max(length_of(tx.database, cases.c.phones))).where(cases.c.firm_id == firm.id)
-    return (await tx.execute(query)).scalar() or 0
-
-
 async def add(tx: Transaction, firm: Firm, added: Sequence[Case]) -> None:
-    """Add cases that the firm does not have, with their phone numbers."""
+    """Add cases that the firm does not have, with their phone numbers and the words of their names."""
     await bulk.insert(tx, cases, _ALL_COLUMNS, _rows(firm, added))
     await bulk.insert(tx, phone_numbers, NUMBER_COLUMNS, number_rows(firm, added))
+    await names.add(tx, firm, added)
 
 
 def _rows(firm: Firm, added: Sequence[Case]) -> bulk.Rows:
@@ -301,47 +284,52 @@ def _rows(firm: Firm, added: Sequence[Case]) -> bulk.Rows:
 
 
 async def save(tx: Transaction, firm: Firm, changed: Sequence[tuple[Case, Case]]) -> None:
-    """Store cases of the firm whole; each comes as it was and as it is to be."""
-    if not changed:
+    """Store cases of the firm that this transaction holds; each comes as it was and as it is to be."""
+    whole = [after for before, after in changed if _facts(before) != _facts(after)]
+    alike = {case.case_id for case in whole}
+    await _save_statuses(tx, firm, [after for _, after in changed if after.case_id not in alike])
+    if not whole:
         return
-    rows = [{"this_firm": firm.id, "this_case": case.case_id, **_values(case)} for _, case in changed]
+    rows = [{"this_firm": firm.id, "this_case": case.case_id, **_values(case)} for case in whole]
     await tx.execute(_SAVE, rows)
-    moved = [case for before, case in changed if before.phones != case.phones]
-    if moved:
-        await tx.execute(
-            phone_numbers.delete().where(
-                phone_numbers.c.firm_id == firm.id,
-                tx.among(phone_numbers.c.case_id, [case.case_id for case in moved]),
-            )
-        )
+    if moved := [case for before, case in changed if before.phones != case.phones]:
+        these = tx.among(phone_numbers.c.case_id, [case.case_id for case in moved])
+        await tx.execute(phone_numbers.delete().where(phone_numbers.c.firm_id == firm.id, these))
         await bulk.insert(tx, phone_numbers, NUMBER_COLUMNS, number_rows(firm, moved))
+    if renamed := [(before, case) for before, case in changed if before.plaintiff != case.plaintiff]:
+        await names.remove(tx, firm, [before for before, _ in renamed])
+        await names.add(tx, firm, [case for _, case in renamed])
+
+
+async def put_back(tx: Transaction, firm: Firm, case_ids: Iterable[int], claim_id: UUID) -> dict[int, datetime | None]:
+    """Move cases of a claim back to To Dial at their old time, without reading them; return these, each with its time.
+
+    Only what a claim of due cases may have taken: they were To Dial.
+    """
+    these = sa.and_(cases.c.firm_id == firm.id, tx.among(cases.c.case_id, sorted(case_ids)), _IN_THE_DIALER)
+    back = cases.update().where(these, cases.c.claim_id == claim_id, cases.c.redial_at.is_not(None))
+    left = dict.fromkeys(("claim_id", "held_until", "redial_at", "answered_at"))
+    to_dial = firm.statuses.with_role(Role.TO_DIAL).id
+    values = {**left, "dialer_status_id": to_dial, "dialer_role": int(Role.TO_DIAL), "dial_at": cases.c.redial_at}
+    rows = await tx.execute(back.values(values).returning(cases.c.case_id, cases.c.dial_at))
+    return {row.case_id: row.dial_at for row in rows}
 
 
 def number_rows(firm: Firm, changed: Sequence[Case]) -> bulk.Rows:
     """Return the rows of ``phone_numbers`` that these cases want."""
-    return [(firm.id, number, case.case_id) for case in changed for number in numbers_of(case)]
+    return [(firm.id, number, case.case_id) for case in changed for number in case.numbers]
 
 
-def numbers_of(case: Case) -> list[str]:
-    """Return that by which a case is found: the number of each of its phones, once, faxes aside."""
-    return [key for key in dict.fromkeys(read(phone.number).key for phone in case.voice_phones) if key]
-
-
-async def save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:
-    """Store the statuses, dial times and priorities of cases of the firm that this transaction holds."""
-    rows = [{"this_case": case.case_id, **_status_values(case)} for case in changed]
-    if not rows:
-        return
-    if tx.database is Database.SQLITE:
-        await tx.execute(_SAVE_STATUSES, [{"this_firm": firm.id, **row} for row in rows])
-        return
-    arrays = {f"saved_{name}": [row[name] for row in rows] for name in rows[0]}
-    await tx.execute(_SAVE_STATUSES_TOGETHER, {"this_firm": firm.id, **arrays})
+async def _save_statuses(tx: Transaction, firm: Firm, changed: Iterable[Case]) -> None:
+    """Store the statuses, dial times, holds and priorities of cases."""
+    rows = [{"case_id": case.case_id, **_status_values(case)} for case in changed]
+    if rows:
+        await tx.execute(_statuses_saved(tx.dialect), tx.dialect.given_each({"this_firm": firm.id}, rows))
 
 
 _HISTORY = (
     *("firm_id", "case_id", "type", "status_id"),
-    *("dial_at", "changed_at", "changed_by", "claim_id", "reason"),
+    *("dial_at", "changed_at", "changed_by", "claim_id", *WHY_COLUMNS, *ACTOR_COLUMNS),
 )
 
 
@@ -361,7 +349,8 @@ def _history_rows(firm: Firm, history: Iterable[StatusChange]) -> bulk.Rows:
             change.changed_at,
             change.changed_by,
             change.claim_id,
-            change.reason,
+            *why_values(change.why),
+            *actor_values(change.actor),
         )
         for change in history
     ]
@@ -381,16 +370,7 @@ async def history(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> Mappi
         raise StatusesStale
     for row in rows:
         status = None if row.status_id is None else firm.statuses.known(row.status_id, StatusType(row.type))
-        found[row.case_id].append(
-            StatusChange(
-                row.case_id,
-                StatusType(row.type),
-                status,
-                row.dial_at,
-                row.changed_at,
-                row.changed_by,
-                row.claim_id,
-                row.reason,
-            )
-        )
+        kind, (by, why) = StatusType(row.type), actor_and_why(row)
+        changed = StatusChange(row.case_id, kind, status, row.dial_at, row.changed_at, by, row.claim_id, why)
+        found[row.case_id].append(changed)
     return found

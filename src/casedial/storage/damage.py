@@ -8,11 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import StatusType
-from casedial.storage import leases
+from casedial.database.engine import Transaction
+from casedial.database.tables import HELD_BACK, HELD_BACK_ROLE, cases, claims, firms, statuses
+from casedial.domain.statuses import StatusType
 from casedial.storage.cases import STATUS_COLUMNS
-from casedial.storage.engine import Database, Transaction, is_no_list
-from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, cases, claims, firms, statuses
 
 _SHOWN = 5  # ids named of many
 
@@ -33,27 +32,27 @@ class Senseless:
 
 
 STATUS = {kind: f"a {kind.label.lower()} that the firm does not have" for kind in StatusType}
-ROLE = "whose dialer status does not say what its role says"
-PHONES = "phones that are no list"
+ROLE = "whose Dialer Status and role do not match"
+PHONES = "phones that are not a list"
 TIMELESS = "held back without a time"
 CASE_IDS = "whose list of cases cannot be read"
-ORPHANED = "of a firm that is gone"
-NAMELESS = "whose id is none"
+ORPHANED = "of a firm that no longer exists"
+NAMELESS = "without a valid id"
 
 
 async def senseless(tx: Transaction) -> list[Senseless]:
     """Return all that is found, by firm and by what it is."""
     found = [*await _of_statuses(tx)]
-    no_phones = is_no_list(tx.database, cases.c.phones)
+    no_phones = tx.dialect.is_no_list(cases.c.phones)
     timeless = sa.and_(HELD_BACK, sa.or_(cases.c.dial_at.is_(None), cases.c.held_back_until.is_(None)))
     open_claims = claims.c.check_at.is_not(None)
     no_firm = sa.not_(sa.exists().where(firms.c.id == claims.c.firm_id))
     for what, table, which in (
         (PHONES, cases, no_phones),
         (TIMELESS, cases, timeless),
-        (CASE_IDS, claims, sa.and_(open_claims, is_no_list(tx.database, claims.c.case_ids))),
+        (CASE_IDS, claims, sa.and_(open_claims, tx.dialect.is_no_list(claims.c.case_ids))),
         (ORPHANED, claims, sa.and_(open_claims, no_firm)),
-        *([(NAMELESS, claims, sa.and_(open_claims, leases.NAMELESS))] if tx.database is Database.SQLITE else []),
+        (NAMELESS, claims, sa.and_(open_claims, tx.dialect.is_no_uuid(claims.c.id))),
     ):
         found += await _counted(tx, what, table, which)
     return found

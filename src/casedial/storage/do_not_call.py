@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from casedial.database.engine import Transaction
+from casedial.database.tables import do_not_call as table
+from casedial.database.tables import phone_numbers
 from casedial.domain.calling import Listing
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import do_not_call as table
 
 
 def _listing_from(row: Any) -> Listing:
@@ -47,9 +47,29 @@ async def page(tx: Transaction, firm_id: int, after: int, limit: int) -> tuple[l
     return [_listing_from(row) for row in rows], rows[-1].id if rows else after
 
 
+async def shelf(
+    tx: Transaction, firm_id: int, of_cases: bool, after: str | int | None, before: str | int | None, limit: int
+) -> list[Listing]:
+    """Return entries of numbers, or of cases, in the order of these: behind one, or the last ones before one."""
+    column = table.c.case_id if of_cases else table.c.number
+    query = table.select().where(table.c.firm_id == firm_id, column.is_not(None))
+    if before is not None:
+        query = query.where(column < before).order_by(column.desc())
+    else:
+        query = (query if after is None else query.where(column > after)).order_by(column)
+    found = [_listing_from(row) for row in await tx.execute(query.limit(limit))]
+    return found if before is None else found[::-1]
+
+
+async def cases_with(tx: Transaction, firm_id: int, numbers: Iterable[str], limit: int) -> list[int]:
+    """Return the first cases that have one of these numbers, by CaseID."""
+    these = phone_numbers.c.firm_id == firm_id, tx.among(phone_numbers.c.number, sorted(set(numbers)))
+    query = sa.select(phone_numbers.c.case_id).where(*these).distinct().order_by(phone_numbers.c.case_id)
+    return list((await tx.execute(query.limit(limit))).scalars())
+
+
 async def add(tx: Transaction, firm_id: int, listings: Sequence[Listing]) -> int:
     """Add entries; return how many were new: what is listed already stays as it is."""
-    dialect = sqlite if tx.database is Database.SQLITE else postgresql
     rows = [
         {
             "firm_id": firm_id,
@@ -62,7 +82,7 @@ async def add(tx: Transaction, firm_id: int, listings: Sequence[Listing]) -> int
     ]
     added = 0
     for start in range(0, len(rows), _AT_ONCE):
-        some = dialect.insert(table).values(rows[start : start + _AT_ONCE])
+        some = tx.dialect.insert(table).values(rows[start : start + _AT_ONCE])
         added += len((await tx.execute(some.on_conflict_do_nothing().returning(table.c.id))).all())
     return added
 

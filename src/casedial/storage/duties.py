@@ -7,10 +7,9 @@ from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import duties
+from casedial.database.engine import Transaction
+from casedial.database.tables import duties
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ async def take(tx: Transaction, name: str, holder: UUID, span: timedelta) -> boo
     Nobody has it for longer than that: the clock was set back, or the row makes no sense.
     """
     clock = await tx.clock()
-    insert = (sqlite if tx.database is Database.SQLITE else postgresql).insert(duties)
+    insert = tx.dialect.insert(duties)
     row = insert.values(name=name, holder=holder, until=clock + span)
     is_free = sa.or_(duties.c.holder == holder, duties.c.until <= clock, duties.c.until > clock + span)
     kept = row.on_conflict_do_update(

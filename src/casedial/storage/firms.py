@@ -9,14 +9,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from casedial.database.engine import Transaction
+from casedial.database.tables import cases, firms, statuses
 from casedial.domain.campaigns import Campaign
-from casedial.domain.cases import Firm, Role, Status, Statuses, StatusType, fold
 from casedial.domain.damage import Damage
 from casedial.domain.errors import FirmNotFound
+from casedial.domain.firms import Firm
+from casedial.domain.names import fold
+from casedial.domain.statuses import Role, Status, Statuses, StatusType
+from casedial.domain.users import slug_of
 from casedial.storage import campaigns, do_not_call
-from casedial.storage.engine import Transaction
 from casedial.storage.statuses import read_flags
-from casedial.storage.tables import cases, firms, statuses
 
 
 async def add(tx: Transaction, name: str, time_zone: str, default_records: int, now: datetime) -> int:
@@ -28,6 +31,7 @@ async def add(tx: Transaction, name: str, time_zone: str, default_records: int, 
             name_folded=fold(name),
             time_zone=time_zone,
             default_records=default_records,
+            slug=await free_slug(tx, slug_of(name)),
             # Never one that a firm had before: SQLite gives the number of a deleted firm to the next one, and a server
             # knows a firm by its number and version.
             version=time.time_ns() // 1000,
@@ -42,6 +46,18 @@ async def find(tx: Transaction, name: str, lock: bool = False) -> int | None:
     """Return the id of the firm of this name, or None; ``lock`` holds it against other operators."""
     query = sa.select(firms.c.id).where(firms.c.name_folded == fold(name))
     return (await tx.execute(query.with_for_update(key_share=True) if lock else query)).scalar_one_or_none()
+
+
+async def free_slug(tx: Transaction, wanted: str) -> str | None:
+    """Return what a firm may be called in addresses: as wanted, or with the first number that is free behind it.
+
+    None where nothing is wanted: such a firm goes by its number.
+    """
+    if not wanted:
+        return None
+    query = sa.select(firms.c.slug).where(firms.c.slug.startswith(wanted, autoescape=True))
+    taken = set((await tx.execute(query)).scalars())
+    return next(slug for slug in (wanted, *(f"{wanted}-{n}" for n in range(2, len(taken) + 3))) if slug not in taken)
 
 
 async def load(tx: Transaction, firm_id: int) -> tuple[int, Firm]:
@@ -89,6 +105,7 @@ def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign], has_do_no
         has_do_not_call,
         row.min_gap,
         tuple(map(int, row.priorities.split())),
+        row.second_factor,
         row.version,
     )
 
@@ -96,6 +113,11 @@ def _firm(row: Any, listed: Statuses, decided: Mapping[int, Campaign], has_do_no
 async def ids(tx: Transaction) -> list[int]:
     """Return the ids of all firms, by name."""
     return list((await tx.execute(sa.select(firms.c.id).order_by(firms.c.name_folded))).scalars())
+
+
+async def names(tx: Transaction) -> dict[int, str]:
+    """Return the names of all firms by their ids."""
+    return {row.id: row.name for row in await tx.execute(sa.select(firms.c.id, firms.c.name))}
 
 
 async def name_of(tx: Transaction, firm_id: int) -> str:
@@ -136,7 +158,7 @@ async def is_current(tx: Transaction, firm: Firm) -> bool:
 
 
 async def add_priorities(tx: Transaction, firm: Firm, priorities: Iterable[int]) -> None:
-    """Let claims look for these priorities, too, from the commit on. Wants the firm locked."""
+    """Let claims look for these priorities, too, from the commit on. The firm is held."""
     every = sorted({*firm.priorities, *priorities})
     if every != list(firm.priorities):
         await change(tx, firm.id, priorities=" ".join(map(str, every)))
@@ -147,6 +169,6 @@ async def change_all(tx: Transaction) -> None:
     await tx.execute(firms.update().values(version=firms.c.version + 1))
 
 
-async def change(tx: Transaction, firm_id: int, **values: str | int | None) -> None:
+async def change(tx: Transaction, firm_id: int, **values: str | int | bool | None) -> None:
     """Change columns of a firm, if any, and its version, so that every server reads it anew."""
     await tx.execute(firms.update().where(firms.c.id == firm_id).values(**values, version=firms.c.version + 1))

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from casedial.domain.errors import StorageUnavailable
-from casedial.storage import firms, health
-from casedial.storage.engine import Database, Store, Transaction
-from casedial.storage.retention import listed_cases
-from casedial.storage.tables import (
+from casedial.database.engine import Store, Transaction
+from casedial.database.tables import (
     calls,
+    case_names,
     cases,
+    change_cases,
+    changes,
     claims,
     do_not_call,
     idempotency,
+    import_cases,
+    import_pieces,
     keys,
+    looks,
     notes,
+    phone_changes,
     phone_numbers,
+    priority_changes,
     refused_reports,
     status_history,
 )
+from casedial.storage import firms, import_jobs, names
+from casedial.storage.changes import HAS_CASES
 
 ReplyName = tuple[int, bytes]  # the key, and the digest of the Idempotency-Key
 
-_ROWS = {"history": status_history, "notes": notes}
-_WIPE_TRIES = 10
-_WIPE_PAUSE = 0.5  # seconds
+_ROWS = {
+    "history": status_history,
+    "phone_changes": phone_changes,
+    "priority_changes": priority_changes,
+    "notes": notes,
+}
 
 
 def _of(table: sa.Table, firm_id: int, case_id: int) -> sa.ColumnElement[bool]:
@@ -53,14 +62,32 @@ async def delete(tx: Transaction, firm_id: int, case_id: int) -> dict[str, int]:
     }
     if (await tx.execute(do_not_call.delete().where(_of(do_not_call, firm_id, case_id)))).rowcount:
         await firms.change(tx, firm_id)  # it may have no list any more
-    for table in (phone_numbers, calls, refused_reports, cases):
+    await names.remove_of(tx, firm_id, case_id)
+    for table in (phone_numbers, calls, refused_reports, looks, cases):
         await tx.execute(table.delete().where(_of(table, firm_id, case_id)))
+    with_cases = sa.select(changes.c.id).where(changes.c.firm_id == firm_id, HAS_CASES)  # their index begins with it
+    there = change_cases.c.change_id.in_(with_cases)
+    await tx.execute(change_cases.delete().where(there, _of(change_cases, firm_id, case_id)))
+    await tx.execute(import_jobs.forget_cases(firm_id, [case_id]))
     return removed
+
+
+async def delete_untouched(tx: Transaction, firm_id: int, case_ids: Sequence[int]) -> None:
+    """Delete cases that this transaction holds and nobody has touched: no claim, note or listing names one."""
+    if not case_ids:
+        return
+    with_cases = sa.select(changes.c.id).where(changes.c.firm_id == firm_id, HAS_CASES)
+    these = tx.among(change_cases.c.case_id, case_ids)
+    await tx.execute(
+        change_cases.delete().where(change_cases.c.change_id.in_(with_cases), change_cases.c.firm_id == firm_id, these)
+    )
+    for table in (status_history, phone_numbers, calls, refused_reports, cases):
+        await tx.execute(table.delete().where(table.c.firm_id == firm_id, tx.among(table.c.case_id, case_ids)))
 
 
 async def claims_of(tx: Transaction, firm_id: int, case_ids: Sequence[int]) -> list[UUID]:
     """Return the claims that these cases were ever part of."""
-    listed = listed_cases(tx.database)
+    listed = tx.dialect.listed(claims.c.case_ids)
     there = sa.select(sa.literal(1)).where(sa.cast(listed.c.value, sa.BigInteger).in_(case_ids))
     query = sa.select(claims.c.id).where(
         claims.c.firm_id == firm_id, there.select_from(listed).correlate(claims).exists()
@@ -86,15 +113,9 @@ async def take_from_claims(tx: Transaction, firm_id: int, claim_ids: Sequence[UU
 
 async def replies_with(tx: Transaction, firm_id: int, marks: Sequence[bytes]) -> list[ReplyName]:
     """Return the kept replies to a firm's keys that hold one of these marks."""
-    body = idempotency.c.body
-
-    def holds(mark: bytes) -> sa.ColumnElement[bool]:
-        if tx.database is Database.SQLITE:
-            return sa.func.instr(body, mark) > 0
-        return sa.func.position(sa.literal(mark, sa.LargeBinary).op("IN")(body)) > 0
-
+    holds_one = sa.or_(*(tx.dialect.holds(idempotency.c.body, mark) for mark in marks))
     of_firm = idempotency.c.key_id.in_(sa.select(keys.c.id).where(keys.c.firm_id == firm_id))
-    query = sa.select(idempotency.c.key_id, idempotency.c.digest).where(of_firm, sa.or_(*map(holds, marks)))
+    query = sa.select(idempotency.c.key_id, idempotency.c.digest).where(of_firm, holds_one)
     return [(row.key_id, row.digest) for row in await tx.execute(query)]
 
 
@@ -108,32 +129,15 @@ async def edit_replies(tx: Transaction, names: Sequence[ReplyName], edit: Callab
 
 
 async def wipe(store: Store) -> bool:
-    """See to it that nothing of deleted rows is left in a SQLite file or its log, nor in PostgreSQL's statistics.
+    """See to it that nothing of deleted rows is left in the database; return whether that was possible.
 
-    Return whether that was possible; a reader or writer that holds on may be in the way.
+    A reader or writer that holds on may be in the way.
     """
-    if store.database is Database.POSTGRESQL:
-        async with store.session() as tx:
-            await tx.connection.execution_options(isolation_level="AUTOCOMMIT")
-            _, reached = await health.is_snapshot_held(tx, None)
-            for table in (*_ROWS.values(), phone_numbers, calls, refused_reports, claims, idempotency, cases):
-                await tx.execute(sa.text(f"VACUUM (ANALYZE) {table.name}"))  # statistics hold samples of the values
-            # What a transaction from before may still see stays.
-            is_held, _ = await health.is_snapshot_held(tx, reached)
-            return not is_held
-    try:
-        async with store.outside() as connection:
-            # Overwriting what is deleted (``secure_delete``) is not enough: where SQLite moves rows from page to
-            # page, copies stay in the gaps, of two in a hundred cases when it was tried.
-            await connection.execute("VACUUM")
-            # The log is emptied when no reader needs it; who waits for that keeps writers out, so never long.
-            await connection.execute("PRAGMA busy_timeout = 1000")
-            for _ in range(_WIPE_TRIES):
-                cursor = await connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                busy = await cursor.fetchone()
-                if busy and not busy[0]:
-                    return True
-                await asyncio.sleep(_WIPE_PAUSE)
-    except StorageUnavailable:
-        pass
-    return False
+    return await store.dialect.wipe(
+        store,
+        (
+            *_ROWS.values(),
+            *(phone_numbers, case_names, calls, refused_reports, claims, idempotency, change_cases, cases),
+            *(import_pieces, import_cases),
+        ),
+    )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role
+from casedial.database.engine import Transaction
+from casedial.database.tables import HELD_BACK_ROLE, UNCLAIMED, campaigns, cases, claims, firms, phone_numbers
 from casedial.domain.rules import Purpose
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.sqlite import wal_is_safe
-from casedial.storage.tables import HELD_BACK_ROLE, UNCLAIMED, campaigns, cases, claims, firms, phone_numbers
+from casedial.domain.statuses import Role
 
 _SHOWN = 5  # CaseIDs named of many
 
@@ -26,25 +25,6 @@ class Stuck:
     count: int
     since: datetime | None
     case_ids: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What keeps PostgreSQL from clearing old rows away: since when, if our role may see it, and transactions since."""
-
-    what: str
-    age: timedelta | None
-    transactions: int | None
-
-
-async def version(tx: Transaction) -> tuple[str, bool]:
-    """Return the database's version in words, and whether it is free of what casedial warns of."""
-    if tx.database is Database.SQLITE:
-        mode = (await tx.execute(sa.text("PRAGMA journal_mode"))).scalar_one()
-        number = str((await tx.execute(sa.text("SELECT sqlite_version()"))).scalar_one())
-        return f"SQLite {number}, journal mode {mode}", wal_is_safe(tuple(map(int, number.split("."))))
-    number = (await tx.execute(sa.text("SHOW server_version"))).scalar_one()
-    return f"PostgreSQL {number}", int(str(number).partition(".")[0]) >= 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,53 +132,3 @@ async def _stuck(
         case_ids = list((await tx.execute(some)).scalars())
         found.append(Stuck(row.firm_id, row.name, row._mapping["count"], row.since, case_ids))
     return found
-
-
-# Of others' sessions a plain role sees no more than who it is, and its xid and xmin: those that only tell when the
-# transaction began are for roles with pg_read_all_stats.
-_SNAPSHOTS = sa.text("""
-SELECT 'process ' || pid || ' of ' || coalesce(nullif(application_name, ''), usename, backend_type, 'PostgreSQL')
-       || coalesce(' (' || coalesce(state, backend_type) || ')', '') AS what,
-       clock_timestamp() - xact_start AS age, greatest(age(backend_xmin), age(backend_xid)) AS transactions
-  FROM pg_stat_activity
- WHERE datname = current_database() AND pid <> pg_backend_pid()
-   AND CASE WHEN xact_start IS NULL THEN greatest(age(backend_xmin), age(backend_xid)) > :transactions
-            ELSE xact_start < clock_timestamp() - make_interval(secs => :seconds) END
-UNION ALL
-SELECT 'prepared transaction ' || gid, clock_timestamp() - prepared, age(transaction) FROM pg_prepared_xacts
- WHERE database = current_database() AND prepared < clock_timestamp() - make_interval(secs => :seconds)
- ORDER BY age DESC
-""")
-
-
-async def old_snapshots(tx: Transaction, older_than: timedelta, transactions: int) -> list[Snapshot]:
-    """Return what has held a transaction open for longer; none in SQLite, where no reader keeps rows of others.
-
-    Where our role may not see since when, that counts which more than so many ``transactions`` have passed.
-    """
-    if tx.database is Database.SQLITE:
-        return []
-    rows = await tx.execute(_SNAPSHOTS, {"seconds": older_than.total_seconds(), "transactions": transactions})
-    return [Snapshot(row.what, row.age, row.transactions) for row in rows]
-
-
-# What holds back the cleaning up of this database, whoever may see what: sessions, standbys, prepared transactions.
-_HELD = sa.text("""
-SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS xid) AS text) AS reached,
-       coalesce(max(age(held)) > age(CAST(CAST(:reached AS text) AS xid)), false) AS is_held
-  FROM (SELECT unnest(ARRAY[backend_xmin, backend_xid]) AS held FROM pg_stat_activity
-         WHERE (datname = current_database() OR datname IS NULL) AND pid <> pg_backend_pid()
-        UNION ALL SELECT transaction FROM pg_prepared_xacts WHERE database = current_database()
-        UNION ALL SELECT xmin FROM pg_replication_slots) AS holders
-""")
-
-
-async def is_snapshot_held(tx: Transaction, reached: str | None) -> tuple[bool, str | None]:
-    """Tell whether somebody holds a snapshot from before a transaction was ``reached``; and which one is reached now.
-
-    It asks for nothing that takes a privilege: a backup is often made by a role that ours knows nothing of.
-    """
-    if tx.database is Database.SQLITE:
-        return False, None
-    row = (await tx.execute(_HELD, {"reached": reached})).one()
-    return row.is_held, row.reached

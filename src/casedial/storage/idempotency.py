@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from casedial.database.dialects import Dialect, RowHeld
+from casedial.database.engine import Transaction
+from casedial.database.tables import idempotency
 from casedial.domain.errors import RequestStillRunning
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import idempotency
 
 KEPT_FOR = timedelta(hours=24)
-_LOCK_NOT_AVAILABLE = "55P03"
 _THIS_ROW = sa.and_(
     idempotency.c.key_id == sa.bindparam("the_key", type_=sa.BigInteger),
     idempotency.c.digest == sa.bindparam("the_digest", type_=sa.LargeBinary),
@@ -26,7 +26,6 @@ _FIND = idempotency.select().where(_THIS_ROW)
 _KEEP = (
     idempotency.update().where(_THIS_ROW).values({name: sa.bindparam(name) for name in ("status", "headers", "body")})
 )
-_WAIT = sa.text("SELECT set_config('lock_timeout', :milliseconds, true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,10 @@ class KeptReply:
     body: bytes
 
 
-def _begin(database: Database) -> Any:
+@cache
+def _begin(dialect: Dialect) -> Any:
     """Build the first insert of a write: it takes the key, also one whose time is over, or waits for who has it."""
-    insert = (sqlite if database is Database.SQLITE else postgresql).insert(idempotency)
+    insert = dialect.insert(idempotency)
     anew = {"fingerprint": insert.excluded.fingerprint, "created_at": insert.excluded.created_at}
     return insert.on_conflict_do_update(
         index_elements=["key_id", "digest"],
@@ -50,11 +50,11 @@ def _begin(database: Database) -> Any:
     ).returning(idempotency.c.key_id)
 
 
-_BEGIN = {database: _begin(database) for database in Database}
-_TAKE = {
-    Database.SQLITE: sqlite.insert(idempotency).on_conflict_do_nothing(),
-    Database.POSTGRESQL: postgresql.insert(idempotency).on_conflict_do_nothing(),
-}
+@cache
+def _take(dialect: Dialect) -> Any:
+    """Build the insert that takes a key without waiting, where nobody has it."""
+    insert = dialect.insert(idempotency).on_conflict_do_nothing()
+    return insert.returning(idempotency.c.key_id, idempotency.c.digest)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -78,7 +78,7 @@ async def begin(tx: Transaction, once: Once, now: datetime, patience: float) -> 
     """
     row = {**_row(once, now), "cutoff": now - KEPT_FOR}
     async with _waiting(tx, patience):
-        taken = (await tx.execute(_BEGIN[tx.database], row)).one_or_none()
+        taken = (await tx.execute(_begin(tx.dialect), row)).one_or_none()
     if taken:
         return None
     kept = (await tx.execute(_FIND, {"the_key": once.key_id, "the_digest": once.key})).one()
@@ -92,9 +92,8 @@ async def begin_new(tx: Transaction, wanted: Sequence[Once], now: datetime, pati
     """
     if not wanted:
         return set()
-    insert = _TAKE[tx.database].returning(idempotency.c.key_id, idempotency.c.digest)
     async with _waiting(tx, patience):  # in order, so that two do not wait for each other
-        rows = await tx.execute(insert, [_row(once, now) for once in sorted(wanted)])
+        rows = await tx.execute(_take(tx.dialect), [_row(once, now) for once in sorted(wanted)])
     taken = {(row.key_id, row.digest) for row in rows}
     return {once for once in wanted if (once.key_id, once.key) in taken}
 
@@ -106,17 +105,11 @@ def _row(once: Once, now: datetime) -> dict[str, object]:
 @asynccontextmanager
 async def _waiting(tx: Transaction, patience: float) -> AsyncIterator[None]:
     """Wait so many seconds for who has a key. Raises RequestStillRunning."""
-    if tx.database is Database.SQLITE:  # where nobody else writes meanwhile
-        yield
-        return
-    await tx.execute(_WAIT, {"milliseconds": str(max(1, int(patience * 1000)))})
     try:
-        yield
-    except sa.exc.DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-            raise
+        async with tx.dialect.waiting(tx, patience):
+            yield
+    except RowHeld:
         raise still_running() from None
-    await tx.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
 def still_running() -> RequestStillRunning:

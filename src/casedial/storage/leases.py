@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Firm, Role
+from casedial.database.dialects import Dialect
+from casedial.database.engine import Transaction
+from casedial.database.tables import UNCLAIMED, cases, claims
+from casedial.domain.actors import Actor
 from casedial.domain.claims import Claim
-from casedial.storage.engine import Database, Transaction, length_of
-from casedial.storage.tables import UNCLAIMED, cases, claims
+from casedial.domain.firms import Firm
+from casedial.domain.statuses import Role
+from casedial.storage.actors import ACTOR_COLUMNS, actor_from
 
 _IN_THE_DIALER = cases.c.dialer_role == int(Role.IN_THE_DIALER)
 _NEXT = sa.select(claims.c.check_at).where(claims.c.check_at.is_not(None)).order_by(claims.c.check_at).limit(1)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_TO_CHECK = {
-    database: sa.select(claims.c.id, length_of(database, claims.c.case_ids).label("cases"))
-    .where(claims.c.check_at <= sa.bindparam("clock", type_=claims.c.check_at.type))
-    .order_by(claims.c.check_at)
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-    .with_for_update(skip_locked=True)
-    for database in Database
-}
 _CHECK_AGAIN = (
     claims.update().where(claims.c.id == sa.bindparam("this_claim")).values(check_at=sa.bindparam("check_at"))
 )
@@ -39,22 +36,33 @@ _LOOK_BY = (
     .values(check_at=sa.bindparam("at", type_=claims.c.check_at.type))
 )
 
-
-# In SQLite: an id that is no UUID, by which nobody finds the claim.
-_ID = sa.type_coerce(claims.c.id, sa.Text)
-NAMELESS = sa.or_(sa.func.typeof(_ID) != "text", sa.func.length(_ID) != 32, _ID.op("GLOB")("*[^0-9a-f]*"))
-
 # Evidence may be large, and nobody asks for it here.
 _CLAIM = sa.select(*(column for column in claims.c if column.name != "evidence"))
 # Whose it is can be read of every claim.
-_WHOSE = sa.select(claims.c.id, claims.c.firm_id, claims.c.vendor, claims.c.key_id, claims.c.created_at)
+_WHOSE = sa.select(*(claims.c[name] for name in ("id", "firm_id", "vendor", "key_id", "created_at", *ACTOR_COLUMNS)))
+
+
+def _opener(row: Any) -> Actor:
+    id = row.key_id if row.actor_kind is None else row.actor_id
+    return actor_from(row.actor_kind, id, row.vendor)
+
+
+@cache
+def _to_check(dialect: Dialect) -> sa.Select[Any]:
+    return (
+        sa.select(claims.c.id, dialect.length_of(claims.c.case_ids).label("cases"))
+        .where(claims.c.check_at <= sa.bindparam("clock", type_=claims.c.check_at.type))
+        .order_by(claims.c.check_at)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+        .with_for_update(skip_locked=True)
+    )
 
 
 def _claim_from(row: Any) -> Claim:
     case_ids = tuple(row.case_ids)
     if not all(type(case_id) is int for case_id in case_ids):
-        raise ValueError("A claim lists what are no CaseIDs.")
-    return Claim(row.id, row.vendor, row.key_id, case_ids, row.created_at, row.expires_at, seconds=row.seconds)
+        raise ValueError("A claim lists something that is not a CaseID.")
+    return Claim(row.id, _opener(row), case_ids, row.created_at, row.expires_at, seconds=row.seconds)
 
 
 async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[UUID, Claim]:
@@ -67,9 +75,7 @@ async def find(tx: Transaction, firm: Firm, claim_ids: Iterable[UUID]) -> dict[U
     if unreadable:
         rows = await tx.execute(_WHOSE.where(*these))
         known = {claim.id for claim in found}
-        found += [
-            Claim(row.id, row.vendor, row.key_id, (), row.created_at, None) for row in rows if row.id not in known
-        ]
+        found += [Claim(row.id, _opener(row), (), row.created_at, None) for row in rows if row.id not in known]
     return {claim.id: claim for claim in found}
 
 
@@ -118,7 +124,7 @@ async def to_check(
     They have at most ``limit`` cases together, but for a single one that has more. Those that cannot be read come
     apart, by what stands for an id: it may be none. With ``only`` no other claim is looked at.
     """
-    query = _TO_CHECK[tx.database] if only is None else _TO_CHECK[tx.database].where(claims.c.id == only)
+    query = _to_check(tx.dialect) if only is None else _to_check(tx.dialect).where(claims.c.id == only)
     chosen: list[UUID] = []
     total = 0
     due, strange = await tx.apart(query, {"clock": clock, "limit": limit}, lambda row: (row.id, row.cases))
@@ -140,9 +146,9 @@ async def to_check(
 
 
 async def put_off_nameless(tx: Transaction, clock: datetime, until: datetime) -> None:
-    """Look later at claims that are due and have no id that is one. Only SQLite takes such."""
-    if tx.database is Database.SQLITE:
-        await tx.execute(claims.update().where(NAMELESS, claims.c.check_at <= clock).values(check_at=until))
+    """Look later at claims that are due and have no id that is one."""
+    these = tx.dialect.is_no_uuid(claims.c.id), claims.c.check_at <= clock
+    await tx.execute(claims.update().where(*these).values(check_at=until))
 
 
 async def check_again(tx: Transaction, times: Mapping[UUID, datetime | None]) -> None:
@@ -152,7 +158,7 @@ async def check_again(tx: Transaction, times: Mapping[UUID, datetime | None]) ->
         await tx.execute(_CHECK_AGAIN, rows)
 
 
-async def look_by(tx: Transaction, times: Mapping[UUID, datetime]) -> None:
+async def check_by(tx: Transaction, times: Mapping[UUID, datetime]) -> None:
     """See to it that each of these claims is looked at no later than then.
 
     In one order, so that two who hold cases of the same claims do not wait for each other.

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import time
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import key_minutes
+from casedial.database.dialects import Dialect
+from casedial.database.engine import Transaction
+from casedial.database.tables import key_minutes
 
 MINUTE = 60  # seconds
 
 
-def _count(database: Database) -> Any:
+@cache
+def _count(dialect: Dialect) -> Any:
     """Build the one statement that counts a request and tells how many there were, and the database's time."""
-    clock: sa.ColumnElement[float] = sa.bindparam("clock", type_=sa.Float)
-    if database is Database.POSTGRESQL:  # servers that share it may differ about the minute
-        clock = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Float)
-    minute = sa.cast(sa.func.floor(clock / MINUTE), sa.BigInteger)
-    if database is Database.SQLITE:  # not every one has floor(); its cast cuts
-        minute = sa.cast(clock / MINUTE, sa.BigInteger)
-    insert = (sqlite if database is Database.SQLITE else postgresql).insert(key_minutes)
+    clock: Any = sa.func.coalesce(sa.bindparam("clock", type_=sa.Float), dialect.seconds())
+    minute = dialect.whole(clock / MINUTE)
+    insert = dialect.insert(key_minutes)
     # A request that waited for another may come with the minute before.
     goes_on = (key_minutes.c.minute - insert.excluded.minute).between(0, 1)
     return (
@@ -38,13 +35,9 @@ def _count(database: Database) -> Any:
     )
 
 
-_COUNT = {database: _count(database) for database in Database}
-
-
 async def count(tx: Transaction, key_id: int) -> tuple[int, float]:
     """Count a request; return how many there were in this minute, and how many seconds of it are left."""
-    row: dict[str, object] = {"the_key": key_id}
-    if tx.database is Database.SQLITE:
-        row["clock"] = time.time()
-    counted = (await tx.execute(_COUNT[tx.database], row)).one()
+    moved_to = tx.machine.moved_to()
+    given = {"the_key": key_id, "clock": moved_to.timestamp() if moved_to else None}
+    counted = (await tx.execute(_count(tx.dialect), given)).one()
     return counted.requests, (counted.minute + 1) * MINUTE - counted.clock

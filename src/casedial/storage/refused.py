@@ -8,12 +8,11 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from casedial.database import bulk
+from casedial.database.engine import Transaction
+from casedial.database.tables import firms, keys, refused_days, refused_reports
 from casedial.domain.refused import KEPT, KeptRefusal, Refusal, RefusedOnDay
-from casedial.storage import bulk
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import firms, keys, refused_days, refused_reports
 
 _DAYS = timedelta(days=31)  # for which is kept how many there were
 
@@ -48,7 +47,7 @@ async def keep(tx: Transaction, refused: Refused, now: datetime) -> None:
     if not days:
         return
     await bulk.insert(tx, refused_reports, _COLUMNS, rows)
-    insert = (sqlite if tx.database is Database.SQLITE else postgresql).insert(refused_days)
+    insert = tx.dialect.insert(refused_days)
     more = {"reports": refused_days.c.reports + insert.excluded.reports}
     counted = [
         {"firm_id": firm_id, "day": days[firm_id], "key_id": key_id, "code": code, "reports": reports}

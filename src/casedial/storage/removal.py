@@ -6,11 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from casedial.storage.engine import Transaction
-from casedial.storage.tables import cases, firms, keys, metadata, statuses
+from casedial.database.engine import Transaction
+from casedial.database.tables import cases, firms, keys, metadata, statuses
 
 PAGE = 2000
 
+Table = sa.Table
 Place = tuple[Any, ...]  # a primary key
 
 

@@ -5,29 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Role
-from casedial.domain.retention import HistoryRow
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import cases, claims, notes, refused_reports, status_history
+from casedial.database.dialects import Dialect
+from casedial.database.engine import Transaction
+from casedial.database.tables import (
+    cases,
+    claims,
+    notes,
+    phone_changes,
+    priority_changes,
+    refused_reports,
+    status_history,
+)
+from casedial.domain.retention import HistoryRow, Kind
+from casedial.domain.statuses import Role
 
 PAGE = 2000
 
 
-class Kind(StrEnum):
-    """What grows."""
-
-    CLAIMS = "claims"
-    HISTORY = "history"
-    NOTES = "notes"
-    REFUSED = "refused"
-
-
-_TABLES = {Kind.CLAIMS: claims, Kind.HISTORY: status_history, Kind.NOTES: notes, Kind.REFUSED: refused_reports}
+_TABLES = {
+    Kind.CLAIMS: claims,
+    Kind.HISTORY: status_history,
+    Kind.NOTES: notes,
+    Kind.REFUSED: refused_reports,
+    Kind.PHONE_CHANGES: phone_changes,
+    Kind.PRIORITY_CHANGES: priority_changes,
+}
+# What is over as soon as it is old, with its time.
+_TIMES = {
+    Kind.NOTES: notes.c.created_at,
+    Kind.PHONE_CHANGES: phone_changes.c.changed_at,
+    Kind.PRIORITY_CHANGES: priority_changes.c.changed_at,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +51,17 @@ class OldClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class OldNote:
-    """A note, as far as it matters for how long it stays."""
+class OldRow:
+    """A note or a change of a phone or a priority, as far as it matters for how long it stays."""
 
     id: int
     case_id: int
-    created_at: datetime
+    at: datetime
 
 
-def listed_cases(database: Database) -> sa.TableValuedAlias:
-    """Return the CaseIDs of a claim as rows, to be used in a query that has the claim."""
-    unfold = sa.func.json_each if database is Database.SQLITE else sa.func.json_array_elements_text
-    return unfold(claims.c.case_ids).table_valued("value")
-
-
-def _has(database: Database, table: sa.Table, *more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+def _has(dialect: Dialect, table: sa.Table, *more: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     """Tell whether there is a row of one of a claim's cases that names the claim."""
-    listed = listed_cases(database)
+    listed = dialect.listed(claims.c.case_ids)
     named = sa.and_(
         table.c.firm_id == claims.c.firm_id,
         table.c.case_id == sa.cast(listed.c.value, sa.BigInteger),
@@ -67,8 +73,8 @@ def _has(database: Database, table: sa.Table, *more: sa.ColumnElement[bool]) -> 
 
 async def old_claims(tx: Transaction, firm_id: int, cutoff: datetime, after: UUID | None) -> list[OldClaim]:
     """Return a page of the claims that a firm's dialers opened until ``cutoff``, by id."""
-    at_work = _has(tx.database, status_history, status_history.c.changed_at > cutoff)
-    in_use = sa.or_(_has(tx.database, cases), at_work)
+    at_work = _has(tx.dialect, status_history, status_history.c.changed_at > cutoff)
+    in_use = sa.or_(_has(tx.dialect, cases), at_work)
     query = sa.select(claims.c.id, in_use.label("in_use")).where(
         claims.c.firm_id == firm_id, claims.c.created_at <= cutoff
     )
@@ -97,15 +103,14 @@ async def in_the_dialer(tx: Transaction, firm_id: int, case_ids: Iterable[int]) 
     return set((await tx.execute(query)).scalars())
 
 
-async def notes_after(tx: Transaction, firm_id: int, after: OldNote | None) -> list[OldNote]:
-    """Return a page of a firm's notes, case by case."""
-    query = sa.select(notes.c.id, notes.c.case_id, notes.c.created_at).where(notes.c.firm_id == firm_id)
+async def rows_after(tx: Transaction, kind: Kind, firm_id: int, after: OldRow | None) -> list[OldRow]:
+    """Return a page of a firm's notes, or changes of phones or priorities, case by case."""
+    c, at = _TABLES[kind].c, _TIMES[kind]
+    query = sa.select(c.id, c.case_id, at.label("at")).where(c.firm_id == firm_id)
     if after:
-        query = query.where(
-            sa.tuple_(notes.c.case_id, notes.c.id) > sa.tuple_(sa.literal(after.case_id), sa.literal(after.id))
-        )
-    rows = await tx.execute(query.order_by(notes.c.case_id, notes.c.id).limit(PAGE))
-    return [OldNote(row.id, row.case_id, row.created_at) for row in rows]
+        query = query.where(sa.tuple_(c.case_id, c.id) > sa.tuple_(sa.literal(after.case_id), sa.literal(after.id)))
+    rows = await tx.execute(query.order_by(c.case_id, c.id).limit(PAGE))
+    return [OldRow(row.id, row.case_id, row.at) for row in rows]
 
 
 async def remove(tx: Transaction, kind: Kind, ids: Sequence[int | UUID]) -> int:

@@ -1,4 +1,4 @@
-"""What operators decided about the rules (bans, overrides, places), and the cases that calling rules hold back."""
+"""What operators decided about the rules: bans, overrides, and where ZIP codes are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,107 +14,14 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Text
 
-from casedial.domain.cases import Case, Firm, Role
+from casedial.database.dialects import Dialect
+from casedial.database.engine import Transaction
+from casedial.database.tables import bans, overrides
 from casedial.domain.damage import Damage
 from casedial.domain.hours import Window
 from casedial.domain.overrides import RowOverride
 from casedial.domain.places import STATES, Place, Placed
 from casedial.domain.rules import FEDERAL, Attempts, Ban, Purpose
-from casedial.storage.cases import STATUS_COLUMNS, WHOLE, whole
-from casedial.storage.engine import Database, Transaction
-from casedial.storage.tables import HELD_BACK, HELD_BACK_ROLE, TO_DIAL, bans, cases, overrides
-
-_HEAD = 20_000  # cases, of each priority
-_AT_ONCE = 5000  # that one statement is about: SQLite takes 32,766 parameters
-
-
-async def hold_back(tx: Transaction, firm: Firm, until: Mapping[int, datetime]) -> None:
-    """Let no claim look at these cases before an instant.
-
-    Cases of one zone open at one instant: it takes a statement for each instant, not for each case.
-    """
-    by_instant: dict[datetime, list[int]] = {}
-    for case_id, at in sorted(until.items()):
-        by_instant.setdefault(at, []).append(case_id)
-    for at, case_ids in by_instant.items():
-        for start in range(0, len(case_ids), _AT_ONCE):
-            these = tx.among(cases.c.case_id, case_ids[start : start + _AT_ONCE])
-            waits = sa.and_(cases.c.firm_id == firm.id, these, cases.c.dialer_role == int(Role.TO_DIAL))
-            await tx.execute(cases.update().where(waits).values(dialer_role=HELD_BACK_ROLE, held_back_until=at))
-
-
-# One without, left by hand, could not be To Dial: it would keep all others held back.
-_HAS_TIME = cases.c.dial_at.is_not(None)
-_THIS_ROW = sa.tuple_(cases.c.firm_id, cases.c.case_id)
-
-
-async def next_let_go(tx: Transaction) -> datetime | None:
-    """Return the first instant until which a case is held back, None when none is."""
-    found: datetime | None = (
-        await tx.execute(sa.select(sa.func.min(cases.c.held_back_until)).where(HELD_BACK, _HAS_TIME))
-    ).scalar()
-    return found
-
-
-async def let_go(tx: Transaction, now: datetime, limit: int) -> int:
-    """Let claims look again at cases that were held back until ``now``, those first that are due for longest.
-
-    At most ``limit``; return how many. Those that somebody else works on are passed over.
-    """
-    query = sa.select(cases.c.firm_id, cases.c.case_id).where(HELD_BACK, _HAS_TIME, cases.c.held_back_until <= now)
-    query = query.order_by(cases.c.held_back_until, cases.c.dial_at, cases.c.case_id).limit(limit)
-    return len(await _let_go(tx, query.with_for_update(skip_locked=True)))
-
-
-async def let_go_behind(
-    tx: Transaction, after: tuple[int, int], limit: int, firm_id: int | None, campaign_id: int | None
-) -> tuple[int, int] | None:
-    """Let claims look again at what is held back, whatever the time: of all firms, of one, or of one campaign.
-
-    Goes on behind a firm and CaseID, so that what is held back anew is met once; return where it ends, None at the end.
-    """
-    query = sa.select(cases.c.firm_id, cases.c.case_id).where(HELD_BACK, sa.tuple_(*map(sa.literal, after)) < _THIS_ROW)
-    if firm_id is not None:
-        query = query.where(cases.c.firm_id == firm_id)
-    if campaign_id is not None:
-        query = query.where(cases.c.campaign_id == campaign_id)
-    query = query.where(_HAS_TIME).order_by(cases.c.firm_id, cases.c.case_id).limit(limit)
-    return max(await _let_go(tx, query.with_for_update()), default=None)
-
-
-async def _let_go(tx: Transaction, query: sa.Select[tuple[int, int]]) -> list[tuple[int, int]]:
-    freed = cases.update().where(_THIS_ROW.in_(query)).values(dialer_role=int(Role.TO_DIAL), held_back_until=None)
-    rows = await tx.execute(freed.returning(cases.c.firm_id, cases.c.case_id))
-    return [(row.firm_id, row.case_id) for row in rows]
-
-
-async def waiting(
-    tx: Transaction, firm: Firm, campaign_ids: Sequence[int] | None, now: datetime, after: int, limit: int
-) -> list[Case]:
-    """Return a page of the cases that are due, held back or not, by CaseID; of these campaigns, None for all."""
-    query = sa.select(*WHOLE).where(
-        cases.c.firm_id == firm.id,
-        cases.c.case_id > after,
-        cases.c.dialer_role.in_((int(Role.TO_DIAL), HELD_BACK_ROLE)),
-        cases.c.dial_at <= now,
-    )
-    if campaign_ids is not None:
-        query = query.where(tx.among(cases.c.campaign_id, campaign_ids))
-    return list((await whole(tx, firm, query.order_by(cases.c.case_id).limit(limit))).values())
-
-
-async def unreadable(tx: Transaction, firm: Firm, now: datetime) -> list[int]:
-    """Return cases at the head of a firm's list, of some thousands, that have a status which the firm has not."""
-    found: list[int] = []
-    for priority in firm.priorities:
-        head = sa.select(cases.c.case_id, *(cases.c[column] for _, column in STATUS_COLUMNS)).where(
-            cases.c.firm_id == firm.id, TO_DIAL, cases.c.priority == priority, cases.c.dial_at <= now
-        )
-        some = head.order_by(cases.c.dial_at, cases.c.case_id).limit(_HEAD).subquery()
-        known = {kind: [status.id for status in firm.statuses.of(kind)] for kind, _ in STATUS_COLUMNS}
-        strange = sa.or_(*(some.c[column].not_in(known[kind] or [0]) for kind, column in STATUS_COLUMNS))
-        found += (await tx.execute(sa.select(some.c.case_id).where(strange))).scalars()
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +47,17 @@ BAN, OVERRIDE = "ban", "override"
 _ZIP = "ZIP "
 _FIVE_DIGITS = re.compile("[0-9]{5}")
 _NO_END = datetime(2079, 6, 6, tzinfo=UTC)  # no time that casedial takes is later
-_UNREADABLE = "its row cannot be read: casedial doctor says what to do"
+_UNREADABLE = "its row cannot be read: run casedial doctor"
 
 
-def _lasts(database: Database, now: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Return the condition that a ban is in force; so it is, too, where its end is no time. SQLite takes any text."""
-    later = bans.c.until > now
-    if database is Database.SQLITE:
-        later = sa.or_(later, sa.type_coerce(bans.c.until, Text).op("NOT GLOB")("[12][0-9][0-9][0-9]-[01][0-9]-*"))
+def _lasts(dialect: Dialect, now: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Return the condition that a ban is in force; so it is, too, where its end is no time."""
+    later = sa.or_(bans.c.until > now, dialect.is_no_time(bans.c.until))
     return sa.and_(later, bans.c.lifted_at.is_(None))
 
 
-def _select_in_force(database: Database) -> sa.CompoundSelect[Any]:
+@cache  # every claim asks it
+def _select_in_force(dialect: Dialect) -> sa.CompoundSelect[Any]:
     b, o = bans.c, overrides.c
 
     def told(what: str, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -160,19 +67,15 @@ def _select_in_force(database: Database) -> sa.CompoundSelect[Any]:
         return sa.select(*(column.label(called) for column, called in zip(every, names, strict=True)))
 
     nothing = sa.literal_column("''", Text)
-    until = b.until if database is Database.SQLITE else sa.func.least(b.until, sa.literal(_NO_END, b.until.type))
-    ours = told(BAN, b.id, b.state, until, b.reason, b.source, nothing)
+    ours = told(BAN, b.id, b.state, dialect.readable(b.until, _NO_END), b.reason, b.source, nothing)
     others = told(OVERRIDE, o.id, o.subject, o.created_at, o.reason, o.source, o.content)
-    both = ours.where(_lasts(database, sa.bindparam("now", type_=b.until.type)))
+    both = ours.where(_lasts(dialect, sa.bindparam("now", type_=b.until.type)))
     return both.union_all(others.where(o.lifted_at.is_(None))).order_by("what", "at", "id")
-
-
-_IN_FORCE = {database: _select_in_force(database) for database in Database}  # made once: every claim asks it
 
 
 async def in_force(tx: Transaction, now: datetime) -> InForce:
     """Return what counts now, in one query."""
-    decided, bad = await tx.apart(_IN_FORCE[tx.database], {"now": now}, _decided_from)
+    decided, bad = await tx.apart(_select_in_force(tx.dialect), {"now": now}, _decided_from)
     found = {id_: one for id_, one in decided if isinstance(one, Ban)}
     unreadable = tuple(Damage(what, None, id_) for what, id_ in map(str.split, bad))
     if damaged := [int(one.id) for one in unreadable if one.what == BAN]:
@@ -215,7 +118,7 @@ async def add_ban(tx: Transaction, ban: Ban, now: datetime) -> int:
 
 async def lift_ban(tx: Transaction, ban_id: int, now: datetime) -> bool:
     """End a ban before its time; return whether there was one in force."""
-    this = sa.and_(bans.c.id == ban_id, _lasts(tx.database, sa.literal(now, bans.c.until.type)))
+    this = sa.and_(bans.c.id == ban_id, _lasts(tx.dialect, sa.literal(now, bans.c.until.type)))
     return bool((await tx.execute(bans.update().where(this).values(lifted_at=now))).rowcount)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Case, Firm, Role
+from casedial.database.engine import Transaction
+from casedial.database.tables import cases, phone_numbers
+from casedial.domain.cases import Case
+from casedial.domain.firms import Firm
+from casedial.domain.statuses import Role
 from casedial.storage.cases import WHOLE, whole
-from casedial.storage.engine import Transaction
-from casedial.storage.tables import cases, phone_numbers
 
 
 async def do_not_dial(

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from casedial.domain.cases import Flag, Role, StatusType, first_flags, fold
-from casedial.storage.engine import Transaction
-from casedial.storage.tables import statuses
+from casedial.database.engine import Transaction
+from casedial.database.tables import statuses
+from casedial.domain.names import fold
+from casedial.domain.statuses import Flag, Role, StatusType, first_flags
 
 
 def show_flags(flags: Iterable[Flag]) -> str:

@@ -10,7 +10,7 @@ bodies.py     what a request brings, within bounds
 exchange.py   a request as it was read, its reply before it is sent; replay.py keeps replies for repeats
 upkeep.py     what a server does without being asked
 problems.py   errors to statuses and problem documents
-pages.py      health, metrics, the interactive reference
+probes.py     health, metrics, the interactive reference
 openapi.py    the OpenAPI document
 links.py      what in it can follow a reply; examples.py its examples
 observe.py    log lines and metrics, and what must never be in them

@@ -7,35 +7,42 @@ import gc
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from litestar import Litestar
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from casedial.clock import MACHINE, Clock
+from casedial.console.app import Console
+from casedial.console.routing import BASE
+from casedial.database.engine import Store
 from casedial.settings import SUPERVISOR, Settings, settings_from
-from casedial.storage.engine import Store
 from casedial.web import descriptors, outlet
 from casedial.web.api import METHODS, Api
 from casedial.web.auth import Authenticator
 from casedial.web.bodies import MAX_BODY_BYTES
 from casedial.web.calling import calling_routes
 from casedial.web.counts import COUNTS
-from casedial.web.edge import Edge
-from casedial.web.observe import configure_logging
-from casedial.web.pages import pages
+from casedial.web.edge import CONSOLE, Edge
+from casedial.web.observe import configure_logging, note_refusal
+from casedial.web.probes import pages
 from casedial.web.problems import on_exception
 from casedial.web.upkeep import Upkeep
 
 PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that does not answer
 
 
-def create_app(settings: Settings | None = None) -> Edge:
+def create_app(settings: Settings | None = None, clock: Clock = MACHINE) -> Edge:
     """Build the ASGI application; the database is opened with the first request and closed at shutdown."""
     settings = settings or settings_from()
     configure_logging(settings.log_level)
-    store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS)
+    return assemble(settings, Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock))[0]
 
+
+def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
+    """Build the ASGI application of a store, and what that does without being asked."""
     authenticator = Authenticator(store)
     api, upkeep = Api(store, authenticator), Upkeep(store)
     routes = [*calling_routes(store, authenticator), *pages(store, settings.base)]
@@ -49,16 +56,20 @@ def create_app(settings: Settings | None = None) -> Edge:
         logging_config=None,
     )
     verbs = {name: method.verbs for name, method in METHODS.items()}
+    console = Console(store) if settings.has_console else None
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         record: Any = scope.get("casedial")  # which the server's start and stop have not
         if record and record.method in METHODS:
             await api(cast(HTTPScope, scope), receive, send)
+        elif record and record.method == CONSOLE and console:
+            await console(cast(HTTPScope, scope), receive, send, partial(note_refusal, record))
         else:
             await app(scope, receive, send)
 
     paths = [path for route in routes for path in route.paths]
-    return Edge(_behind_proxies(answer, settings), settings.base, verbs, paths, api.close)
+    rooms = (BASE,) if console else ()
+    return Edge(_behind_proxies(answer, settings), settings.base, verbs, paths, rooms, api.close), upkeep
 
 
 def _behind_proxies(app: ASGIApp, settings: Settings) -> ASGIApp:

@@ -31,7 +31,7 @@ class Bodies:
 
         def take(part: bytes) -> None:
             if self._held + len(part) > MOST_BYTES:
-                raise TooBusy("This server works on as many requests as it can hold; try again.")
+                raise TooBusy("This server has as many requests as it can hold; try again in a moment.")
             self._held += len(part)
             body.extend(part)
 
@@ -56,6 +56,10 @@ async def discard(scope: HTTPScope, receive: Receive) -> None:
 async def _receive(scope: HTTPScope, receive: Receive, take: Callable[[bytes], None]) -> None:
     """Hand on a body as it comes."""
     length = next(iter(sent(scope, b"content-length")), "")
+    if not length and not sent(scope, b"transfer-encoding"):  # HTTP/1.1 has no other way to send a body
+        while (await receive()).get("more_body"):
+            pass
+        return
     if length.isdecimal() and (len(length) > 18 or int(length) > MAX_BODY_BYTES):
         raise _too_large()
     size, more = 0, True
@@ -64,7 +68,7 @@ async def _receive(scope: HTTPScope, receive: Receive, take: Callable[[bytes], N
             while more:
                 message = await receive()
                 if message["type"] != "http.request":  # so a client looks that went away
-                    raise MalformedDocument("The body ended before it was whole, or its chunks are garbled.")
+                    raise MalformedDocument("The body ended before it was complete, or its chunks are malformed.")
                 part = message.get("body", b"")
                 size += len(part)
                 if size > MAX_BODY_BYTES:
@@ -76,4 +80,4 @@ async def _receive(scope: HTTPScope, receive: Receive, take: Callable[[bytes], N
 
 
 def _too_large() -> BodyTooLarge:
-    return BodyTooLarge("A body has at most 1 MiB.")
+    return BodyTooLarge("A body may have at most 1 MiB; send less at a time.")

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from casedial.domain.cases import Caller, StatusType
+from casedial.database.engine import Store
 from casedial.domain.errors import CampaignNotAllowed
+from casedial.domain.firms import Caller
 from casedial.domain.keys import Scope
-from casedial.service import calling, dialing
+from casedial.domain.statuses import StatusType
+from casedial.service import dialing, judging, preflights
+from casedial.service.replies import Reply
 from casedial.service.standing import standings
-from casedial.storage.engine import Store
 from casedial.web.auth import Authenticator, require
-from casedial.web.exchange import Reply, is_strict
+from casedial.web.exchange import is_strict
 from casedial.web.observe import RequestRecord
 from casedial.web.problems import respond
 from casedial.wire import requests
@@ -42,11 +44,11 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
         request: Request[Any, Any, Any], method: str, scope: Scope | None, read: Callable[[Document], T], work: Work[T]
     ) -> Response[bytes]:
         record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
-        record.method, now = method, datetime.now(UTC)
+        record.method, now = method, store.now()
         caller = await authenticator.identify(request.scope, now)
         record.firm, record.key = caller.firm.id, caller.key_id
         if scope:
-            require(caller, scope)
+            require(caller, (scope,))
         document = read_document(request.scope["query_string"], b"", "")
         record.ignored = document.ignored
         with document.read(is_strict(request.scope)):
@@ -66,9 +68,9 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
         async def work(case_id: int, caller: Caller, now: datetime) -> Reply:
             async with store.read() as tx:
                 case = await dialing.get_case_info(tx, caller, case_id)
-                verdict = await calling.explain(tx, caller.firm, case, now)
+                verdict = await judging.explain(tx, caller.firm, case, now)
                 [standing] = await standings(tx, caller.firm, [case])
-            body = explain_reply(caller.firm, case, verdict, standing, now, caller.vendor)
+            body = explain_reply(caller.firm, case, verdict, standing, now, caller.actor)
             return Reply(encode(body), cases=1)
 
         read = partial(requests.explained_case, request.path_params["case_id"])
@@ -79,7 +81,7 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
         async def work(name: str | None, caller: Caller, now: datetime) -> Reply:
             # One for each firm at a time: it looks at every due case, and claims need the connections.
             async with counting[caller.firm.id], store.read() as tx:
-                found = await calling.preflight(tx, caller.firm, _campaigns(caller, name), now)
+                found = await preflights.preflight(tx, caller.firm, _campaigns(caller, name), now)
             body = preflight_reply(found.due, found.callable, found.without_rules, found.held_back, found.by_hour, now)
             return Reply(encode(body), cases=found.due)
 

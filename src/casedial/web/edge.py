@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import cast
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from casedial.domain.errors import MethodNotAllowed
 from casedial.web.observe import RequestRecord, note_request
-from casedial.web.problems import nothing_here, refusal, send_reply
+from casedial.web.problems import every_reply_has, nothing_here, refusal, send_reply
+
+CONSOLE = "Console"  # the method of a request for one of its pages
 
 
 class Edge:
@@ -28,14 +30,14 @@ class Edge:
         base: str,
         methods: Mapping[str, tuple[str, ...]],
         pages: Iterable[str],
+        rooms: Collection[str],
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self.app = app
         self.pages = re.compile("|".join(map(_pattern, pages)))
+        self.rooms = rooms  # the beginnings of paths that find their pages themselves
         self.close = close  # for who runs the application without a server's start and stop
-        self.paths = {
-            f"{base}/{method}".lower(): (f"{base}/{method}", method, verbs) for method, verbs in methods.items()
-        }
+        self.paths = {f"{base}/{method}".lower(): (method, verbs) for method, verbs in methods.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (the server's start and stop) pass through."""
@@ -46,7 +48,11 @@ class Edge:
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
-        record = RequestRecord(str(uuid.uuid4()))
+        headers: dict[bytes, tuple[str, ...]] = {}
+        for name, value in scope["headers"]:
+            name = name.lower()
+            headers[name] = (*headers.get(name, ()), value.decode("latin-1"))
+        record = RequestRecord(str(uuid.uuid4()), headers)
         scope["casedial"] = record  # type: ignore[typeddict-unknown-key]
         path = scope["path"]
         raw_path = scope["raw_path"]
@@ -55,36 +61,40 @@ class Edge:
             found = None
         is_page = not found and raw_path == path.encode() and self.pages.fullmatch(path)
         if found:
-            scope["path"], record.method, record.verbs = found
-            scope["raw_path"] = scope["path"].encode()
-        status = 0
-
-        async def send_on(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *(pair for pair in message["headers"] if pair[0].lower() not in _SET_HERE),
-                    (b"x-request-id", record.request_id.encode()),
-                    (b"cache-control", b"no-store"),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
-            await send(message)
-
+            record.method, record.verbs = found
         try:
-            if not (found or is_page):
-                await send_reply(send_on, record, refusal(record, nothing_here()))
-            elif is_page and scope["method"] != "GET":
-                await send_reply(send_on, record, refusal(record, MethodNotAllowed("This path takes GET only.")))
+            if found:
+                await self.app(scope, receive, send)
+            elif self._is_of_a_room(path) and raw_path == path.encode():
+                record.method = CONSOLE
+                await self.app(scope, receive, _completing(send, record, keeps=(b"cache-control",)))
+            elif not is_page:
+                await send_reply(send, record, refusal(record, nothing_here()))
+            elif scope["method"] != "GET":
+                await send_reply(send, record, refusal(record, MethodNotAllowed("This path takes GET only.")))
             else:
-                await self.app(scope, receive, send_on)
+                await self.app(scope, receive, _completing(send, record))
         finally:
-            note_request(record, scope["method"], status, time.perf_counter() - started)
+            note_request(record, scope["method"], time.perf_counter() - started)
+
+    def _is_of_a_room(self, path: str) -> bool:
+        return any(path == room or path.startswith(f"{room}/") for room in self.rooms)
+
+
+def _completing(send: Send, record: RequestRecord, keeps: Collection[bytes] = ()) -> Send:
+    """Give a page what every reply has; headers that it ``keeps`` are its own."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            record.status = message["status"]
+            always = [pair for pair in every_reply_has(record) if pair[0] not in keeps]
+            names = {name for name, _ in always}
+            message["headers"] = [*(pair for pair in message["headers"] if pair[0].lower() not in names), *always]
+        await send(message)
+
+    return send_on
 
 
 def _pattern(path: str) -> str:
     """Return what matches a path of the routes; what stands for one of its parameters is short."""
     return re.sub(r"\\{.*?\\}", "[^/]{1,64}", re.escape(path))
-
-
-_SET_HERE = (b"x-request-id", b"cache-control", b"x-content-type-options")

@@ -1,7 +1,9 @@
-"""Examples of replies and requests for the OpenAPI document: the specification's own where it has one."""
+"""Examples for the OpenAPI document: the specification's own where it has one; of errors, what a server replied."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 Schema = dict[str, Any]
@@ -97,3 +99,5 @@ COUNTED: Schema = {
     },
     "ByHour": [{"From": "2026-11-24T17:00:00.000Z", "Cases": 640}],
 }
+# By code: a request in a line, and the problem document that it gets.
+REFUSALS: dict[str, Schema] = json.loads(Path(__file__).with_name("refusals.json").read_text(encoding="utf-8"))

@@ -8,117 +8,55 @@ import msgspec
 
 from casedial import __version__
 from casedial.domain import errors
-from casedial.domain.claims import MAX_EXTENSION, MIN_LEASE
-from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS
-from casedial.web.examples import CASE, CASE_INFO, COUNTED, DONE, EXPLAINED, FIRM, UPDATE
+from casedial.web.examples import CASE, CASE_INFO, COUNTED, DONE, EXPLAINED, FIRM, REFUSALS, UPDATE
+from casedial.web.fields import BY_PHONE, CASE_ID, DIAL, ITEM, MANY_CASE_IDS, NOTE, REQUEST_HEADERS, Schema
 from casedial.web.links import linked
 from casedial.web.problems import PROBLEM, status_of
+from casedial.web.schemas import SCHEMAS, ref
 from casedial.wire.firms import FirmReply
 from casedial.wire.replies import CaseReply, ProblemReply, WriteReply
 
-Schema = dict[str, Any]
-
 _DESCRIPTION = """\
-The Predictive Dialer API: hand cases to a dialer, hear what became of them. ExtendClaim, ReleaseClaim and the
-headers `Idempotency-Key`, `X-Claim-Id`, `X-Claim-Seconds` and `X-Strict` go beyond it; a client that does not use them
-never meets them.
+Dialers ask for the cases to call, and report what came of each call. Of the methods below, GetCasesToDial, GetCaseInfo,
+UpdateCaseStatus, AddCaseNote and AddCaseNoteByPhone are the published Predictive Dialer API. ExtendClaim, ReleaseClaim,
+the paths under `/v1`, and the request headers `Idempotency-Key`, `X-Claim-Id`, `X-Claim-Seconds` and `X-Strict` are
+additions of casedial; a client may do without them. To try a method here, press Authorize and enter your ClientKey.
 
 Names of parameters are compared without regard to case, `-`, `_` and blanks. Times are local to the firm
-(`2026-05-06T09:00:00`); with `Z` or an offset they are converted. A parameter that nothing asks for is ignored
-and named in the reply header `X-Ignored-Parameters`. Errors are problem documents (RFC 9457) with a stable `code`.
+(`2026-05-06T09:00:00`); times with `Z` or an offset are converted. A parameter that a method does not have is ignored,
+and the reply header `X-Ignored-Parameters` names it; with `X-Strict: true` the request is refused instead.
+
+## Claims
+
+GetCasesToDial with `Auto-change` true is a **claim**: in one step the cases of its reply become "In the Dialer", and no
+other call gets them, however many dialers ask. The reply header `X-Claim-Id` names the claim; `X-Claim-Expires` says
+when it ends: after 24 hours, unless the firm chose another time or you asked for less with `X-Claim-Seconds`.
+
+- Report each case with UpdateCaseStatus as soon as its call ends. Send the claim's `X-Claim-Id`: if the claim no longer
+  holds the case, the item fails with `ClaimLost`, and nothing is overwritten.
+- ExtendClaim keeps cases longer. ReleaseClaim gives back the cases that you will not dial.
+- When a claim ends, cases that nobody reported go back to "To Dial". A case with a Disposition but no Status stays.
+
+## Repeating a request
+
+When no reply arrives, you cannot know whether the request was carried out. Give each claim and each write a new
+`Idempotency-Key`, and send the same request with the same key again: it is carried out once, and every repeat gets the
+first reply, for 24 hours. Before you dial cases from a repeated claim, look at its `X-Claim-Expires`: if that
+time has passed, claim again. Without the header, a repeated claim takes other cases, and a repeated note is added
+twice.
+
+## Errors
+
+An error is a problem document (RFC 9457). Decide by its `code`, which is stable, and not by its words.
+[All codes](/docs/errors) are on one page, and the examples below are replies of a server.
+
+- A write answers with one result for each item. If at least one item succeeds, the status is 200: look at `Failed`.
+  If all items fail, the status is that of the first failure, and the problem document carries the results.
+- On 408, 429, 503, and 409 with the code `RequestStillRunning`, send the same request again, after as many seconds as
+  `Retry-After` says. Any other 4xx stays the same until you change the request or the firm changes something.
+- `request_id` is also the reply header `X-Request-Id`. Quote it when you ask the firm: its log has it.
 """
 
-
-_CASE_ID: Schema = {
-    "description": "SmartAdvocate case id: a whole number or a string of digits.",
-    "oneOf": [
-        {"type": "integer", "minimum": 1, "maximum": 9223372036854775807},
-        {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
-    ],
-}
-_NOTE: Schema = {"type": "string", "minLength": 1, "description": "Text of the note; at most 64 KiB of UTF-8."}
-_PHONE: Schema = {
-    "type": "string",
-    "maxLength": 64,
-    "pattern": "^([ ().-]*(\\+?1[ ().-]*)?([0-9][ ().-]*){10}|\\+[2-9][ .-]*([0-9][ .-]*){6,14})$",
-    "description": "Plaintiff's phone number: ten digits, however punctuated, or + and all digits of one abroad; "
-    "`PhoneNumber` is an alias.",
-}
-_DIAL: dict[str, Schema] = {
-    "Campaign": {"type": "string", "description": "Dialer campaign name. Empty: all cases to dial."},
-    "CaseGroup": {"type": "string", "description": "Case Group name. Empty: cases from all case groups."},
-    "Records": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 999_999_999_999_999_999,
-        "description": f"Number of records to return. Absent: the firm's default. More than {MAX_RECORDS}: "
-        f"{MAX_RECORDS}, and `X-Records-Limit` says so.",
-    },
-    "Auto-change": {
-        "type": "boolean",
-        "default": False,
-        "description": "Automatically change the status to “In the Dialer” for returned cases, in the same step.",
-    },
-}
-_ITEM: dict[str, Schema] = {
-    "CaseID": _CASE_ID,
-    "Status": {
-        "type": "string",
-        "description": "New Dialer Status (To Dial/In the Dialer/Do not Dial). Empty: the status is not updated.",
-    },
-    "NextCall": {
-        "type": "string",
-        "pattern": r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,30})?(Z|[+-]\d\d:?\d\d)?)?$",
-        "examples": ["2020-05-06T09:00:00"],
-        "description": "Date/time of the next call. Absent with a Status: now.",
-    },
-    "Attempts": {
-        "description": "Attempts count, one of the firm's Attempts statuses. Above the highest of them: the highest, "
-        "and `X-Attempts-Limit` says so.",
-        "oneOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]*$"}],
-    },
-    "Disposition": {"type": "string", "description": "New Last Dialer Disposition."},
-}
-_BY_PHONE: dict[str, Schema] = {"Phone": _PHONE, "Note": _NOTE}
-_MANY_CASE_IDS: Schema = {
-    **_CASE_ID,
-    "oneOf": [*_CASE_ID["oneOf"], {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": _CASE_ID}],
-}
-_RELEASE: dict[str, Schema] = {
-    "ClaimID": {"type": "string", "format": "uuid", "description": "The claim, unless X-Claim-Id names it."},
-    "CaseID": {**_MANY_CASE_IDS, "description": "Cases of the claim. Absent: all that it holds."},
-}
-_EXTEND: dict[str, Schema] = {
-    **_RELEASE,
-    "Seconds": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": MAX_EXTENSION,
-        "description": "For how long, from now. Absent: as the claim asked for by X-Claim-Seconds, else the claim "
-        "timeout. No lease gets shorter.",
-    },
-}
-
-# Headers that a request may have, by the name of the parameter.
-_REQUEST_HEADERS: dict[str, Schema] = {
-    "Idempotency-Key": {
-        "description": "A name for this write, new for each: a repeat with it gets the first reply and has no effect.",
-        "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-    },
-    "X-Claim-Id": {
-        "description": "The claim under which this is written: a case that it does not hold any more is left alone.",
-        "schema": {"type": "string", "format": "uuid"},
-    },
-    "X-Claim-Seconds": {
-        "description": "After how many seconds the claim is to run out; at most what the firm or campaign allows. "
-        "`X-Claim-Expires` says what it is.",
-        "schema": {"type": "integer", "minimum": MIN_LEASE, "maximum": MAX_EXTENSION},
-    },
-    "X-Strict": {
-        "description": "Refuse a request that has a parameter nothing asks for (400, `UnknownParameter`).",
-        "schema": {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[01])?$", "default": "false"},
-    },
-}
 
 # What any method may answer beside its own replies.
 _COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
@@ -143,15 +81,6 @@ _COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
     errors.TooBusy,
     errors.InternalError,
 )
-
-
-def _object(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> Schema:
-    found: Schema = {"type": "object", "properties": properties}
-    return {**found, "required": list(required)} if required else found
-
-
-def _batch(item: Schema) -> Schema:
-    return _object({"Cases": {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": item}}, ("Cases",))
 
 
 def _query(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> list[Schema]:
@@ -200,9 +129,16 @@ def _responses(
         found[str(status)] = {
             "description": " ".join(f"`{code.__name__}`: {code.title}." for code in dict.fromkeys(codes)),
             "headers": _headers("X-Request-Id", *extra.get(status, ())),
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/ProblemReply"}}},
+            "content": {PROBLEM: {"schema": ref("ProblemReply"), **_shown(codes)}},
         }
     return found
+
+
+def _shown(codes: list[type[errors.CasedialError]]) -> Schema:
+    examples = {
+        code.__name__: {"$ref": f"#/components/examples/{code.__name__}"} for code in codes if code.__name__ in REFUSALS
+    }
+    return {"examples": examples} if examples else {}
 
 
 def _operation(method: str, verb: str, summary: str, parts: Schema) -> Schema:
@@ -212,16 +148,16 @@ def _operation(method: str, verb: str, summary: str, parts: Schema) -> Schema:
 def _read(
     method: str,
     summary: str,
-    properties: dict[str, Schema],
-    required: tuple[str, ...],
+    body: str,
     reply: Schema,
     headers: tuple[str, ...] = (),
 ) -> Schema:
+    whole = SCHEMAS[body]
+    properties, required = whole["properties"], tuple(whole.get("required", ()))
     example: Schema = dict.fromkeys(required, 7) or {"Campaign": "Intake follow-up", "Records": 25, "Auto-change": True}
-    whole = _object(properties, required)
     also = _request_headers(*headers, "X-Strict")
     queried = {"parameters": [*_query(properties, required), *also], "responses": reply}
-    posted = {"parameters": also, "requestBody": _body(whole, example, whole), "responses": reply}
+    posted = {"parameters": also, "requestBody": _body(ref(body), example, whole), "responses": reply}
     return {
         "get": _operation(method, "get", summary, queried),
         "post": _operation(method, "post", summary, posted),
@@ -238,53 +174,33 @@ def _write(
 
 
 def _reads(base: str) -> Schema:
-    case: Schema = {"$ref": "#/components/schemas/CaseReply"}
+    case = ref("CaseReply")
     return {
         f"{base}/GetCasesToDial": _read(
             "GetCasesToDial",
             "Gets a list of cases for dialer to dial",
-            _DIAL,
-            (),
+            "DialQuery",
             _responses({"type": "array", "items": case}, [CASE], _REPEATED, ("X-Records-Limit", *_CLAIM)),
             ("Idempotency-Key", "X-Claim-Seconds"),
         ),
         f"{base}/GetCaseInfo": _read(
             "GetCaseInfo",
             "Returns information about a specific case",
-            {"CaseID": _CASE_ID},
-            ("CaseID",),
+            "CaseQuery",
             _responses(case, CASE_INFO, (errors.MissingParameter, errors.CaseNotFound, errors.CaseUnreadable)),
         ),
     }
 
 
-_BY: Schema = {
-    "By": {"type": ["string", "null"], "description": "Who set it; null where that was another vendor or a person"},
-    "Since": {"type": ["string", "null"], "format": "date-time"},
-    "Reason": {"type": ["string", "null"], "description": "Why, where nobody asked for it"},
-}
-_HELD: Schema = {
-    **_BY,
-    "Until": {"type": ["string", "null"], "format": "date-time", "description": "null where it does not run out"},
-    "AnsweredAt": {"type": ["string", "null"], "format": "date-time"},
-    "ClaimID": {"type": ["string", "null"], "description": "Of a claim of your own"},
-}
-_STANDING: Schema = {
-    "TimeZone": {"type": "string", "description": "The firm's, in which words tell times"},
-    "Held": {"type": ["object", "null"], "description": "Who has the case In the Dialer", "properties": _HELD},
-    "DoNotDial": {"type": ["object", "null"], "description": "Who set it Do not Dial", "properties": _BY},
-}
-
-
 def _calling() -> Schema:
     """Describe what is beside the specification: what a key may do, why a case may be called or not."""
-    case_id = {"name": "case_id", "in": "path", "required": True, "schema": _CASE_ID}
+    case_id = {"name": "case_id", "in": "path", "required": True, "schema": CASE_ID}
     strict = _request_headers("X-Strict")
-    explained = _responses({"type": "object", "properties": _STANDING}, EXPLAINED, (errors.CaseNotFound,))
-    counted = _responses({"type": "object"}, COUNTED, ())
-    counts = {"parameters": [*_query({"Campaign": _DIAL["Campaign"]}), *strict], "responses": counted}
+    explained = _responses(ref("ExplainReply"), EXPLAINED, (errors.CaseNotFound,))
+    counted = _responses(ref("PreflightReply"), COUNTED, ())
+    counts = {"parameters": [*_query({"Campaign": DIAL["Campaign"]}), *strict], "responses": counted}
     about = {"parameters": [case_id, *strict], "responses": explained}
-    firm = {"parameters": strict, "responses": _responses({"$ref": "#/components/schemas/FirmReply"}, FIRM, ())}
+    firm = {"parameters": strict, "responses": _responses(ref("FirmReply"), FIRM, ())}
     return {
         "/v1/firm": {"get": _operation("Firm", "get", "The firm's names and time zone, and what the key may do", firm)},
         "/v1/cases/{case_id}/explain": {
@@ -297,12 +213,10 @@ def _calling() -> Schema:
 # What a write that is repeated with its Idempotency-Key may be answered, and the headers of a claim.
 _REPEATED = (errors.RequestStillRunning, errors.IdempotencyKeyReused)
 _CLAIM = ("X-Claim-Id", "X-Claim-Expires")
-_WRITE: Schema = {"$ref": "#/components/schemas/WriteReply"}
+_WRITE = ref("WriteReply")
 
 
 def _update(base: str) -> Schema:
-    item = _object(_ITEM, ("CaseID",))
-    several: Schema = {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": item}
     own = (errors.MissingParameter, errors.TooManyItems, errors.CaseNotFound, errors.CaseUnreadable, errors.ClaimLost)
     statuses = (errors.UnknownStatus, errors.RetiredStatus, errors.NotToDial)
     updated = {"Succeeded": 1, "Failed": 0, "Results": [{"CaseID": 515512, "Success": True}]}
@@ -310,8 +224,8 @@ def _update(base: str) -> Schema:
         f"{base}/UpdateCaseStatus": _write(
             "UpdateCaseStatus",
             "Updates status for one or more cases",
-            _ITEM,
-            _body({"anyOf": [_batch(item), several, item]}, UPDATE, item),
+            ITEM,
+            _body({"anyOf": [ref("CaseUpdates"), ref("CaseUpdate")]}, UPDATE, SCHEMAS["CaseUpdate"]),
             _responses(_WRITE, updated, (*own, *statuses, *_REPEATED), ("X-Attempts-Limit", *_CLAIM)),
             ("X-Claim-Id", "X-Claim-Seconds"),
         )
@@ -319,23 +233,22 @@ def _update(base: str) -> Schema:
 
 
 def _notes(base: str) -> Schema:
-    note = _object({"CaseID": _CASE_ID, "Note": _NOTE}, ("CaseID", "Note"))
-    one_or_many = _object({"CaseID": _MANY_CASE_IDS, "Note": _NOTE}, ("CaseID", "Note"))
-    by_phone = _object(_BY_PHONE, ("Phone", "Note"))
+    several: Schema = {"anyOf": [ref("NoteToCases"), ref("CaseNotes")]}
+    by_phone: Schema = {"Phone": "(402) 320-5759", "Note": "Left a message."}
     own = (errors.MissingParameter, errors.NoteTooLong, errors.NotesTooLarge)
     return {
         f"{base}/AddCaseNote": _write(
             "AddCaseNote",
             "Adds a note to one or more cases",
-            {"CaseID": _MANY_CASE_IDS, "Note": _NOTE},
-            _body({"anyOf": [one_or_many, _batch(note)]}, {"CaseID": 7, "Note": "Asked to be called back."}, note),
+            {"CaseID": MANY_CASE_IDS, "Note": NOTE},
+            _body(several, {"CaseID": 7, "Note": "Asked to be called back."}, SCHEMAS["CaseNote"]),
             _responses(_WRITE, DONE, (*own, errors.TooManyItems, errors.CaseNotFound, *_REPEATED)),
         ),
         f"{base}/AddCaseNoteByPhone": _write(
             "AddCaseNoteByPhone",
             "Adds a note to cases found by phone number",
-            _BY_PHONE,
-            _body(by_phone, {"Phone": "(402) 320-5759", "Note": "Left a message."}, by_phone),
+            BY_PHONE,
+            _body(ref("NoteByPhone"), by_phone, SCHEMAS["NoteByPhone"]),
             _responses(_WRITE, DONE, (*own, errors.PhoneNotFound, errors.CaseUnreadable, *_REPEATED)),
         ),
     }
@@ -346,11 +259,11 @@ def _claims(base: str) -> Schema:
     own = (errors.MissingParameter, errors.TooManyItems, *refused, *_REPEATED)
     claim = {"ClaimID": "3f2b8c1e-5d7a-4e0b-9c4d-2a6f1b7e8d90", "CaseID": [7]}
     found: Schema = {}
-    for method, summary, plain, headers in (
-        ("ExtendClaim", "Keeps cases of a claim for longer", _EXTEND, ("X-Claim-Expires",)),
-        ("ReleaseClaim", "Gives cases of a claim back, undialed", _RELEASE, ()),
+    for method, summary, name, headers in (
+        ("ExtendClaim", "Keeps cases of a claim for longer", "ExtendQuery", ("X-Claim-Expires",)),
+        ("ReleaseClaim", "Gives cases of a claim back, undialed", "ReleaseQuery", ()),
     ):
-        body = _body(_object(plain), claim, _object(plain))
+        body, plain = _body(ref(name), claim, SCHEMAS[name]), SCHEMAS[name]["properties"]
         reply = _responses(_WRITE, DONE, own, headers)
         found[f"{base}/{method}"] = _write(method, summary, plain, body, reply, ("X-Claim-Id",))
     return found
@@ -383,21 +296,25 @@ def _components() -> Schema:
         [CaseReply, WriteReply, ProblemReply, FirmReply], ref_template="#/components/schemas/{name}"
     )
     return {
-        "schemas": schemas,
+        "schemas": schemas | SCHEMAS,
+        "examples": {
+            code: {"summary": f"{code}: {shown['request']}", "value": shown["reply"]}
+            for code, shown in REFUSALS.items()
+        },
         "headers": {
-            "X-Request-Id": _header("Names this request in the server's log.", always=True),
-            "X-Ignored-Parameters": _header("Parameters that nothing asked for, percent-encoded."),
+            "X-Request-Id": _header("Identifies this request in the server's log.", always=True),
+            "X-Ignored-Parameters": _header("Parameters that the method does not have, percent-encoded."),
             "X-Records-Limit": _header("The maximum to which Records was cut."),
-            "X-Attempts-Limit": _header("The firm's highest Attempts status, as which a higher count was taken."),
+            "X-Attempts-Limit": _header("The firm's highest Attempts status, which replaced a higher count."),
             "X-Claim-Id": _header("The claim that holds the cases of this reply."),
-            "X-Claim-Expires": _header("When it runs out, unless extended; absent when it does not."),
+            "X-Claim-Expires": _header("When the claim runs out unless it is extended; absent if it never does."),
             "Allow": _header("The HTTP methods this path takes.", always=True),
             "Retry-After": _header("Seconds after which to try again."),
-            "WWW-Authenticate": _header("Says that a ClientKey is asked for.", always=True),
+            "WWW-Authenticate": _header("Says that a ClientKey is required.", always=True),
         },
         "parameters": {
             name: {"name": name, "in": "header", "required": False, **parameter}
-            for name, parameter in _REQUEST_HEADERS.items()
+            for name, parameter in REQUEST_HEADERS.items()
         },
         "securitySchemes": {
             "ClientKey": {

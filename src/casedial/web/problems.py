@@ -13,7 +13,7 @@ from litestar.exceptions import (
 from litestar.types import Send
 
 from casedial.domain import errors
-from casedial.web.exchange import Reply
+from casedial.service.replies import Reply
 from casedial.web.observe import RequestRecord, note_fault
 from casedial.wire.documents import ignored_header
 from casedial.wire.replies import WriteReply, encode, problem_reply
@@ -74,9 +74,11 @@ def respond(record: RequestRecord, reply: Reply) -> Response[bytes]:
 
 async def send_reply(send: Send, record: RequestRecord, reply: Reply) -> None:
     """Send a reply, and note what it says as the request's outcome."""
-    headers = {"Content-Type": reply.media_type, "Content-Length": str(len(reply.body)), **_note(record, reply)}
+    record.status, headers = reply.status, _note(record, reply)
     coded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": reply.status, "headers": coded})
+    told = (b"content-type", reply.media_type.encode()), (b"content-length", b"%d" % len(reply.body))
+    whole = [*told, *coded, *every_reply_has(record)]
+    await send({"type": "http.response.start", "status": reply.status, "headers": whole})
     await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
 
@@ -84,6 +86,14 @@ def _note(record: RequestRecord, reply: Reply) -> dict[str, str]:
     record.outcome, record.cases = reply.outcome, reply.cases
     record.claimed, record.claimed_in = reply.claimed, reply.claimed_in
     return {**reply.headers, **ignored_names(record)}
+
+
+def every_reply_has(record: RequestRecord) -> list[tuple[bytes, bytes]]:
+    """Return the headers of every reply, whatever it answers."""
+    return [(b"x-request-id", record.request_id.encode()), *_ALWAYS]
+
+
+_ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 
 
 def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -105,7 +115,7 @@ def refusal(record: RequestRecord, error: Exception) -> Reply:
 
 def nothing_here() -> errors.PathNotFound:
     """Return the refusal of a path that leads nowhere."""
-    return errors.PathNotFound("There is nothing at this path; /docs lists what there is.")
+    return errors.PathNotFound("There is nothing at this path; /docs lists the methods.")
 
 
 def ignored_names(record: RequestRecord) -> dict[str, str]:
@@ -122,4 +132,4 @@ def _our_own(error: Exception, record: RequestRecord) -> errors.CasedialError:
         return errors.MethodNotAllowed(f"This path takes {' or '.join(record.verbs)} only.")
     if isinstance(error, HTTPException) and error.status_code < 500:
         return errors.MalformedDocument("The request cannot be read.")
-    return errors.InternalError("A fault in casedial, now in its log. Nothing was changed.")
+    return errors.InternalError("A fault in casedial, recorded in its log. Nothing was changed.")

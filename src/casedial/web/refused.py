@@ -7,19 +7,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import partial
+from datetime import datetime
 
+from casedial.database.engine import Store
 from casedial.domain.dialing import CaseUpdate
 from casedial.domain.errors import CasedialError, StorageUnavailable
 from casedial.domain.refused import KEPT, Refusal, refusal_of
-from casedial.storage import refused
-from casedial.storage.engine import Store
-from casedial.storage.refused import Refused
+from casedial.service.operations import refused
+from casedial.service.operations.refused import Refused
 from casedial.web.observe import RequestRecord, note_refused, note_upkeep_fault
 from casedial.web.problems import status_of
 from casedial.wire import values
-from casedial.wire.requests import Batch
+from casedial.wire.requests import Items
 
 METHOD = "UpdateCaseStatus"
 # Of a request that was refused whole: what a client has to mend, not what may be gone when it tries again.
@@ -28,7 +27,7 @@ _PAUSE_SECONDS = 0.5  # between two writes at least, and ten times as long as on
 _STOP_SECONDS = 2.0
 
 
-def refused_items(batch: Batch[CaseUpdate], outcomes: Sequence[CasedialError | None]) -> tuple[Refusal, ...]:
+def refused_items(batch: Items[CaseUpdate], outcomes: Sequence[CasedialError | None]) -> tuple[Refusal, ...]:
     """Return what was refused of a batch."""
     found = zip(batch.items, batch.echoes, outcomes, strict=True)
     return tuple(refusal_of(_case_id(item, echo), error) for item, echo, error in found if error)
@@ -65,7 +64,7 @@ class RefusedReports:
             return
         by_code = Counter(refusal.code for refusal in found)
         note_refused(record.key, by_code)
-        now = datetime.now(UTC)
+        now = self._store.now()
         last = self._last.setdefault(record.firm, deque(maxlen=KEPT))
         last.extend((now, record.key, refusal) for refusal in found[-KEPT:])
         for code, reports in by_code.items():
@@ -97,7 +96,7 @@ class RefusedReports:
         last, counts = self._last, self._counts
         self._last, self._counts = {}, Counter()
         try:
-            await self._store.transact(partial(refused.keep, refused=Refused(last, counts), now=datetime.now(UTC)))
+            await refused.keep(self._store, Refused(last, counts))
         except StorageUnavailable:  # what came meanwhile is later
             for firm_id, more in self._last.items():
                 last.setdefault(firm_id, deque(maxlen=KEPT)).extend(more)

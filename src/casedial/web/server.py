@@ -117,7 +117,7 @@ class _Server(Granian):  # type: ignore[misc, valid-type]  # which of several it
                 self._note_death(self.interrupt_children.pop())
             if len(self._due) == self.workers and not self._ever_came_up():
                 self.interrupt_children = list(self._due)  # which makes the exit status 1
-                log.error("no worker can be started: the lines above say why")
+                log.error("no worker can be started; the lines above say why")
                 break
             now = time.monotonic()
             for idx in [idx for idx, due in self._due.items() if due <= now]:

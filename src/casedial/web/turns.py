@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
-from casedial.storage.joining import QUEUE_SECONDS, too_busy
+from casedial.joining import QUEUE_SECONDS, too_busy
 
 _LARGE_BYTES = 16 * 1024  # of a body; a smaller one is read in a few milliseconds whatever is in it
 _MANY_CASES = 200

@@ -1,19 +1,25 @@
-"""What a server does without being asked: return what ran out, find cases without a claim, drop old replies."""
+"""What a server does without being asked: return what ran out, find cases without a claim, finish others' work.
+
+It also counts the history.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
+from uuid import uuid4
 
+from casedial.database.engine import Store
 from casedial.domain.damage import Damage
 from casedial.domain.errors import StorageUnavailable
-from casedial.service import calling, claims
-from casedial.service.sweeping import Sweeper
-from casedial.storage import calls, health, idempotency, leases
-from casedial.storage.engine import Store
+from casedial.service.claims import Adopting
+from casedial.service.operations import holding_back, import_work, signing_in, upkeep, working
+from casedial.service.operations.counting import Counter
+from casedial.service.operations.sweeping import Sweeper
 from casedial.web.observe import note_adopted, note_damage, note_returned, note_upkeep_fault
+from casedial.wire.uploads import Reading
 
 Look = Callable[[], Awaitable[float]]  # does what there is; returns after how many seconds there may be more
 
@@ -22,8 +28,13 @@ _LOOK_SECONDS = 0.5
 _ADOPT_SECONDS = 10.0
 _SNAPSHOT_SECONDS = 2.0
 _SWEEP_SECONDS = 1.0
-_REPLIES_AT_ONCE = 1000
-_CALLS_AT_ONCE = 5000
+_CHANGE_SECONDS = 2.0
+_COUNT_SECONDS = 2.0
+_COUNTING_REST = 9  # times as long as counting a page took, until the next
+_BETWEEN_PAGES = 0.02  # seconds that a change leaves to dialers
+_MET_SECONDS = 0.25  # in which what many claims met comes together
+_NAMES_PAUSE = 0.25  # seconds between two pages of names
+_NAMES_AGAIN = (3600.0, 24 * 3600.0)  # the second time comes soon: older servers may go on for a while
 _STOP_SECONDS = 5.0  # how long the work at hand may take to end by itself
 
 
@@ -36,13 +47,26 @@ class _Chore:
         self._longest_pause = longest_pause  # after faults
         self._faults = 0
         self._told: object = None
+        self._looking = asyncio.Lock()
 
     async def go_on(self, told_to_stop: asyncio.Event) -> None:
         """Look again and again, until told to stop."""
         while not told_to_stop.is_set():
-            pause = await self._once()
+            async with self._looking:
+                pause = await self._once()
             with suppress(TimeoutError):
                 await asyncio.wait_for(told_to_stop.wait(), pause)
+
+    async def settle(self) -> None:
+        """Wait for the look that goes on, if one does."""
+        async with self._looking:
+            pass
+
+    async def catch_up(self) -> None:
+        """Look until nothing more is to be done at once, beside the loop."""
+        async with self._looking:
+            while await self._once() == 0.0:
+                pass
 
     async def _once(self) -> float:
         """Look once, whatever comes of it; return for how many seconds there is nothing to do."""
@@ -75,22 +99,44 @@ class Upkeep:
         self._store = store
         self._tasks: list[asyncio.Task[None]] = []
         self._told_to_stop = asyncio.Event()
-        self._adopting = claims.Adopting()
+        self._adopting = Adopting()
         self._sweeper = Sweeper()
+        self._counter = Counter()
+        self._worker = uuid4()
+        self._names, self._names_again = upkeep.NameWalk(), list(_NAMES_AGAIN)
+        self._importer = import_work.Worker(Reading())
         self._chores = [
             _Chore("leases", self.look, longest_pause=_LOOK_SECONDS),
             _Chore("unclaimed", self._adopt),
             _Chore("snapshots", self._look_for_snapshots),
-            _Chore("replies", self._every(60, _drop_old_replies)),
-            _Chore("calls", self._every(60, _forget_calls)),
-            _Chore("let go", self._every(1, calling.let_go)),
+            _Chore("replies", self._every(60, upkeep.drop_old_replies)),
+            _Chore("calls", self._every(60, upkeep.forget_calls)),
+            _Chore("let go", self._every(1, holding_back.let_go)),
+            _Chore("met", self._hold_back_met),
             _Chore("sweep", self._sweep),
+            _Chore("changes", self._go_on_with_changes),
+            _Chore("names", self._go_through_names),
+            _Chore("figures", self._count),
+            _Chore("old changes", self._every(60, working.forget_cases)),
+            _Chore("sessions", self._every(60, signing_in.forget)),
+            _Chore("imports", self._go_on_with_imports),
+            _Chore("old imports", self._every(60, import_work.forget)),
         ]
 
     def start(self) -> None:
         """Begin, in the running loop."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(chore.go_on(self._told_to_stop)) for chore in self._chores]
+
+    async def catch_up(self) -> None:
+        """Do all that is due by now: the clock of a sandbox was moved, and whoever moved it relies on it.
+
+        What was begun by the time before ends first: it may hold back what is to be let go now.
+        """
+        for chore in self._chores:
+            await chore.settle()
+        for chore in self._chores:
+            await chore.catch_up()
 
     async def stop(self) -> None:
         """End after the work at hand; what takes too long is given up, and its open transaction rolled back."""
@@ -105,18 +151,17 @@ class Upkeep:
         """Return what does some work every so often, and is at it again at once when there was any."""
 
         async def look() -> float:
-            return 0.0 if await work(self._store, datetime.now(UTC)) else seconds
+            return 0.0 if await work(self._store, self._store.now()) else seconds
 
         return look
 
     async def look(self) -> float:
         """Return what ran out to To Dial; return for how many seconds nothing more can be due."""
         while True:
-            async with self._store.read() as tx:
-                clock, next_check = await tx.clock(), await leases.next_check(tx)
+            clock, next_check = await upkeep.next_check(self._store)
             if next_check is None or next_check > clock:
                 break
-            returned = await claims.return_each(self._store, datetime.now(UTC))
+            returned = await upkeep.return_each(self._store, self._store.now())
             _note(returned.damages)
             for count in returned.cases.values():
                 note_returned(count)
@@ -129,22 +174,54 @@ class Upkeep:
         return min(_LOOK_SECONDS, (next_check - clock).total_seconds())
 
     async def _adopt(self) -> float:
-        adopted = await self._store.transact(lambda tx: claims.adopt(tx, datetime.now(UTC), self._adopting))
+        adopted = await upkeep.adopt(self._store, self._adopting)
         _note(self._adopting.damages)
         if adopted:
             note_adopted(adopted)
         return 0.0 if self._adopting.is_halfway else _ADOPT_SECONDS
 
     async def _sweep(self) -> float:
-        held = await self._sweeper.sweep(self._store, datetime.now(UTC))
+        held = await self._sweeper.sweep(self._store, self._store.now())
         _note(self._sweeper.damages)
         return 0.0 if held else _SWEEP_SECONDS
 
+    async def _go_on_with_changes(self) -> float:
+        """Go on with a change of many cases whose worker died; others get their turn between two pages."""
+        return await self._went_on(*await working.go_on(self._store, self._worker))
+
+    async def _go_on_with_imports(self) -> float:
+        """Go on with an import, in the same way."""
+        return await self._went_on(*await import_work.go_on(self._store, self._importer))
+
+    async def _went_on(self, did: bool, damage: Damage | None) -> float:
+        if damage:
+            _note([damage])
+        if did:
+            await self._store.give_way()
+        return _BETWEEN_PAGES if did else _CHANGE_SECONDS
+
+    async def _go_through_names(self) -> float:
+        """Go on with the words of names, a page at a time, and begin anew when it was through."""
+        await upkeep.go_through_names(self._store, self._names)
+        if not self._names.is_done:
+            return _NAMES_PAUSE
+        self._names = upkeep.NameWalk()
+        return self._names_again.pop(0) if len(self._names_again) > 1 else self._names_again[0]
+
+    async def _count(self) -> float:
+        """Count a page of history; where there is much, as after an upgrade, dialers have most of the time."""
+        began = asyncio.get_running_loop().time()
+        if not await self._counter.on_duty(self._store):
+            return _COUNT_SECONDS
+        await self._store.give_way()
+        return _COUNTING_REST * (asyncio.get_running_loop().time() - began)
+
+    async def _hold_back_met(self) -> float:
+        await holding_back.hold_back_met(self._store, self._store.now())
+        return _MET_SECONDS
+
     async def _look_for_snapshots(self) -> float:
-        """Learn whether claims have to go past what was claimed before: where that is cleaned up, they need not."""
-        heads = self._store.heads
-        async with self._store.look() as tx:
-            heads.needed, heads.reached = await health.is_snapshot_held(tx, heads.reached)
+        await upkeep.look_for_snapshots(self._store)
         return _SNAPSHOT_SECONDS
 
 
@@ -152,11 +229,3 @@ def _note(damages: list[Damage]) -> None:
     """Tell of rows that were passed over; the list is empty afterwards."""
     while damages:
         note_damage(damages.pop(0))
-
-
-async def _drop_old_replies(store: Store, now: datetime) -> int:
-    return await store.transact(lambda tx: idempotency.purge(tx, now, _REPLIES_AT_ONCE))
-
-
-async def _forget_calls(store: Store, now: datetime) -> int:
-    return await store.transact(lambda tx: calls.forget(tx, now, _CALLS_AT_ONCE))

@@ -5,54 +5,56 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from casedial.domain.calling import PhoneVerdict, Verdict, words
-from casedial.domain.cases import CASEDIAL, Case, Firm, Role
-from casedial.domain.importing import IMPORT
+from casedial.domain.actors import Actor, ActorKind
+from casedial.domain.calling import PhoneVerdict, Verdict
+from casedial.domain.cases import Case
+from casedial.domain.firms import Firm
+from casedial.domain.spots import words
 from casedial.domain.standing import Standing
-from casedial.wire.values import show_instant
+from casedial.domain.statuses import Role
+from casedial.wire.values import instant, show_instant
 
-
-def _instant(moment: datetime | None) -> str | None:
-    return show_instant(moment) if moment else None
+_TOLD = (ActorKind.CASEDIAL, ActorKind.POLICY, ActorKind.IMPORT)  # to every vendor
 
 
 def explain_reply(
-    firm: Firm, case: Case, verdict: Verdict, found: Standing, now: datetime, vendor: str | None = None
+    firm: Firm, case: Case, verdict: Verdict, found: Standing, now: datetime, asker: Actor | None = None
 ) -> dict[str, Any]:
     """Show every check of a case, its outcome and evidence, when it becomes callable next, and who has it until then.
 
-    A ``vendor`` is told no name but its own and casedial's; None is the firm's operator.
+    An ``asker`` is told no name but its vendor's own and casedial's; None is the firm's operator.
     """
     return {
         "CaseID": case.case_id,
         "At": show_instant(now),
         "Callable": verdict.callable,
-        "NextCallableAt": _instant(verdict.next_at),
+        "NextCallableAt": instant(verdict.next_at),
         "Purpose": verdict.purpose.value,
         "Rules": verdict.version,
         "Checks": [{"Name": check.name, "Passed": check.passed, "Found": check.found} for check in verdict.checks],
         "Phones": [_phone(firm, phone, case.zip_code) for phone in verdict.phones],
         "TimeZone": firm.time_zone,
-        "Held": _held(found, vendor),
-        "DoNotDial": _set(found, vendor) if found.role is Role.DO_NOT_DIAL else None,
+        "Held": _held(found, asker),
+        "DoNotDial": _set(found, asker) if found.role is Role.DO_NOT_DIAL else None,
     }
 
 
-def _held(found: Standing, vendor: str | None) -> dict[str, Any] | None:
-    hold, by = found.hold, _set(found, vendor)
+def _held(found: Standing, asker: Actor | None) -> dict[str, Any] | None:
+    hold, by = found.hold, _set(found, asker)
     if found.role is not Role.IN_THE_DIALER or hold is None:
         return None
     return {
         **by,
-        "Until": _instant(hold.until),
-        "AnsweredAt": _instant(hold.answered_at),
-        "ClaimID": str(hold.claim_id) if by["By"] or vendor is None else None,
+        "Until": instant(hold.until),
+        "AnsweredAt": instant(hold.answered_at),
+        "ClaimID": str(hold.claim_id) if by["By"] or asker is None else None,
     }
 
 
-def _set(found: Standing, vendor: str | None) -> dict[str, Any]:
-    names = found.by if vendor is None or found.by in (vendor, CASEDIAL, IMPORT) else None
-    return {"By": names, "Since": _instant(found.since), "Reason": found.reason}
+def _set(found: Standing, asker: Actor | None) -> dict[str, Any]:
+    by = found.actor
+    told = by is not None and (asker is None or by.kind in _TOLD or by.is_same_vendor(asker))
+    return {"By": found.by if told else None, "Since": instant(found.since), "Reason": found.reason}
 
 
 def _phone(firm: Firm, found: PhoneVerdict, zip_code: str) -> dict[str, Any]:
@@ -63,12 +65,12 @@ def _phone(firm: Firm, found: PhoneVerdict, zip_code: str) -> dict[str, Any]:
         "Place": str(found.place) if found.hours else "",
         "States": sorted(found.place.states),
         "Zones": sorted(found.place.zones),
-        "Because": _because(firm, found),
-        "NextCallableAt": _instant(found.next_at),
+        "Because": because(firm, found),
+        "NextCallableAt": instant(found.next_at),
     }
 
 
-def _because(firm: Firm, found: PhoneVerdict) -> list[str]:
+def because(firm: Firm, found: PhoneVerdict) -> list[str]:
     """Say why a phone may be called or not. Another case that uses the number is not named: keys may not see it."""
     if found.not_dialed:
         return [found.not_dialed]

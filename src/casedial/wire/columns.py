@@ -12,6 +12,7 @@ from casedial.wire.documents import canonical
 
 FACTS = {"CaseStatus": "case_status", "CaseGroup": "case_group", "ZipCode": "zip_code", "Plaintiff": "plaintiff"}
 STATUSES = {column: kind for kind, column in STATUS_COLUMNS.items()}
+DATE_COLUMNS = ("DialDateTime", "Closed")
 PHONE = re.compile(r"phone([1-9][0-9]{0,2})(name|primary|text)?")
 PHONE_FIELDS = {None: "number", "name": "name", "primary": "primary", "text": "text"}
 REJECT_COLUMNS = ("RejectLine", "RejectColumn", "RejectReason")
@@ -50,18 +51,20 @@ def read_map(given: Sequence[str]) -> Names:
     for text in given:
         source, equals, target = (part.strip() for part in text.rpartition("="))
         if not (source and equals and target):
-            raise InvalidSetting(f'--map {text[:80]!r}: write the file\'s column, =, and ours: "Case Number=CaseID".')
+            raise InvalidSetting(
+                f'--map {text[:80]!r}: write the column in the file, =, and its name here, as in "Case Number=CaseID".'
+            )
         if not is_known(target) or canonical(target) in REJECT:
             hint = meant(target, ())
-            ask = f"did you mean {hint}?" if hint else f"There are {', '.join(_SINGLE.values())}, Phone1, Phone1Name …"
-            raise InvalidSetting(f"--map {text[:80]!r}: import knows no column {target[:80]!r}; {ask}")
+            ask = f"did you mean {hint}?" if hint else f"it has {', '.join(_SINGLE.values())}, Phone1, Phone1Name …"
+            raise InvalidSetting(f"--map {text[:80]!r}: import has no column {target[:80]!r}; {ask}")
         if names.get(canonical(source), target) != target:
             both = f"{names[canonical(source)]} and {target}"
             raise InvalidSetting(f"--map gives the column {source[:80]!r} two meanings: {both}.")
         names[canonical(source)] = target
     targets = [canonical(target) for target in names.values()]
     if doubled := next((target for target in names.values() if targets.count(canonical(target)) > 1), None):
-        raise InvalidSetting(f"--map gives two columns of the file the meaning {doubled}: only one can be it.")
+        raise InvalidSetting(f"--map gives two columns of the file the meaning {doubled}: give it to one of them.")
     return names
 
 
@@ -81,8 +84,8 @@ def checked(columns: Sequence[str], names: Names) -> list[str]:
             raise InvalidSetting(f"--map {source}={target}: the file has no such column. It has {has}.{hint}")
         if canonical(target) in there and canonical(target) not in names:
             raise InvalidSetting(
-                f"--map {there[source]}={target}: the file has a column {there[canonical(target)]!r} already. Take one "
-                "of the two out of the file, or map the other to something else."
+                f"--map {there[source]}={target}: the file already has a column {there[canonical(target)]!r}. Remove "
+                "one of the two from the file, or map the other one to something else."
             )
     return renamed(columns, names)
 

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qsl, quote
 
 from casedial.domain.errors import (
@@ -52,20 +52,52 @@ class Ignored(NamedTuple):
     pointer: str = "#"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One request's parameters: those of the query string, and the body as it was read.
+class Query(Sequence[tuple[str, object]]):
+    """The parameters of a query string, which is read when somebody asks for them.
 
-    ``ignored`` gathers what nothing asked for.
+    Raises MalformedDocument or TooManyItems then.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    @cached_property
+    def _pairs(self) -> list[tuple[str, object]]:
+        return _read_form(self.raw, "query string")
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._pairs[place]
+
+    def __iter__(self) -> Iterator[tuple[str, object]]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+
+@dataclass
+class Document:
+    """One request's parameters: those of the query string, and the body.
+
+    ``text`` is that of a body in JSON, which is read when it is asked for. ``ignored`` gathers what nothing asked for.
     """
 
     query: Pairs
-    body: object = None  # JsonObject, list, another JSON value, or None without a body
+    text: bytes = b""
+    form: JsonObject | None = None
     ignored: list[Ignored] = field(default_factory=list)
+
+    @cached_property
+    def body(self) -> object:
+        """Return a JsonObject, a list, another JSON value, or None without a body.
+
+        Raises MalformedDocument or TooManyItems.
+        """
+        return read_json(self.text) if self.text else self.form
 
     @property
     def pairs(self) -> Pairs:
-        """Return the parameters of query and body together; raises InvalidParameter for a body that has none."""
+        """Return the parameters of query and body together; raises InvalidParameter for a body that has none, too."""
         if self.body is None:
             return self.query
         if not isinstance(self.body, JsonObject):
@@ -102,11 +134,11 @@ class Document:
 
 
 def read_document(query: bytes, body: bytes, content_type: str) -> Document:
-    """Read a query string and a body.
+    """Read what brings parameters: the query string and a JSON body when they are asked for.
 
-    A body without Content-Type is read as JSON. Raises MalformedDocument, TooManyItems or UnsupportedContentType.
+    A body without Content-Type is JSON. Raises MalformedDocument, TooManyItems or UnsupportedContentType.
     """
-    pairs = _read_form(query, "query string")
+    pairs = Query(query)
     if not body.strip():
         return Document(pairs)
     media_type = content_type.partition(";")[0].strip().lower()
@@ -115,9 +147,9 @@ def read_document(query: bytes, body: bytes, content_type: str) -> Document:
         or media_type in _JSON
         or (media_type.startswith("application/") and media_type.endswith("+json"))
     ):
-        return Document(pairs, read_json(body))
+        return Document(pairs, body)
     if media_type == _FORM:
-        return Document(pairs, JsonObject(_read_form(body.strip(), "form")))
+        return Document(pairs, form=JsonObject(_read_form(body.strip(), "form")))
     raise UnsupportedContentType(f"Send application/json or {_FORM}; this body is of another type.")
 
 
@@ -235,7 +267,7 @@ def _refuse_unstorable_in(root: object) -> None:
         if isinstance(value, str):
             _refuse_unstorable(value, pointer)
         elif isinstance(value, _NoNumber):
-            what = f"is no number that can be read: {value.text[:40]}"
+            what = f"is not a number that can be read: {value.text[:40]}"
             raise MalformedDocument(f"A value {what}.", [FieldError(pointer, what)])
         elif isinstance(value, JsonObject):
             for name, child in value:
@@ -341,9 +373,11 @@ class Parameters:
 def _unknown(ignored: Iterable[Ignored]) -> UnknownParameter:
     every = list(dict.fromkeys(ignored))
     shown = [Ignored(name[:80], pointer) for name, pointer in every[:_MAX_UNKNOWN]]
-    names = ", ".join(dict.fromkeys(name for name, _ in shown)) + (", …" if len(every) > len(shown) else "")
+    names = list(dict.fromkeys(name for name, _ in shown))
+    *before, last = [*names, "more"] if len(every) > len(shown) else names
+    told = f"parameters named {', '.join(before)} and {last}" if before else f"parameter named {last}"
     fields = [FieldError(f"{pointer}/{_escape(name)}", "is not a parameter of this method") for name, pointer in shown]
-    return UnknownParameter(f"This method has no parameter named {names}, and X-Strict refuses it.", fields)
+    return UnknownParameter(f"This method has no {told}, and X-Strict refuses {'them' if before else 'it'}.", fields)
 
 
 def ignored_header(names: Iterable[str]) -> str:

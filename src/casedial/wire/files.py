@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
-from casedial.domain.cases import NAME_LIMIT, PRIORITIES, PRIORITY, Phone
+from casedial.domain.cases import PRIORITIES, PRIORITY, Phone
 from casedial.domain.errors import CasedialError, MalformedDocument
-from casedial.domain.importing import BadRow, CaseRow, kept_phones
+from casedial.domain.import_jobs import FileLine
+from casedial.domain.importing import BadRow, CaseRow, FileRow, ImportFile, kept_phones
+from casedial.domain.names import NAME_LIMIT
 from casedial.domain.phones import PHONE_LIMIT
 from casedial.wire import quick, values
 from casedial.wire.columns import (
@@ -28,35 +30,14 @@ from casedial.wire.columns import (
     is_known,
     renamed,
 )
-from casedial.wire.dates import written_time
+from casedial.wire.dates import DayFirst, Order, of_a_row, written_time
 from casedial.wire.documents import JsonObject, canonical, read_json, unstorable
+from casedial.wire.formulas import unguarded
 from casedial.wire.sheets import Header, Sheet, open_sheet
 
 _ROW = "Row"  # the one column of the rejects of a JSON Lines file
 _YES = ("true", "1", "yes", "y", "t", "x")
 _NO = ("false", "0", "no", "n", "f")
-
-
-class FileRow(NamedTuple):
-    """A row with the line it starts on; ``cells`` is what it was, for the file of rejects."""
-
-    line: int
-    cells: Sequence[str]
-    row: CaseRow | BadRow
-
-
-@dataclass(frozen=True, slots=True)
-class ImportFile:
-    """An open file: its columns, those that mean nothing here, and its rows, read as they are asked for.
-
-    JSON Lines have no header: there ``unknown`` grows with the rows, and so does ``told``, what is to be said of the
-    file.
-    """
-
-    columns: Sequence[str]
-    unknown: list[str]
-    rows: Iterator[FileRow]
-    told: list[str]
 
 
 # Cells
@@ -87,18 +68,29 @@ def _flag(value: object) -> bool:
     raise ValueError("must be true or false")
 
 
-def _moment(value: object, zone: ZoneInfo) -> datetime:
-    return written_time(_text(value), zone)
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """How the dates of a file are read: in which time zone, and which of day and month comes first."""
 
+    zone: ZoneInfo
+    order: Order = Order.MONTH_FIRST
 
-def _closed(value: object) -> tuple[bool, date | None]:
-    with suppress(ValueError):
-        return _flag(value), None
-    try:
-        return True, _moment(value, ZoneInfo("UTC")).date()
-    except ValueError as error:
-        why = f"; as a date it {error}" if "first" in str(error) else ""
-        raise ValueError(f"must be true, false or a closing date such as 2026-05-06{why}") from None
+    def moment(self, value: object, zone: ZoneInfo | None = None) -> datetime:
+        """Read a time. Raises ValueError."""
+        try:
+            return written_time(_text(_as_text(value)), zone or self.zone, self.order)
+        except DayFirst as error:
+            raise ValueError(of_a_row(error)) from None
+
+    def closed(self, value: object) -> tuple[bool, date | None]:
+        """Read whether a case is closed, and since when. Raises ValueError."""
+        with suppress(ValueError):
+            return _flag(value), None
+        try:
+            return True, self.moment(value, ZoneInfo("UTC")).date()
+        except ValueError as error:
+            why = f"; as a date it {error}" if "first" in str(error) else ""
+            raise ValueError(f"must be true, false or a closing date such as 2026-05-06{why}") from None
 
 
 def _number(value: object) -> str:
@@ -125,7 +117,7 @@ def _status(value: object) -> str | None:
 class _Builder:
     """Gathers one row's cells by canonical column name, then makes the row."""
 
-    zone: ZoneInfo
+    dates: Dates
     cells: dict[str, Any] = field(default_factory=dict)
 
     def read(self, column: str, read: Callable[[Any], Any]) -> Any:
@@ -144,10 +136,12 @@ class _Builder:
         return CaseRow(
             case_id=self.read("CaseID", lambda cell: values.case_id(cell.strip() if isinstance(cell, str) else cell)),
             facts=self._facts(),
-            closed=self.read("Closed", lambda cell: _closed(_blank(cell))) if "closed" in self.cells else None,
+            closed=self.read("Closed", lambda cell: self.dates.closed(_blank(cell)))
+            if "closed" in self.cells
+            else None,
             statuses={STATUSES[c]: self.read(c, lambda cell: _status(_blank(cell))) for c in self.given(STATUSES)},
             brings_dial_at="dialdatetime" in self.cells,
-            dial_at=None if blank else self.read("DialDateTime", lambda cell: _moment(cell, self.zone)),
+            dial_at=None if blank else self.read("DialDateTime", self.dates.moment),
             phone_cells=self._phone_cells(),
             phones=self._phones() if "phones" in self.cells else None,
         )
@@ -202,21 +196,26 @@ def _blank(cell: Any, blank: Any = "") -> Any:
 # Files
 
 
-def read_csv(stream: TextIO, zone: ZoneInfo, names: Names = NO_NAMES) -> ImportFile:
+def read_csv(stream: TextIO, dates: Dates, names: Names = NO_NAMES) -> ImportFile:
     """Open a CSV file with a header; raises MalformedDocument or InvalidSetting for one that cannot be used.
 
     The stream is one of ``sheets.as_text``; ``names`` is what the columns mean.
     """
-    sheet = open_sheet(stream, Header("column CaseID", lambda columns: _is_header(columns, names), _advice))
+    sheet = open_sheet(stream, header_of(names))
     if _are_of_json(sheet.columns):
-        return ImportFile(sheet.columns, [], _rejected_json_rows(sheet, zone, names), sheet.told)
+        return ImportFile(sheet.columns, [], _rejected_json_rows(sheet, dates, names), sheet.told)
     columns = checked(sheet.columns, names)
     meant = [canonical(column) for column in columns]
     repeated = next((column for column in columns if column and meant.count(canonical(column)) > 1), None)
     if repeated:
         raise MalformedDocument(f"The header has the column {repeated} more than once.")
     unknown = [column for column in columns if column and not is_known(column)]
-    return ImportFile(columns, unknown, _csv_rows(sheet, meant, zone), sheet.told)
+    return ImportFile(columns, unknown, _csv_rows(sheet, meant, dates), sheet.told)
+
+
+def header_of(names: Names) -> Header:
+    """Return how the header of a file of cases is known."""
+    return Header("column CaseID", lambda columns: _is_header(columns, names), _advice)
 
 
 def _is_header(columns: Sequence[str], names: Names) -> bool:
@@ -229,13 +228,17 @@ def _are_of_json(columns: Sequence[str]) -> bool:
 
 def _advice(columns: Sequence[str]) -> str:
     like = [column for column in columns if "case" in column.lower()] or [column for column in columns if column]
-    return f'If one of them is the CaseID, say so: --map "{like[0]}=CaseID".'
+    return f'If one of them is the CaseID, give: --map "{like[0]}=CaseID".'
 
 
-def _csv_rows(sheet: Sheet, names: list[str], zone: ZoneInfo) -> Iterator[FileRow]:
-    layout = _layout(names, zone)
-    known = {place for place, name in enumerate(names) if is_known(name) and name not in REJECT}
-    quick_read = quick.reader(layout) if layout.places == known else None
+def _csv_rows(sheet: Sheet, names: list[str], dates: Dates) -> Iterator[FileRow]:
+    read = row_reader(names, dates)
+    for line, cells, fault in lines_of(sheet):
+        yield FileRow(line, cells, BadRow("", fault) if fault else read(cells))
+
+
+def lines_of(sheet: Sheet) -> Iterator[FileLine]:
+    """Yield the rows below a header as they are; what cannot be divided into cells has none, and says why."""
     reader = sheet.reader
     while True:
         line = sheet.above + reader.line_num + 1
@@ -245,14 +248,28 @@ def _csv_rows(sheet: Sheet, names: list[str], zone: ZoneInfo) -> Iterator[FileRo
             return
         except csv.Error as error:
             open_quote = "unexpected end of data" in str(error)
-            reason = "opens a quote that is never closed: nothing after it was read" if open_quote else str(error)
-            yield FileRow(line, [], BadRow("", f"is not CSV: {reason}"))
+            reason = "opens a quote that is never closed, so nothing after it was read" if open_quote else str(error)
+            yield FileLine(line, [], f"is not CSV: {reason}")
             continue
         if any(map(str.strip, cells)):
-            yield FileRow(line, cells, _read_csv(cells, names, zone, quick_read))
+            yield FileLine(line, cells)
 
 
-def _layout(names: Sequence[str], zone: ZoneInfo) -> quick.Layout:
+def row_reader(names: Sequence[str], dates: Dates) -> Callable[[Sequence[str]], CaseRow | BadRow]:
+    """Return what reads a row of cells; ``names`` are what its columns mean, in canonical form, "" for nothing."""
+    layout = _layout(names, dates)
+    known = {place for place, name in enumerate(names) if is_known(name) and name not in REJECT}
+    quick_read = quick.reader(layout) if layout.places == known else None
+    return lambda cells: _read_csv(cells, names, dates, quick_read)
+
+
+def line_reader(dates: Dates) -> Callable[[Sequence[str]], CaseRow | BadRow]:
+    """Return what reads a row of which the last cell is a line of JSON Lines."""
+    lines = _Lines(dates, NO_NAMES)
+    return lambda cells: lines.build(cells[-1])
+
+
+def _layout(names: Sequence[str], dates: Dates) -> quick.Layout:
     """Return which column is what, for the rows in which nothing is wrong."""
     at = {name: place for place, name in enumerate(names) if name}
     phones: dict[int, dict[str, int]] = {}
@@ -268,8 +285,8 @@ def _layout(names: Sequence[str], zone: ZoneInfo) -> quick.Layout:
         dial_at=at.get("dialdatetime"),
         priority=at.get("priority"),
         text_limit=NAME_LIMIT,
-        read_closed=_closed,
-        read_moment=lambda cell: _moment(cell, zone),
+        read_closed=dates.closed,
+        read_moment=dates.moment,
         read_priority=_priority,
         read_number=_number,
         read_flag=_flag,
@@ -277,28 +294,30 @@ def _layout(names: Sequence[str], zone: ZoneInfo) -> quick.Layout:
 
 
 def _read_csv(
-    cells: list[str], names: list[str], zone: ZoneInfo, quick_read: quick.QuickReader | None
+    cells: Sequence[str], names: Sequence[str], dates: Dates, quick_read: quick.QuickReader | None
 ) -> CaseRow | BadRow:
     if quick_read and len(cells) == len(names):
         try:
             return quick_read(cells)
         except ValueError:
             pass  # which cell it is, and why, is said below
-    return _build_csv(cells, names, zone)
+    return _build_csv(cells, names, dates)
 
 
-def _build_csv(cells: list[str], names: list[str], zone: ZoneInfo) -> CaseRow | BadRow:
+def _build_csv(cells: Sequence[str], names: Sequence[str], dates: Dates) -> CaseRow | BadRow:
     if len(cells) != len(names):
         return BadRow("", f"has {len(cells)} cells where the header has {len(names)} columns")
     try:
-        return _Builder(zone, {name: cell.strip() for name, cell in zip(names, cells, strict=True) if name}).build()
+        return _Builder(
+            dates, {name: unguarded(cell.strip()).strip() for name, cell in zip(names, cells, strict=True) if name}
+        ).build()
     except BadRow as error:
         return error
 
 
-def _rejected_json_rows(sheet: Sheet, zone: ZoneInfo, names: Names) -> Iterator[FileRow]:
+def _rejected_json_rows(sheet: Sheet, dates: Dates, names: Names) -> Iterator[FileRow]:
     """Read the rejects of a JSON Lines file, mended: the last cell of each row is the line."""
-    lines = _Lines(zone, names)
+    lines = _Lines(dates, names)
     line = sheet.above + sheet.reader.line_num + 1
     for cells in sheet.reader:
         if cells:
@@ -306,9 +325,9 @@ def _rejected_json_rows(sheet: Sheet, zone: ZoneInfo, names: Names) -> Iterator[
         line = sheet.above + sheet.reader.line_num + 1
 
 
-def read_json_lines(stream: TextIO, zone: ZoneInfo, names: Names = NO_NAMES) -> ImportFile:
+def read_json_lines(stream: TextIO, dates: Dates, names: Names = NO_NAMES) -> ImportFile:
     """Open a JSON Lines file: one object a line, with GetCaseInfo's fields and this file's own."""
-    lines = _Lines(zone, names)
+    lines = _Lines(dates, names)
     return ImportFile((_ROW,), lines.unknown, lines.rows(stream), lines.told)
 
 
@@ -316,7 +335,7 @@ def read_json_lines(stream: TextIO, zone: ZoneInfo, names: Names = NO_NAMES) -> 
 class _Lines:
     """Reads JSON Lines: which names mean nothing, and which of ``names`` were not met, is known at their end."""
 
-    zone: ZoneInfo
+    dates: Dates
     names: Names
     unknown: list[str] = field(default_factory=list)
     met: set[str] = field(default_factory=set)
@@ -327,7 +346,7 @@ class _Lines:
             if text.strip():
                 yield FileRow(line, [text.rstrip("\r\n")], self.build(text))
         self.told += [
-            f"--map {name}={self.names[name]}: no line has such a name." for name in self.names.keys() - self.met
+            f"--map {name}={self.names[name]}: no line has this name." for name in self.names.keys() - self.met
         ]
 
     def build(self, text: str) -> CaseRow | BadRow:
@@ -342,7 +361,7 @@ class _Lines:
             return error
 
     def _row(self, value: JsonObject) -> CaseRow:
-        builder = _Builder(self.zone)
+        builder = _Builder(self.dates)
         for given, cell in value:
             name = self.names.get(canonical(given), given)
             if self.names:

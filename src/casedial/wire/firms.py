@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from casedial.domain.cases import Caller, Firm, Role, StatusType
+from casedial.domain.firms import Caller, Firm
 from casedial.domain.keys import Scope
-from casedial.wire.values import show_instant
+from casedial.domain.statuses import Role, StatusType
+from casedial.wire.values import instant
 
 
 class DialerStatusesReply(msgspec.Struct, frozen=True):
@@ -65,11 +66,11 @@ def firm_reply(caller: Caller) -> FirmReply:
 def _key_reply(caller: Caller) -> KeyReply:
     limits = caller.limits
     return KeyReply(
-        caller.vendor,
+        caller.actor.name,
         [scope for scope in Scope if scope in limits.scopes],
         None if limits.campaigns is None else _campaigns(caller),
         limits.rate_limit,
-        show_instant(limits.expires_at) if limits.expires_at else None,
+        instant(limits.expires_at),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from casedial.domain.cases import Phone
 from casedial.domain.importing import CaseRow
 from casedial.wire import values
+from casedial.wire.formulas import unguarded
 
 _KEPT = 20_000  # meanings of cells, for each kind of cell
 
@@ -75,7 +76,8 @@ def reader(layout: Layout) -> QuickReader:
 
     def read(raw: Sequence[str]) -> CaseRow:
         cells = [cell.strip() for cell in raw]
-        _check(cells, limit)
+        if "'" in _checked(cells, limit):
+            cells = [unguarded(cell).strip() for cell in cells]
         facts: dict[str, Any] = dict(zip(names, fact_cells(cells), strict=True))
         if priority_at is not None:
             facts["priority"] = priorities[cells[priority_at]]
@@ -92,13 +94,14 @@ def reader(layout: Layout) -> QuickReader:
     return read
 
 
-def _check(cells: Sequence[str], limit: int) -> None:
-    """Raise ValueError where a cell may be too long, or may hold what no database stores."""
+def _checked(cells: Sequence[str], limit: int) -> str:
+    """Return all cells as one text; raise ValueError where one may be too long, or hold what no database stores."""
     text = "".join(cells)
     if "\0" in text or (len(text) > limit and max(map(len, cells)) > limit):
         raise ValueError
     if not text.isascii():
         text.encode()  # whose UnicodeEncodeError is a ValueError
+    return text
 
 
 def _case_id(cell: str) -> int:

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from casedial.domain.cases import Case, StatusType
+from casedial.domain.cases import Case
 from casedial.domain.errors import CasedialError
 from casedial.domain.phones import dialable
+from casedial.domain.statuses import StatusType
 from casedial.wire.values import show_time
 
 
@@ -80,18 +81,13 @@ encode = msgspec.json.Encoder().encode
 
 def case_reply(case: Case, zone: ZoneInfo) -> CaseReply:
     """Show a case; phones are those a dialer may dial, primary first, and no doubtful one."""
-
-    def name_of(kind: StatusType) -> str:
-        status = case.statuses.get(kind)
-        return status.name if status else ""
-
     return CaseReply(
         case.case_id,
         [PhoneReply(p.name, number, p.primary, p.text) for p in case.voice_phones if (number := dialable(p.number))],
         case.case_status,
-        name_of(StatusType.DIALER),
-        name_of(StatusType.CAMPAIGN),
-        name_of(StatusType.ATTEMPTS),
+        case.name_of(StatusType.DIALER),
+        case.name_of(StatusType.CAMPAIGN),
+        case.name_of(StatusType.ATTEMPTS),
         show_time(case.dial_at, zone) if case.dial_at else None,
         case.zip_code,
     )
@@ -103,7 +99,7 @@ def case_marks(case_id: int) -> list[bytes]:
 
 
 _FAILED = (b'{"CaseID":%d,"Success":false', b'{"CaseID":"%d","Success":false')
-_FORGOTTEN = "The case was deleted since."
+_FORGOTTEN = "The case has been deleted."
 
 
 def without_cases(body: bytes, case_ids: Set[int]) -> bytes:

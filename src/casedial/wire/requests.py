@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Generic, TypeVar, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from casedial.domain.cases import Firm
 from casedial.domain.claims import ClaimRequest
 from casedial.domain.dialing import MAX_ITEMS, MAX_RECORDS, CaseNote, CaseUpdate, DialQuery
 from casedial.domain.errors import (
@@ -22,14 +21,18 @@ from casedial.domain.errors import (
     TooLarge,
     TooManyItems,
 )
+from casedial.domain.firms import Firm
 from casedial.wire import values
-from casedial.wire.documents import Document, Ignored, JsonObject, Pairs, Parameters, canonical, conflict
+from casedial.wire.documents import Document, Ignored, JsonObject, Pairs, Parameters, Query, canonical, conflict
+from casedial.wire.updates import usual_updates
 
 T = TypeVar("T")
 
+_LONGEST_KEPT = 512  # bytes of a query string of which it is remembered what it means
+
 
 @dataclass(slots=True)
-class Batch(Generic[T]):
+class Items(Generic[T]):
     """The items of a write, in request order.
 
     ``echoes`` holds each item's CaseID as it was sent; an item that could not be read stands as the
@@ -51,11 +54,30 @@ class Batch(Generic[T]):
 
 
 def dial_query(document: Document, firm: Firm) -> tuple[DialQuery, bool]:
-    """Read GetCasesToDial; also tell whether Records was cut to the maximum."""
+    """Read GetCasesToDial; also tell whether Records was cut to the maximum.
+
+    What a query string means that comes again and again, as those of dialers do, is remembered.
+    """
+    sent = document.query
+    if isinstance(sent, Query) and not (document.text or document.form) and len(sent.raw) <= _LONGEST_KEPT:
+        query, cut, ignored = _known_dial_query(sent.raw, firm.default_records)
+        document.ignored.extend(ignored)
+        return query, cut
+    return _dial_query(document, firm.default_records)
+
+
+@lru_cache(maxsize=4096)
+def _known_dial_query(raw: bytes, default_records: int) -> tuple[DialQuery, bool, tuple[Ignored, ...]]:
+    document = Document(Query(raw))
+    query, cut = _dial_query(document, default_records)
+    return query, cut, tuple(document.ignored)
+
+
+def _dial_query(document: Document, default_records: int) -> tuple[DialQuery, bool]:
     parameters = Parameters(document.pairs, document.ignored)
     campaign = parameters.optional("Campaign", values.name)
     case_group = parameters.optional("CaseGroup", values.name)
-    records = parameters.optional("Records", values.records) or firm.default_records
+    records = parameters.optional("Records", values.records) or default_records
     auto_change = parameters.optional("Auto-change", values.boolean) or False
     parameters.finish()
     query = DialQuery(campaign, case_group, min(records, MAX_RECORDS), auto_change)
@@ -89,12 +111,18 @@ def preflight_campaign(document: Document) -> str | None:
     return campaign
 
 
-def case_updates(document: Document, zone: ZoneInfo) -> Batch[CaseUpdate]:
+def case_updates(document: Document, zone: ZoneInfo) -> Items[CaseUpdate]:
     """Read UpdateCaseStatus: ``{"Cases":[…]}``, a bare array, or the plain parameters of one case.
 
     Raises InvalidParameter for an empty list, TooManyItems for more than 1000.
     """
-    batch: Batch[CaseUpdate] = Batch()
+    usual = None if document.query else usual_updates(document.text, zone)
+    return Items(*usual) if usual else any_updates(document, zone)
+
+
+def any_updates(document: Document, zone: ZoneInfo) -> Items[CaseUpdate]:
+    """Do what ``case_updates`` does, whatever was sent."""
+    batch: Items[CaseUpdate] = Items()
     items, prefix = _items(document)
     read = partial(_case_update, zone=zone)
     if items is None:
@@ -115,12 +143,12 @@ def _case_update(parameters: Parameters, zone: ZoneInfo) -> CaseUpdate:
     return CaseUpdate(case_id, status, next_call, attempts, disposition, parameters.pointer)
 
 
-def case_notes(document: Document) -> Batch[CaseNote]:
+def case_notes(document: Document) -> Items[CaseNote]:
     """Read AddCaseNote: ``{"Cases":[…]}``, or one Note with one CaseID, a list of them, or CaseID repeated.
 
     A CaseID repeated in a list counts once; in the ``Cases`` form each item is a note of its own.
     """
-    batch: Batch[CaseNote] = Batch()
+    batch: Items[CaseNote] = Items()
     items, prefix = _items(document)
     if items is not None:
         for index, item in enumerate(items):
@@ -148,9 +176,9 @@ def _sent_case_ids(parameters: Parameters) -> list[object]:
     return sent
 
 
-def _listed_case_ids(sent: list[object]) -> Batch[int]:
+def _listed_case_ids(sent: list[object]) -> Items[int]:
     """Read CaseIDs one by one; each counts once."""
-    batch: Batch[int] = Batch()
+    batch: Items[int] = Items()
     for value in sent:
         given = Parameters([("CaseID", value)], [])
 
@@ -174,18 +202,18 @@ def claim_request(document: Document, header: UUID | None, extends: bool) -> tup
     parameters = Parameters(document.pairs, document.ignored)
     for name in {name for name, _ in document.pairs if canonical(name).startswith("case")}:
         if canonical(name) != "caseid":  # ignored, it would mean all cases
-            detail = "is no parameter here: name the cases by CaseID, one or a list"
+            detail = "is not a parameter here: name the cases with CaseID, one or a list"
             parameters.refuse(InvalidParameter(f"{name[:80]} {detail}.", [FieldError(f"#/{name[:80]}", detail)]))
     claim_id = parameters.optional("ClaimID", values.claim_id)
     if claim_id and header and claim_id != header:
         parameters.refuse(conflict("ClaimID", "#"))
     elif not (claim_id or header) and not parameters.every("ClaimID"):
-        detail = "is required, or the header X-Claim-Id"
+        detail = "is required, here or in the header X-Claim-Id"
         parameters.refuse(MissingParameter(f"ClaimID {detail}.", [FieldError("#/ClaimID", detail)]))
     seconds = parameters.optional("Seconds", values.seconds) if extends else None
     sent = _sent_case_ids(parameters)
     if not sent and parameters.every("CaseID"):  # which is not the same as none given: those would be all
-        detail = "must not be an empty list; leave it out for all cases of the claim"
+        detail = "must not be an empty list; leave it out to mean all cases of the claim"
         parameters.refuse(InvalidParameter(f"CaseID {detail}.", [FieldError("#/CaseID", detail)]))
     parameters.finish()
     listed = _listed_case_ids(sent) if sent else None
@@ -193,11 +221,13 @@ def claim_request(document: Document, header: UUID | None, extends: bool) -> tup
     return ClaimRequest(named, listed.items if listed else None, seconds), listed.echoes if listed else None
 
 
-def header(name: str, sent: Iterable[str], read: Callable[[object], T]) -> T | None:
+def header(name: str, sent: Sequence[str], read: Callable[[object], T]) -> T | None:
     """Read a header that may come once; absent and blank are the same.
 
     Raises InvalidParameter or ConflictingParameter.
     """
+    if not sent:
+        return None
     parameters = Parameters([(name, value.strip()) for value in sent], [], "header")
     value = parameters.optional(name, read)
     parameters.finish()
@@ -263,7 +293,7 @@ def _without_cases(pairs: Pairs) -> JsonObject:
 
 
 def _add_item(
-    batch: Batch[T], item: object, pointer: str, ignored: list[Ignored], read: Callable[[Parameters], T]
+    batch: Items[T], item: object, pointer: str, ignored: list[Ignored], read: Callable[[Parameters], T]
 ) -> None:
     pairs: Pairs = item if isinstance(item, JsonObject) else ()
 

@@ -86,7 +86,7 @@ def _seconds(value: object, least: int) -> int:
 def claim_id(value: object) -> UUID:
     """Read a claim's id, as X-Claim-Id brought it."""
     if not isinstance(value, str) or not _UUID.fullmatch(value):
-        raise ValueError("must be a claim's id, as X-Claim-Id brought it")
+        raise ValueError("must be a claim's id, as sent in X-Claim-Id")
     return UUID(value)
 
 
@@ -123,7 +123,7 @@ def note(value: object) -> str:
     if not value.strip():
         raise ValueError("must not be blank")
     if len(value) > MAX_NOTE_BYTES or len(value.encode()) > MAX_NOTE_BYTES:
-        raise NoteTooLong(f"A note has at most {MAX_NOTE_BYTES} bytes of UTF-8.")
+        raise NoteTooLong(f"A note may have at most {MAX_NOTE_BYTES:,} bytes of UTF-8.")
     return value
 
 
@@ -137,8 +137,8 @@ def phone(value: object) -> str:
     key = read(value).key if len(value) <= PHONE_LIMIT else ""
     if not key:
         raise ValueError(
-            "must have ten digits (or eleven with a leading 1), an extension aside, or begin with + and the code of "
-            "another country"
+            "must have ten digits (or eleven with a leading 1), not counting an extension, or begin with + and a code "
+            "of another country"
         )
     return key
 
@@ -151,7 +151,7 @@ def local_time(value: object, zone: ZoneInfo) -> datetime:
     match = _TIME.fullmatch(value) if isinstance(value, str) and len(value) <= 64 else None
     if match is None:
         lost_plus = isinstance(value, str) and _LOST_PLUS.search(value)
-        hint = " (a + in a query string is sent as %2B)" if lost_plus else ""
+        hint = " (in a query string, send a + as %2B)" if lost_plus else ""
         raise ValueError(f"must be a time like 2026-05-06T09:00:00{hint}")
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
     fraction, utc, sign, hours, minutes = match.groups()[6:]
@@ -181,3 +181,8 @@ def show_time(moment: datetime, zone: ZoneInfo) -> str:
 def show_instant(moment: datetime) -> str:
     """Write an instant as RFC 3339 does, in UTC, cut to the millisecond so that no lease is shown too long."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def instant(moment: datetime | None) -> str | None:
+    """Do what ``show_instant`` does with one that there may be."""
+    return show_instant(moment) if moment else None

@@ -1,0 +1,88 @@
+"""Count the history as it grows: a server does it all the time, a command before it needs the figures.
+
+A page is read in one transaction, which holds nothing, and kept in another, if nobody has counted meanwhile. So every
+row is counted once, whoever counts and whoever dies. What somebody may still write behind is left until it is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from casedial.database.engine import Store, Transaction
+from casedial.service import figures as steps
+from casedial.service.operations.duty import Duty
+from casedial.storage import figures
+from casedial.storage.figures import Place
+
+PAGE = 1000  # rows of history
+_WAIT_SECONDS = 2.0  # of a command, for those who write
+_LOOK_SECONDS = 0.02
+
+
+@dataclass(slots=True)
+class Counter:
+    """Counts the history of a database.
+
+    On PostgreSQL a row may come to light behind later ones, when its transaction ends at last: rows are settled up to
+    the last one that was there at some time, once all have ended that wrote at that time.
+    """
+
+    duty: Duty = field(default_factory=lambda: Duty("figures"))
+    _settled: int = 0
+    _last: int = 0  # row of history that was there when
+    _writers: int | None = None  # these wrote, who have not all ended
+
+    async def on_duty(self, store: Store) -> bool:
+        """Count a page, if it is for this server to do; return whether there may be more."""
+        async with store.read() as tx:
+            held = await self.duty.holder(tx)
+        return await self.duty.is_mine(store, held) and await self.page(store)
+
+    async def page(self, store: Store) -> bool:
+        """Count a page; return whether there was one."""
+        async with store.read() as tx:
+            place = await figures.place(tx)
+            await self._settle(tx, place)
+            until = await self._end_of_page(tx, place)
+            if until == place.history_id:
+                return False
+            counts = await steps.counted(tx, place.history_id, until)
+        await store.transact(lambda tx: steps.keep(tx, place, until, counts), cases=1)
+        return True
+
+    async def _settle(self, tx: Transaction, place: Place) -> None:
+        if self._writers is not None and await tx.dialect.have_ended(tx, self._writers):
+            self._settled, self._writers = self._last, None
+        if self._writers is None:
+            last = await figures.last_id(tx)
+            if tx.dialect.has_one_writer:
+                self._settled = last
+            elif last > max(self._settled, place.history_id):
+                self._last, self._writers = last, await tx.dialect.writers(tx)
+
+    async def _end_of_page(self, tx: Transaction, place: Place) -> int:
+        """Return the last row of the next page; it is before the place where ids were deleted that come again."""
+        if self._settled <= place.history_id:
+            return self._settled if tx.dialect.has_one_writer else place.history_id
+        first = await figures.next_id(tx, place.history_id)
+        return min(self._settled, (first or self._settled) + PAGE - 1)
+
+    async def catch_up(self, store: Store) -> None:
+        """Count all that is there now; what others still write is left after a while."""
+        loop = asyncio.get_running_loop()
+        async with store.read() as tx:
+            last = await figures.last_id(tx)
+        until = loop.time() + _WAIT_SECONDS
+        while await _is_behind(store, last) and loop.time() < until:
+            if await self.page(store):
+                until = loop.time() + _WAIT_SECONDS
+                await store.give_way()
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _is_behind(store: Store, last: int) -> bool:
+    """Tell whether a row of history is not counted yet."""
+    async with store.read() as tx:
+        return (await figures.place(tx)).history_id < last

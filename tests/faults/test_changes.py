@@ -1,0 +1,131 @@
+"""A change of many cases outlives whoever works on it: a server finishes it, and does each case once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from casedial.database.tables import cases as cases_table
+from casedial.database.tables import change_cases, changes, status_history
+from casedial.domain.cases import Case
+from casedial.domain.changes import ChangeState
+from casedial.domain.statuses import Role, StatusType
+from casedial.storage import cases
+from tests.conftest import NOW, Office
+from tests.servers import CASEDIAL, Server
+
+CASES = 6000
+LONGEST = 60.0  # seconds for each part
+QUIET = {"CASEDIAL_WORKERS": "1", "CASEDIAL_LOG_LEVEL": "warning"}
+
+
+async def fill(office: Office) -> None:
+    firm = await office.firm()
+    case = Case(1, statuses={StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}, dial_at=NOW)
+    async with office.store.write() as tx:
+        await cases.add(tx, firm, [replace(case, case_id=case_id) for case_id in range(1, CASES + 1)])
+
+
+def begin(url: str, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [CASEDIAL, "cases", *arguments, "--firm", "Lex & Partners", "--json"]
+    environment = {**os.environ, "CASEDIAL_DATABASE_URL": url}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def told(url: str, *arguments: str) -> dict[str, object]:
+    said, _ = begin(url, *arguments).communicate(timeout=LONGEST)
+    found: dict[str, object] = json.loads(said)
+    return found
+
+
+async def scalar(office: Office, query: sa.Select[tuple[int]]) -> int:
+    async with office.store.read() as tx:
+        return int((await tx.execute(query)).scalar_one())
+
+
+async def until(office: Office, query: sa.Select[tuple[int]], least: int) -> int:
+    """Wait until a query returns so many."""
+    deadline = time.monotonic() + LONGEST
+    while (found := await scalar(office, query)) < least:
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.005)
+    return found
+
+
+DONE = sa.select(sa.func.count()).select_from(change_cases).where(change_cases.c.outcome.is_not(None))
+UNDONE = sa.select(sa.func.count()).select_from(change_cases).where(change_cases.c.undo_outcome.is_not(None))
+STATE = sa.select(sa.func.coalesce(sa.func.max(changes.c.state), 0))
+ROWS = sa.select(sa.func.count()).select_from(status_history)
+WITH_ROWS = sa.select(sa.func.count(sa.func.distinct(status_history.c.case_id)))
+DO_NOT_DIAL = (
+    sa.select(sa.func.count()).select_from(cases_table).where(cases_table.c.dialer_role == int(Role.DO_NOT_DIAL))
+)
+
+
+async def kill(office: Office, process: subprocess.Popen[bytes], query: sa.Select[tuple[int]], least: int) -> int:
+    """Kill a process and its workers as soon as so many cases are done; return how many are then."""
+    await until(office, query, least)
+    if os.getpgid(process.pid) == process.pid:  # a server, which has a group of its own
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.communicate()
+    return await scalar(office, query)
+
+
+async def test_killed_again_and_again_each_case_is_changed_once_and_put_back_once(
+    office: Office, database_url: str
+) -> None:
+    """The command is killed, then the server that goes on with it; the next one finishes. The same with its undo."""
+    await fill(office)
+    command = begin(database_url, "set", "--all", "--do-not-dial", "--yes")
+    first = await kill(office, command, DONE, 1000)
+    assert first < CASES
+    with Server(database_url, **QUIET) as server:
+        second = await kill(office, server.process, DONE, first + 1)
+    assert first < second < CASES
+    with Server(database_url, **QUIET) as server:
+        await until(office, STATE, ChangeState.DONE)
+        assert (await scalar(office, ROWS), await scalar(office, WITH_ROWS)) == (CASES, CASES)
+        assert await scalar(office, DO_NOT_DIAL) == CASES
+        first = await kill(office, begin(database_url, "undo", "1"), UNDONE, 1000)
+        assert first < CASES
+        await until(office, STATE, ChangeState.UNDONE)
+        assert "Traceback" not in server.output()
+    assert (await scalar(office, ROWS), await scalar(office, DO_NOT_DIAL)) == (2 * CASES, 0)
+    shown = told(database_url, "changes", "1")
+    counts = shown["counts"], shown["undo_counts"]
+    assert [dict(found)["cases"] for found in counts] == [CASES, CASES]  # type: ignore[call-overload]
+
+
+async def test_without_a_server_it_is_told_and_can_be_gone_on_with(office: Office, database_url: str) -> None:
+    await fill(office)
+    command = begin(database_url, "set", "--all", "--do-not-dial", "--yes", "--reason", "the wrong list")
+    assert await kill(office, command, DONE, 1000) < CASES
+    deadline = time.monotonic() + LONGEST
+    while not (shown := await asyncio.to_thread(told, database_url, "changes", "1"))["interrupted"]:
+        assert time.monotonic() < deadline
+    assert (shown["state"], shown["reason"], shown["total"]) == ("running", "the wrong list", CASES)
+    shown = await asyncio.to_thread(told, database_url, "resume", "1")
+    assert (shown["state"], shown["interrupted"]) == ("done", False)
+    assert (await scalar(office, ROWS), await scalar(office, WITH_ROWS)) == (CASES, CASES)
+
+
+async def test_a_command_and_a_server_do_not_get_into_each_others_way(office: Office, database_url: str) -> None:
+    """Two commands that run one change, and a server that looks on: every case once, and all of them are told so."""
+    await fill(office)
+    with Server(database_url, **QUIET):
+        first = begin(database_url, "set", "--all", "--do-not-dial", "--yes")
+        await until(office, DONE, 1)
+        second = begin(database_url, "resume", "1")
+        said = [await asyncio.to_thread(process.communicate, timeout=LONGEST) for process in (first, second)]
+        assert (first.returncode, second.returncode) == (0, 0)
+    assert json.loads(said[0][0])["cases"] == json.loads(said[1][0])["counts"]["cases"] == CASES
+    assert (await scalar(office, ROWS), await scalar(office, WITH_ROWS)) == (CASES, CASES)
