@@ -21,6 +21,7 @@ from rich.console import Console
 from casedial.cli.tables import table
 from casedial.database import schema
 from casedial.database.engine import Store
+from casedial.database.standby import standing_by
 from casedial.domain.actors import Actor, operator
 from casedial.domain.errors import CasedialError, EndedHalfway, InvalidSetting, StorageUnavailable
 from casedial.domain.limits import show_span
@@ -87,7 +88,8 @@ def run(
     """Open the database, prepared where that is due, do the work, close it; show an error and exit 1."""
 
     async def main() -> T:
-        store = Store(settings_from(database_url=database_url).database_url)
+        settings = settings_from(database_url=database_url)
+        store = standing_by(Store(settings.database_url), settings.standby_url)
         try:
             if prepare:
                 await prepare(store)

@@ -18,6 +18,7 @@ from casedial.clock import MACHINE, Clock
 from casedial.console.app import Console
 from casedial.console.routing import BASE
 from casedial.database.engine import Store
+from casedial.database.standby import standing_by
 from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.web import descriptors, outlet
 from casedial.web.api import METHODS, Api
@@ -38,7 +39,8 @@ def create_app(settings: Settings | None = None, clock: Clock = MACHINE) -> Edge
     """Build the ASGI application; the database is opened with the first request and closed at shutdown."""
     settings = settings or settings_from()
     configure_logging(settings.log_level)
-    return assemble(settings, Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock))[0]
+    store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock)
+    return assemble(settings, standing_by(store, settings.standby_url))[0]
 
 
 def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:

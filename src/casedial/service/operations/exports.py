@@ -84,10 +84,10 @@ async def export_cases(
     """
     while True:
         try:
-            exported = await _write(store, firm_name, which, writer)
+            exported = await _write(store.behind, firm_name, which, writer)
         except _MorePhones:
             continue
-        exported.unknown = await missing(store, firm_name, which.case_ids or ())
+        exported.unknown = await missing(store.behind, firm_name, which.case_ids or ())
         return exported
 
 

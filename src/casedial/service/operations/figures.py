@@ -113,7 +113,7 @@ async def look(
 
     What a server has not counted yet is counted here, as far as that does not take long.
     """
-    return await _read(store, firm_name, since, until, campaign_id, _MOST_PAGES)
+    return await _read(store.behind, firm_name, since, until, campaign_id, _MOST_PAGES)
 
 
 async def count_reports(store: Store, actor: Actor, firm_name: str, since: date, until: date | None) -> Figures:
@@ -127,7 +127,7 @@ async def count_reports(store: Store, actor: Actor, firm_name: str, since: date,
     if last < since:
         raise InvalidSetting(f"--since {since} is after the last day, {last}.")
     await counting.Counter().catch_up(store)
-    return await _read(store, firm_name, since, last, None, None)
+    return await _read(store.behind, firm_name, since, last, None, None)
 
 
 async def _read(
