@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from casedial.database import backup, schema
+from casedial.database import backup, hosts, schema
 from casedial.database.dialects.postgresql import pg_dump
 from casedial.database.engine import Store
 from casedial.database.tables import cases as cases_table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,8 +58,6 @@ def test_a_url_that_may_be_meant(url: str) -> None:
 @contextmanager
 def silent() -> Iterator[int]:
     """A host that takes connections and says nothing, as one does that hangs."""
-    import socket
-
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -87,7 +86,7 @@ async def test_a_host_that_refuses_is_passed_over(postgres: PostgresServer) -> N
     away = f"127.0.0.1:{free_port()}"
     connection = await Hosts(f"postgresql://postgres@{away},127.0.0.1:{postgres.port}/postgres").connect()
     await connection.close()
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         await Hosts(f"postgresql://postgres@{away},{away}/postgres").connect()
 
 

@@ -110,16 +110,21 @@ async def test_a_claim_that_waits_is_not_given_up(service: Service) -> None:
 
 
 async def test_no_timeout_of_postgresql_ends_the_wait(service: Service) -> None:
-    """The limit for statements, which casedial sets, is over when a commit waits."""
-    connection = await asyncpg.connect(service.postgres.url(DATABASE))
-    await connection.execute("SET statement_timeout = '300ms'")
+    """The limit for statements, which casedial sets, is over when a commit waits, be it of one statement or of more."""
+    connections = [await asyncpg.connect(service.postgres.url(DATABASE)) for _ in range(2)]
+    write = "UPDATE cases SET zip_code = '1' WHERE case_id = $1"
+    for connection in connections:
+        await connection.execute("SET statement_timeout = '300ms'")
+    await connections[0].execute("BEGIN")
+    await connections[0].execute(write, 1)
     with no_standby(service):
-        for statement in ("BEGIN; CREATE TEMP TABLE t1 (a int); COMMIT", "CREATE TEMP TABLE t2 (a int)"):
-            waiting = asyncio.create_task(
-                connection.execute(statement.removeprefix("BEGIN; ").removesuffix("; COMMIT"))
-            )
-            await asyncio.sleep(1)
-            assert not waiting.done()
-            break
-    await waiting
-    await connection.close()
+        waiting = [
+            asyncio.create_task(connections[0].execute("COMMIT")),
+            asyncio.create_task(connections[1].execute(write, 2)),
+        ]
+        await until(service, WAITS, 2)
+        await asyncio.sleep(1)
+        assert not any(one.done() for one in waiting)
+    await asyncio.gather(*waiting)
+    for connection in connections:
+        await connection.close()
