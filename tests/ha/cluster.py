@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +38,17 @@ def missing() -> str | None:
     bin_ = _installed()
     wanted["postgresql"] = str(bin_) if bin_ and (bin_ / "pg_rewind").exists() else None
     return ", ".join(name for name, found in wanted.items() if not found) or None
+
+
+@cache
+def _etcd_by() -> str:
+    """Return by which of etcd's interfaces Patroni is to speak with it: before 3.3 the newer one is not safe.
+
+    With 3.0, Debian 12's, a machine that wakes up takes the lock back from the primary that was promoted meanwhile.
+    """
+    said = subprocess.run(["patroni", "--version"], capture_output=True, text=True, check=True, cwd="/").stdout
+    version = tuple(int(part) for part in said.split()[-1].split(".")[:2])
+    return "etcd3" if version >= (3, 3) else "etcd"
 
 
 def _plain_user() -> dict[str, Any]:
@@ -81,6 +93,7 @@ class Etcd(Program):
         self.port, peers = free_port(), free_port()
         client, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{peers}"
         command = ["etcd", "--name=etcd", f"--data-dir={room}/etcd", "--unsafe-no-fsync"]
+        command += ["--enable-v2"] if _etcd_by() == "etcd" else []
         command += [f"--listen-client-urls={client}", f"--advertise-client-urls={client}"]
         command += [f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"]
         command += [f"--initial-cluster=etcd={peer}"]
@@ -106,7 +119,7 @@ class Node(Program):
             "scope": "casedial",
             "name": name,
             "restapi": {"listen": rest, "connect_address": rest},
-            "etcd3": {"host": f"127.0.0.1:{etcd.port}"},
+            _etcd_by(): {"host": f"127.0.0.1:{etcd.port}"},
             "bootstrap": {"dcs": dcs, "initdb": [{"encoding": "UTF8"}, "data-checksums", {"auth": "trust"}]},
             "postgresql": {
                 "listen": address,
