@@ -90,8 +90,8 @@ async def test_a_host_that_refuses_is_passed_over(postgres: PostgresServer) -> N
         await Hosts(f"postgresql://postgres@{away},{away}/postgres").connect()
 
 
-async def test_that_a_name_is_unknown_is_said_at_once(postgres: PostgresServer) -> None:
-    """It is so on every host: the next would only hide it."""
+async def test_that_a_name_is_unknown_is_said(postgres: PostgresServer) -> None:
+    """Another host may know it; but that one is away tells less."""
     there = f"127.0.0.1:{postgres.port}"
     with pytest.raises(asyncpg.InvalidCatalogNameError):
         await Hosts(f"postgresql://postgres@{there},127.0.0.1:{free_port()}/no_such_database").connect()

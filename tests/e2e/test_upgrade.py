@@ -7,12 +7,12 @@ import itertools
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from casedial.database import schema
 from casedial.database.engine import Store
 from tests.database import released
 from tests.e2e.test_migrations import Command, add_many
@@ -46,28 +46,26 @@ async def test_no_request_fails(old_url: str, tmp_path: Path) -> None:
     """Migrate under load, then for each server: out of the proxy, stopped, started anew, and back in."""
     source = source_of(LAST_OF[released.RELEASED[-1]], tmp_path)
     old = ((sys.executable, "-m", "casedial", "serve"), {"PYTHONPATH": str(source), "CASEDIAL_LOG_LEVEL": "warning"})
-    servers = [Server(old_url, command=old[0], **old[1]) for _ in range(2)]
-    for server in servers:
-        server.__enter__()
-    try:
-        with Proxy(*(server.port for server in servers)) as proxy, Dialers(proxy.port, released.key_of(1)) as dialers:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(Server(old_url, command=old[0], **old[1])) for _ in range(2)]
+        proxy = stack.enter_context(Proxy(*(server.port for server in servers)))
+        dialers = stack.enter_context(Dialers(proxy.port, released.key_of(1)))
+        await asyncio.to_thread(dialers.more, 100)
+        status, said = await (await Command("migrate", url=old_url).start()).end()
+        assert status == 0, said
+        await asyncio.to_thread(dialers.more, 100)
+        for place, server in enumerate(servers):
+            await asyncio.to_thread(proxy.take_out, server.port)
+            began = time.monotonic()
+            said = server.stop()
+            assert time.monotonic() - began < 8, "it was killed, not stopped"
+            assert server.process.returncode == 0, said
+            servers[place] = stack.enter_context(Server(old_url, CASEDIAL_LOG_LEVEL="warning"))
+            ready = plain.get(f"{servers[place].url}/readyz").json()
+            assert ready["status"] == "ready"
+            assert "detail" not in ready  # which would say that a newer casedial migrated the database
+            proxy.put_in(servers[place].port)
             await asyncio.to_thread(dialers.more, 100)
-            status, said = await (await Command("migrate", url=old_url).start()).end()
-            assert status == 0, said
-            await asyncio.to_thread(dialers.more, 100)
-            for place, server in enumerate(servers):
-                await asyncio.to_thread(proxy.take_out, server.port)
-                began = time.monotonic()
-                said = server.stop()
-                assert time.monotonic() - began < 8, "it was killed, not stopped"
-                assert server.process.returncode == 0, said
-                servers[place] = Server(old_url, CASEDIAL_LOG_LEVEL="warning").__enter__()
-                assert plain.get(f"{servers[place].url}/readyz").json()["revision"] == schema._head()
-                proxy.put_in(servers[place].port)
-                await asyncio.to_thread(dialers.more, 100)
-    finally:
-        for server in servers:
-            server.stop()
     print(f"\n{dialers.done.total()} requests, slowest {dialers.slowest:.2f} s, of each server {dict(proxy.served)}")
     assert dialers.failed == []
     assert dialers.done["UpdateCaseStatus"] > 50

@@ -137,18 +137,19 @@ class Dialers:
             time.sleep(0.02)
 
     def _dial(self, number: int) -> None:
-        self_s = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2 * SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2 * SECONDS)
         for turn in range(1_000_000):
             if self._stop.is_set():
                 break
-            claimed = self._ask(self_s, "GetCasesToDial", {"Records": 2, "Auto-change": True}) or []
+            claimed = self._ask(connection, "GetCasesToDial", {"Records": 2, "Auto-change": True}) or []
             for case in claimed:
-                self._ask(self_s, "GetCaseInfo", {"CaseID": case["CaseID"]})
-                self._ask(self_s, "AddCaseNote", {"CaseID": case["CaseID"], "Note": f"{number}, {turn}"})
+                self._ask(connection, "GetCaseInfo", {"CaseID": case["CaseID"]})
+                self._ask(connection, "AddCaseNote", {"CaseID": case["CaseID"], "Note": f"{number}, {turn}"})
             back = [{"CaseID": case["CaseID"], "Status": "To Dial", "NextCall": "2001-01-01"} for case in claimed]
             if back:
-                self._ask(self_s, "UpdateCaseStatus", {"Cases": back})
+                self._ask(connection, "UpdateCaseStatus", {"Cases": back})
             self._stop.wait(self.pause)
+        connection.close()
 
     def _ask(self, connection: http.client.HTTPConnection, method: str, body: object) -> Any:
         began = time.monotonic()

@@ -14,7 +14,7 @@ import asyncpg
 from tests.chaos.evidence import Asked, read_journals
 from tests.chaos.fleet import Fleet
 from tests.chaos.runner import Plan, Runner
-from tests.ha.cluster import RETRY_TIMEOUT, TTL, Cluster, Node
+from tests.ha.cluster import DATABASE, RETRY_TIMEOUT, TTL, Cluster, Node
 
 UNDISTURBED = (2.0, 4.0)  # seconds in which dialers work before the next primary is lost
 FAILOVER_SECONDS = 120  # within which a cluster has to be whole again
@@ -117,7 +117,7 @@ def settings_of(cluster: Cluster) -> dict[str, str]:
     names = ("synchronous_commit", "synchronous_standby_names")
 
     async def ask() -> dict[str, str]:
-        connection = await asyncpg.connect(cluster.url)
+        connection = await asyncpg.connect(cluster.url.replace(DATABASE, "postgres"))
         found = {name: str(await connection.fetchval("SELECT current_setting($1)", name)) for name in names}
         await connection.close()
         return found

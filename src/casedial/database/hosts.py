@@ -16,10 +16,11 @@ from casedial.domain.errors import InvalidSetting
 
 CONNECT_SECONDS = 10
 _SILENT_SECONDS = 0.7  # without an answer, after which the next host is tried, too
-# After these another host is tried: it is away, is starting or stopping, or is not what is looked for.
+# After these another host is tried: it is away, is starting or stopping, or is not what is looked for: a standby that has
+# no such database yet, say.
 _NEXT = (
-    *(OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError),
-    *(asyncpg.TargetServerAttributeNotMatched, asyncpg.InsufficientResourcesError),
+    *(OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
+    *(asyncpg.TargetServerAttributeNotMatched, asyncpg.InvalidCatalogNameError),
 )
 _WRITING, _READING = ("read-write", "primary", "any"), ("standby", "read-only", "any")
 
@@ -44,14 +45,15 @@ class Hosts:
     async def connect(self, seconds: float | None = None, **options: Any) -> asyncpg.Connection:
         """Connect to the first host that takes it, of several the first that is no standby.
 
-        Where one is silent for a moment, as a machine is that is lost, the next is tried beside it. Raises what the
-        last one that failed said.
+        Where one is silent for a moment, as a machine is that is lost, the next is tried beside it. Raises what a
+        host said, or why it is away.
         """
         if self._kind:
             options["target_session_attrs"] = self._kind
         seconds = seconds or CONNECT_SECONDS
         trying: dict[asyncio.Task[asyncpg.Connection], str] = {}
-        waiting, failure = list(self._order), OSError("the URL names no host")
+        failure: Exception = OSError("the URL names no host")
+        waiting = list(self._order)
         try:
             async with asyncio.timeout(seconds + _SILENT_SECONDS):
                 while waiting or trying:
@@ -66,7 +68,8 @@ class Hosts:
                         try:
                             connection = task.result()
                         except _NEXT as error:
-                            failure = error
+                            if not isinstance(error, OSError) or isinstance(failure, OSError):
+                                failure = error  # what a host said tells more than that another is away
                         else:
                             self._of[connection] = host
                             self._order = [host, *(other for other in self._order if other != host)]
