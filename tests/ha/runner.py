@@ -14,15 +14,17 @@ import asyncpg
 from tests.chaos.evidence import Asked, read_journals
 from tests.chaos.fleet import Fleet
 from tests.chaos.runner import Plan, Runner
-from tests.ha.cluster import DATABASE, RETRY_TIMEOUT, TTL, Cluster, Node
+from tests.ha.cluster import DATABASE, TTL, Cluster, Node
 
 UNDISTURBED = (2.0, 4.0)  # seconds in which dialers work before the next primary is lost
 FAILOVER_SECONDS = 120  # within which a cluster has to be whole again
 BEHIND = 1.0  # seconds by which standbys are behind when nobody waits for them
 
-MACHINE, FROZEN, CRASH, SWITCH = "machine lost", "machine frozen", "PostgreSQL killed", "switchover"
-# In turn: mostly a whole machine is lost.
-KINDS = (MACHINE, CRASH, FROZEN, MACHINE, SWITCH)
+MACHINE, FROZEN, CRASH, HUNG, SWITCH = (
+    *("machine lost", "machine frozen", "PostgreSQL killed"),
+    *("Patroni frozen", "switchover"),  # with the former there are two that let everybody in to write
+)
+KINDS = (MACHINE, CRASH, FROZEN, HUNG, SWITCH)  # in turn
 
 
 @dataclass
@@ -66,6 +68,7 @@ class FailoverRunner(Runner):
         ways: dict[str, Callable[[], None]] = {
             MACHINE: old.kill,
             FROZEN: old.freeze,
+            HUNG: lambda: old.freeze(postgres=False),
             CRASH: lambda: old.kill(patroni=False),
             SWITCH: self._cluster.switch,
         }
@@ -92,8 +95,8 @@ class FailoverRunner(Runner):
 
     def _bring_back(self, kind: str, old: Node) -> None:
         """Let it come back: a frozen one wakes up later, and believes at first that it still is the primary."""
-        if kind == FROZEN:
-            time.sleep(self._luck.uniform(0, RETRY_TIMEOUT))
+        if kind in (FROZEN, HUNG):
+            time.sleep(self._luck.uniform(0, TTL))
             old.thaw()
         elif kind == MACHINE:
             time.sleep(self._luck.uniform(1, TTL / 2))

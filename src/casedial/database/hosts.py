@@ -16,8 +16,8 @@ from casedial.domain.errors import InvalidSetting
 
 CONNECT_SECONDS = 10
 _SILENT_SECONDS = 0.7  # without an answer, after which the next host is tried, too
-# After these another host is tried: it is away, is starting or stopping, or is not what is looked for: a standby that has
-# no such database yet, say.
+# After these another host is tried: it is away, is starting or stopping, or is not what is looked for. So is a standby
+# that does not know of the database yet.
 _NEXT = (
     *(OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InsufficientResourcesError),
     *(asyncpg.TargetServerAttributeNotMatched, asyncpg.InvalidCatalogNameError),
@@ -42,18 +42,21 @@ class Hosts:
         if "target_session_attrs=" not in url and "PGTARGETSESSIONATTRS" not in os.environ:
             self._kind = "standby" if is_standby else "primary" if len(self._order) > 1 else None
 
-    async def connect(self, seconds: float | None = None, **options: Any) -> asyncpg.Connection:
+    async def connect(
+        self, seconds: float | None = None, beside: asyncpg.Connection | None = None, **options: Any
+    ) -> asyncpg.Connection:
         """Connect to the first host that takes it, of several the first that is no standby.
 
-        Where one is silent for a moment, as a machine is that is lost, the next is tried beside it. Raises what a
-        host said, or why it is away.
+        Where one is silent for a moment, as a machine is that is lost, the next is tried beside it. ``beside`` is a
+        connection that hangs, whose host is tried last, for another may have taken its place. Raises what a host said,
+        or why it is away.
         """
         if self._kind:
             options["target_session_attrs"] = self._kind
         seconds = seconds or CONNECT_SECONDS
         trying: dict[asyncio.Task[asyncpg.Connection], str] = {}
         failure: Exception = OSError("the URL names no host")
-        waiting = list(self._order)
+        waiting = self._without(beside)
         try:
             async with asyncio.timeout(seconds + _SILENT_SECONDS):
                 while waiting or trying:
@@ -72,7 +75,8 @@ class Hosts:
                                 failure = error  # what a host said tells more than that another is away
                         else:
                             self._of[connection] = host
-                            self._order = [host, *(other for other in self._order if other != host)]
+                            if beside is None:
+                                self._order = [host, *(other for other in self._order if other != host)]
                             return connection
         finally:
             for task in trying:
@@ -88,9 +92,11 @@ class Hosts:
 
     def distrust(self, connection: asyncpg.Connection) -> None:
         """Try a connection's host last: it lets us in and then hangs, as one that only thinks it is the primary."""
-        host = self._of.get(connection)
-        if host in self._order:
-            self._order = [*(other for other in self._order if other != host), host]
+        self._order = self._without(connection)
+
+    def _without(self, connection: asyncpg.Connection | None) -> list[str]:
+        """Return the hosts, that of a connection at the end."""
+        return sorted(self._order, key=lambda host: connection is not None and self._of.get(connection) == host)
 
 
 def _let_go(task: asyncio.Task[asyncpg.Connection]) -> None:

@@ -269,7 +269,7 @@ class PostgresqlSession(Session):
             self.give_up()
 
     async def _is_served(self) -> bool:
-        connection = await self.hosts.connect(HANG_SECONDS)
+        connection = await self.hosts.connect(HANG_SECONDS, beside=self.driver)
         try:
             async with asyncio.timeout(HANG_SECONDS):
                 return bool(await connection.fetchval(_AT_WORK, self.process))
