@@ -95,3 +95,12 @@ async def test_that_a_name_is_unknown_is_said(postgres: PostgresServer) -> None:
     there = f"127.0.0.1:{postgres.port}"
     with pytest.raises(asyncpg.InvalidCatalogNameError):
         await Hosts(f"postgresql://postgres@{there},127.0.0.1:{free_port()}/no_such_database").connect()
+
+
+async def test_when_the_others_refuse_a_silent_host_is_not_waited_for(postgres: PostgresServer) -> None:
+    """One of those that refused may be the primary by now."""
+    with silent() as port:
+        began = time.monotonic()
+        with pytest.raises(ConnectionRefusedError):
+            await Hosts(f"postgresql://postgres@127.0.0.1:{port},127.0.0.1:{free_port()}/postgres").connect()
+        assert time.monotonic() - began < 6

@@ -49,11 +49,11 @@ def run(options: argparse.Namespace, room: Path) -> tuple[Result, list[Failover]
 
 def show_times(failovers: list[Failover]) -> bool:
     """Print how long each took; tell whether that was short enough."""
-    print(f"\n{'lost':<20}{'another primary':>18}{'claims again':>18}")
+    print(f"\n{'lost':<20}{'another primary':>18}{'no claims for':>18}")
     for one in failovers:
-        claims = "never" if one.claims is None else f"{one.claims:.1f} s"
-        print(f"{one.kind:<20}{f'{one.promoted:.1f} s':>18}{claims:>18}")
-    times = [one.claims for one in failovers if one.claims is not None]
+        pause = "ever" if one.pause is None else f"{one.pause:.1f} s"
+        print(f"{one.kind:<20}{f'{one.promoted:.1f} s':>18}{pause:>18}")
+    times = [one.pause for one in failovers if one.pause is not None]
     if len(times) < len(failovers) or not times:
         return False
     median = statistics.median(times)

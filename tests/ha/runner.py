@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import asyncpg
@@ -29,12 +30,16 @@ KINDS = (MACHINE, CRASH, FROZEN, HUNG, SWITCH)  # in turn
 
 @dataclass
 class Failover:
-    """One primary that was lost: how, when, and after how many seconds another was there, and claims were granted."""
+    """One primary that was lost: how, and when. After some seconds another was there, and after some all was well.
+
+    ``pause`` is for how long no claim was granted meanwhile; None where none was granted later.
+    """
 
     kind: str
     at: float
     promoted: float
-    claims: float | None = None
+    whole_at: float = 0.0
+    pause: float | None = None
 
 
 class FailoverRunner(Runner):
@@ -53,11 +58,12 @@ class FailoverRunner(Runner):
                 kind = MACHINE if self._lagging else KINDS[number % len(KINDS)]
                 self.failovers.append(self._lose(kind))
                 self._cluster.until_whole()
+                self.failovers[-1].whole_at = time.time()
                 print(f"  {kind}: another primary after {self.failovers[-1].promoted:.1f} s", flush=True)
             time.sleep(UNDISTURBED[1])
         asked = read_journals(sorted(self._journals.glob("*.jsonl")))
         for failover in self.failovers:
-            failover.claims = until_claims(asked, failover.at)
+            failover.pause = pause_in(asked, failover.at, failover.whole_at)
         return 0
 
     def _lose(self, kind: str) -> Failover:
@@ -103,16 +109,19 @@ class FailoverRunner(Runner):
             old.start()
 
 
-def until_claims(asked: list[Asked], at: float) -> float | None:
-    """Return how many seconds after a moment a claim was granted that was sent after it; None where none was."""
-    granted = [
+def pause_in(asked: list[Asked], since: float, until: float) -> float | None:
+    """Return the longest time without a granted claim that began or ended in a span; None where it does not end."""
+    granted = sorted(
         attempt.ended_at
         for one in asked
         if one.is_claim
         for attempt in one.attempts
-        if attempt.sent_at >= at and attempt.status == 200 and attempt.ended_at and attempt.document
-    ]
-    return min(granted) - at if granted else None
+        if attempt.status == 200 and attempt.ended_at and attempt.document
+    )
+    pauses = [(one, other) for one, other in pairwise(granted) if one <= until and other >= since]
+    if not granted or granted[-1] < until or not pauses:
+        return None
+    return max(other - one for one, other in pauses)
 
 
 def settings_of(cluster: Cluster) -> dict[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import socket
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 from weakref import WeakKeyDictionary
@@ -16,6 +17,7 @@ from casedial.domain.errors import InvalidSetting
 
 CONNECT_SECONDS = 10
 _SILENT_SECONDS = 0.7  # without an answer, after which the next host is tried, too
+_LAST_SECONDS = 3.0  # for which the last host is waited for, when the others have refused
 # After these another host is tried: it is away, is starting or stopping, or is not what is looked for. So is a standby
 # that does not know of the database yet.
 _NEXT = (
@@ -54,35 +56,28 @@ class Hosts:
         if self._kind:
             options["target_session_attrs"] = self._kind
         seconds = seconds or CONNECT_SECONDS
-        trying: dict[asyncio.Task[asyncpg.Connection], str] = {}
-        failure: Exception = OSError("the URL names no host")
-        waiting = self._without(beside)
+        attempts, waiting = _Attempts(), self._without(beside)
         try:
             async with asyncio.timeout(seconds + _SILENT_SECONDS):
-                while waiting or trying:
+                while waiting or attempts.going:
                     if waiting:
                         host = waiting.pop(0)
-                        trying[asyncio.create_task(self._reach(host, seconds, options))] = host
-                    done, _ = await asyncio.wait(
-                        trying, timeout=_SILENT_SECONDS if waiting else None, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    for task in done:
-                        host = trying.pop(task)
-                        try:
-                            connection = task.result()
-                        except _NEXT as error:
-                            if not isinstance(error, OSError) or isinstance(failure, OSError):
-                                failure = error  # what a host said tells more than that another is away
-                        else:
-                            self._of[connection] = host
-                            if beside is None:
-                                self._order = [host, *(other for other in self._order if other != host)]
-                            return connection
+                        attempts.begin(host, self._reach(host, seconds, options))
+                    # Who refused may take us by now: so when only a silent one is left, all are soon asked anew.
+                    last = _LAST_SECONDS if attempts.failure else None
+                    if taken := await attempts.first(_SILENT_SECONDS if waiting else last):
+                        self._remember(*taken, is_preferred=beside is None)
+                        return taken[1]
+                    if attempts.are_silent and not waiting:
+                        break
         finally:
-            for task in trying:
-                task.add_done_callback(_let_go)
-                task.cancel()
-        raise failure
+            attempts.end()
+        raise attempts.failure or OSError("the URL names no host")
+
+    def _remember(self, host: str, connection: asyncpg.Connection, is_preferred: bool) -> None:
+        self._of[connection] = host
+        if is_preferred:
+            self._order = [host, *(other for other in self._order if other != host)]
 
     async def _reach(self, host: str, seconds: float, options: dict[str, Any]) -> asyncpg.Connection:
         # asyncpg reads libpq's URLs itself: sslmode, sockets
@@ -99,8 +94,38 @@ class Hosts:
         return sorted(self._order, key=lambda host: connection is not None and self._of.get(connection) == host)
 
 
+class _Attempts:
+    """Attempts to connect that go on beside each other, and what those said that failed."""
+
+    def __init__(self) -> None:
+        self.going: dict[asyncio.Task[asyncpg.Connection], str] = {}
+        self.failure: Exception | None = None
+        self.are_silent = False  # whether nothing came of any for as long as was waited
+
+    def begin(self, host: str, attempt: Coroutine[Any, Any, asyncpg.Connection]) -> None:
+        self.going[asyncio.create_task(attempt)] = host
+
+    async def first(self, seconds: float | None) -> tuple[str, asyncpg.Connection] | None:
+        """Return a host that took us, and the connection; None where one fails, or all are silent for so long."""
+        done, _ = await asyncio.wait(self.going, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        self.are_silent = not done
+        for task in done:
+            host = self.going.pop(task)
+            try:
+                return host, task.result()
+            except _NEXT as error:
+                if self.failure is None or not isinstance(error, OSError):
+                    self.failure = error  # what a host said tells more than that another is away
+        return None
+
+    def end(self) -> None:
+        """End those for which another was quicker."""
+        for task in self.going:
+            task.add_done_callback(_let_go)
+            task.cancel()
+
+
 def _let_go(task: asyncio.Task[asyncpg.Connection]) -> None:
-    """End a connection for which another was quicker."""
     if not task.cancelled() and task.exception() is None:
         task.result().terminate()
 
