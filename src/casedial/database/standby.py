@@ -15,6 +15,7 @@ from casedial.domain.errors import InvalidSetting, StorageUnavailable
 LAG_SECONDS = 10.0  # by which it may be behind
 _WAIT_SECONDS = 2.0  # for it, before the database itself is asked
 REST_SECONDS = 5.0  # for which it is not asked again, after it was away or too far behind
+_PATIENCE = 30.0  # seconds, after which a transaction that it does not end is given up
 _SESSIONS = 2  # at most: who reads it waits for one
 
 
@@ -27,7 +28,8 @@ class Standby(Store):
         """Raise InvalidSetting for a URL of a database that has no standbys."""
         if primary.dialect.has_one_writer:
             raise InvalidSetting("Only a database on PostgreSQL has a standby: CASEDIAL_STANDBY_URL is for that.")
-        super().__init__(url, min(primary.pool_size, _SESSIONS), primary.patience, primary.machine)
+        patience = primary.patience or _PATIENCE
+        super().__init__(url, min(primary.pool_size, _SESSIONS), patience, primary.machine)
         if self.dialect is not primary.dialect:
             raise InvalidSetting("CASEDIAL_STANDBY_URL must start with postgresql://, as the database's URL does.")
         self._primary = primary
@@ -56,17 +58,36 @@ class Standby(Store):
     async def _enter(self, stack: AsyncExitStack) -> Transaction | None:
         if time.monotonic() < self._rests_until:
             return None
+        opening = asyncio.create_task(self._open())
         try:
-            async with asyncio.timeout(_WAIT_SECONDS):
-                tx = await stack.enter_async_context(super().read())
-                if await tx.dialect.is_near(tx, LAG_SECONDS):
-                    return tx
-        except (StorageUnavailable, TransactionEnded, TimeoutError):
-            pass
-        await stack.aclose()
+            await asyncio.wait({opening}, timeout=_WAIT_SECONDS)
+        finally:
+            if not opening.done():  # it is not cancelled: to take a transaction back would wait for the standby, too
+                self._sessions.start(_leave(opening))
+        if opening.done() and (opened := opening.result()):
+            tx, open_ = opened
+            stack.push_async_exit(open_)
+            return tx
         self._rests_until = time.monotonic() + REST_SECONDS
         self._sessions.doubt()  # it may be the primary by now
         return None
+
+    async def _open(self) -> tuple[Transaction, AsyncExitStack] | None:
+        """Open a transaction, and return it with what ends it; None where the standby is away, or too far behind."""
+        try:
+            async with AsyncExitStack() as open_:
+                tx = await open_.enter_async_context(super().read())
+                if await tx.dialect.is_near(tx, LAG_SECONDS):
+                    return tx, open_.pop_all()
+        except (StorageUnavailable, TransactionEnded):
+            pass
+        return None
+
+
+async def _leave(opening: asyncio.Task[tuple[Transaction, AsyncExitStack] | None]) -> None:
+    """Take back a transaction that was opened too late."""
+    if opened := await opening:
+        await opened[1].aclose()
 
 
 def standing_by(store: Store, url: str) -> Store:
