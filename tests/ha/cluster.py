@@ -216,7 +216,12 @@ class Cluster:
             "postgresql": {
                 "use_pg_rewind": True,
                 "use_slots": True,
-                "parameters": {"max_connections": 100, "wal_keep_size": "256MB", "synchronous_commit": "on"},
+                "parameters": {
+                    "max_connections": 100,
+                    "wal_keep_size": "256MB",
+                    "synchronous_commit": "on",
+                    "wal_retrieve_retry_interval": "1s",  # for which commits wait that a standby is to have
+                },
             },
         }
         self.etcd = Etcd(self.room)
