@@ -67,6 +67,6 @@ async def test_no_request_fails(old_url: str, tmp_path: Path) -> None:
             proxy.put_in(servers[place].port)
             await asyncio.to_thread(dialers.more, 100)
     print(f"\n{dialers.done.total()} requests, slowest {dialers.slowest:.2f} s, of each server {dict(proxy.served)}")
-    assert dialers.failed == []
+    assert not dialers.failed, (len(dialers.failed), dialers.failed[:5])
     assert dialers.done["UpdateCaseStatus"] > 50
     assert min(proxy.served[server.port] for server in servers) > 20

@@ -145,7 +145,9 @@ class Dialers:
             for case in claimed:
                 self._ask(connection, "GetCaseInfo", {"CaseID": case["CaseID"]})
                 self._ask(connection, "AddCaseNote", {"CaseID": case["CaseID"], "Note": f"{number}, {turn}"})
-            back = [{"CaseID": case["CaseID"], "Status": "To Dial", "NextCall": "2001-01-01"} for case in claimed]
+            back = [
+                {"CaseID": case["CaseID"], "Status": "To Dial", "NextCall": "2001-01-01T00:00:00"} for case in claimed
+            ]
             if back:
                 self._ask(connection, "UpdateCaseStatus", {"Cases": back})
             self._stop.wait(self.pause)

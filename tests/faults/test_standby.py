@@ -56,15 +56,25 @@ async def until_caught_up(store: Store) -> None:
             await asyncio.sleep(0.1)
 
 
+async def hold_still(store: Store, pair: Pair) -> None:
+    """Have the standby take in nothing more; it is so a moment after it was asked for."""
+    pair.standby.execute("SELECT pg_wal_replay_pause()")
+    async with asyncio.timeout(20):
+        while True:
+            async with store.behind.read() as tx:
+                if (await tx.execute(sa.text("SELECT pg_get_wal_replay_pause_state()"))).scalar_one() == "paused":
+                    return
+            await asyncio.sleep(0.05)
+
+
 async def test_what_reads_a_standby(store: Store, pair: Pair) -> None:
     """Exports and reports do: a standby that is held still does not show them what is new."""
     await until_caught_up(store)
     assert await is_standby_read(store)
-    pair.standby.execute("SELECT pg_wal_replay_pause()")
+    await hold_still(store, pair)
     await add_case(store)
     assert await exported(store) == CASES
     day = NOW.date()
-    pair.primary.execute("SELECT pg_stat_reset()")
     assert (await figures.look(store, ME, FIRM, day - timedelta(days=7), day)).firm.name == FIRM
     assert await is_standby_read(store)
     async with store.read() as tx:
@@ -80,7 +90,7 @@ async def test_one_that_is_far_behind_is_not_read(store: Store, pair: Pair, monk
     assert await is_standby_read(store)
     await asyncio.sleep(0.5)
     assert await is_standby_read(store)  # nothing was written, so it is not behind
-    pair.standby.execute("SELECT pg_wal_replay_pause()")
+    await hold_still(store, pair)
     await add_case(store)
     await asyncio.sleep(0.5)
     assert not await is_standby_read(store)
