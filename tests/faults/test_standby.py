@@ -39,6 +39,11 @@ async def is_standby_read(store: Store) -> bool:
         return bool((await tx.execute(sa.text("SELECT pg_is_in_recovery()"))).scalar_one())
 
 
+async def zip_code_there(store: Store) -> str:
+    async with store.behind.read() as tx:
+        return str((await tx.execute(sa.text("SELECT zip_code FROM cases WHERE case_id = 1"))).scalar_one())
+
+
 async def exported(store: Store) -> int:
     with BytesIO() as raw, CaseSheets(raw, Form.CSV, {}, True) as sheets:
         return (await exports.export_cases(store, ME, FIRM, CaseFilter(), sheets)).cases
@@ -70,6 +75,11 @@ async def hold_still(store: Store, pair: Pair) -> None:
 async def test_what_reads_a_standby(store: Store, pair: Pair) -> None:
     """Exports and reports do: a standby that is held still does not show them what is new."""
     await until_caught_up(store)
+    async with store.write() as tx:
+        await tx.execute(sa.text("UPDATE cases SET zip_code = 'new' WHERE case_id = 1"))
+    async with asyncio.timeout(20):
+        while await zip_code_there(store) != "new":
+            await asyncio.sleep(0.05)
     assert await is_standby_read(store)
     await hold_still(store, pair)
     await add_case(store)

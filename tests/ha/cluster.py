@@ -177,6 +177,12 @@ class Node(Program):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGSTOP)
 
+    def lose_receiver(self) -> None:
+        """End it, with what was under way to it: else that is still in the machine, and arrives."""
+        for pid in self._held:
+            os.kill(pid, signal.SIGTERM)
+        self.thaw()
+
     def thaw(self) -> None:
         """Let it go on as if nothing had happened: it believes what it believed."""
         for pid in self._held:

@@ -93,7 +93,7 @@ class FailoverRunner(Runner):
         at = time.time()
         old.kill()
         for standby in standbys:
-            standby.thaw()
+            standby.lose_receiver()
         self._cluster.until_primary_beside(old)
         failover = Failover(MACHINE, at, time.time() - at)
         self._bring_back(MACHINE, old)
