@@ -24,10 +24,17 @@ async def add(store: Store, actor: Actor, firm_name: str, kind: StatusType, name
     return await change_firm(store, firm_name, work)
 
 
-async def rename(store: Store, actor: Actor, firm_name: str, kind: StatusType, old: str, new: str) -> Firm:
-    """Rename a status; its cases, history and role stay."""
+async def rename(
+    store: Store, actor: Actor, firm_name: str, kind: StatusType, old: str, new: str, seen: int | None = None
+) -> Firm:
+    """Rename a status; its cases, history and role stay.
+
+    Raises ChangedMeanwhile where another status than the one that was ``seen``, by its id, has the old name.
+    """
 
     async def work(tx: Transaction, firm: Firm) -> Firm:
+        if seen is not None:
+            see_unchanged(_id_of(firm, kind, old), seen)
         changed = await steps.rename_status(tx, firm, kind, old, new)
         await note(tx, actor, firm.id, "status.rename", f"{kind.label} {old}", {"name": old}, {"name": new})
         return changed
@@ -58,15 +65,33 @@ async def reorder(
     return await change_firm(store, firm_name, work)
 
 
-async def flag(store: Store, actor: Actor, firm_name: str, name: str, flags: Collection[Flag]) -> Firm:
-    """Say what a disposition means."""
+async def flag(
+    store: Store,
+    actor: Actor,
+    firm_name: str,
+    name: str,
+    flags: Collection[Flag],
+    seen: tuple[int, Collection[Flag]] | None = None,
+) -> Firm:
+    """Say what a disposition means.
+
+    Raises ChangedMeanwhile where it is not, by its id and its flags, the one that was ``seen``.
+    """
 
     async def work(tx: Transaction, firm: Firm) -> Firm:
+        if seen is not None:
+            status = firm.statuses.find(StatusType.DISPOSITION, name)
+            see_unchanged(status and (status.id, set(status.flags)), (seen[0], set(seen[1])))
         changed = await steps.flag_status(tx, firm, name, flags)
         await note(tx, actor, firm.id, "status.flag", f"disposition {name}", None, {"flags": sorted(flags)})
         return changed
 
     return await change_firm(store, firm_name, work)
+
+
+def _id_of(firm: Firm, kind: StatusType, name: str) -> int | None:
+    status = firm.statuses.find(kind, name)
+    return status.id if status else None
 
 
 async def retire(store: Store, actor: Actor, firm_name: str, kind: StatusType, name: str, retired: bool = True) -> Firm:
