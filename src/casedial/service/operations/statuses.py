@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import Actor
@@ -26,13 +27,7 @@ async def add(store: Store, actor: Actor, firm_name: str, kind: StatusType, name
 
 async def rename(store: Store, actor: Actor, firm_name: str, kind: StatusType, old: str, new: str) -> Firm:
     """Rename a status; its cases, history and role stay."""
-
-    async def work(tx: Transaction, firm: Firm) -> Firm:
-        changed = await steps.rename_status(tx, firm, kind, old, new)
-        await note(tx, actor, firm.id, "status.rename", f"{kind.label} {old}", {"name": old}, {"name": new})
-        return changed
-
-    return await change_firm(store, firm_name, work)
+    return await change(store, actor, firm_name, kind, old, StatusChange(name=new))
 
 
 async def reorder(
@@ -60,21 +55,38 @@ async def reorder(
 
 async def flag(store: Store, actor: Actor, firm_name: str, name: str, flags: Collection[Flag]) -> Firm:
     """Say what a disposition means."""
-
-    async def work(tx: Transaction, firm: Firm) -> Firm:
-        changed = await steps.flag_status(tx, firm, name, flags)
-        await note(tx, actor, firm.id, "status.flag", f"disposition {name}", None, {"flags": sorted(flags)})
-        return changed
-
-    return await change_firm(store, firm_name, work)
+    return await change(store, actor, firm_name, StatusType.DISPOSITION, name, StatusChange(flags=flags))
 
 
 async def retire(store: Store, actor: Actor, firm_name: str, kind: StatusType, name: str, retired: bool = True) -> Firm:
     """Retire a status, or take it back into use."""
+    return await change(store, actor, firm_name, kind, name, StatusChange(retired=retired))
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """What an operator wants of a status: None leaves it as it is. Flags are for dispositions."""
+
+    name: str | None = None
+    flags: Collection[Flag] | None = None
+    retired: bool | None = None
+
+
+async def change(store: Store, actor: Actor, firm_name: str, kind: StatusType, name: str, wanted: StatusChange) -> Firm:
+    """Change a status, all of it or nothing."""
 
     async def work(tx: Transaction, firm: Firm) -> Firm:
-        changed = await steps.retire_status(tx, firm, kind, name, retired)
-        await note(tx, actor, firm.id, "status.retire", f"{kind.label} {name}", None, {"retired": retired})
-        return changed
+        now, label = name, kind.label
+        if wanted.name is not None:
+            firm = await steps.rename_status(tx, firm, kind, name, wanted.name)
+            was, now = {"name": name}, wanted.name
+            await note(tx, actor, firm.id, "status.rename", f"{label} {name}", was, {"name": now})
+        if wanted.flags is not None:
+            firm = await steps.flag_status(tx, firm, now, wanted.flags)
+            await note(tx, actor, firm.id, "status.flag", f"disposition {now}", None, {"flags": sorted(wanted.flags)})
+        if wanted.retired is not None:
+            firm = await steps.retire_status(tx, firm, kind, now, wanted.retired)
+            await note(tx, actor, firm.id, "status.retire", f"{label} {now}", None, {"retired": wanted.retired})
+        return firm
 
     return await change_firm(store, firm_name, work)

@@ -1,0 +1,14 @@
+"""What the audit tells of a firm."""
+
+from __future__ import annotations
+
+from tests.conftest import ME, Office
+
+from casedial.domain.audit import AuditFilter, Entry
+from casedial.service.operations import audit
+
+
+async def audited(office: Office) -> list[Entry]:
+    """The firm's entries, oldest first."""
+    found = await audit.newest(office.store, ME, office.name, AuditFilter(), None, 100)
+    return [kept.entry for kept in reversed(found.entries)]
