@@ -6,15 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.conftest import ME, Api, Office, assert_problem
-from tests.web.v1.conftest import System
-from tests.web.v1.told import audited
 
 from casedial.domain.cases import Phone
 from casedial.domain.rules import Purpose
 from casedial.domain.statuses import StatusType
 from casedial.service.operations import campaigns
 from casedial.service.operations.campaigns import CampaignChange
+from tests.conftest import ME, Api, Office, assert_problem
+from tests.web.v1.conftest import System
+from tests.web.v1.told import audited
 
 SETTINGS: dict[str, Any] = {
     "Paused": False,

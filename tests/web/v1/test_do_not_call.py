@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conftest import ME, Api, Office, assert_problem
-from tests.web.v1.conftest import System, key_of
-from tests.web.v1.told import audited
 
 from casedial.domain.keys import Scope
 from casedial.domain.rules import Override, Purpose
@@ -15,6 +12,9 @@ from casedial.domain.statuses import Role
 from casedial.domain.weeks import week
 from casedial.service.operations.campaigns import CampaignChange
 from casedial.service.operations.campaigns import change as change_campaign
+from tests.conftest import ME, Api, Office, assert_problem
+from tests.web.v1.conftest import System, key_of
+from tests.web.v1.told import audited
 
 NUMBER, OTHER = "4025550001", "4025550002"  # of the cases 1 and 2
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.conftest import Api, Office, assert_problem
-from tests.web.v1.conftest import System, key_of
 
 from casedial.domain.keys import Scope
+from tests.conftest import Api, Office, assert_problem
+from tests.web.v1.conftest import System, key_of
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
+from casedial.domain.statuses import Flag, StatusType
 from tests.conftest import Office, assert_problem
 from tests.web.v1.conftest import System
 from tests.web.v1.told import audited
-
-from casedial.domain.statuses import Flag, StatusType
 
 DISPOSITION = "Last Dialer Disposition"
 

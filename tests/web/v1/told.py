@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tests.conftest import ME, Office
-
 from casedial.domain.audit import AuditFilter, Entry
 from casedial.service.operations import audit
+from tests.conftest import ME, Office
 
 
 async def audited(office: Office) -> list[Entry]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from casedial.web.v1.calls import Call, Work, done
-from casedial.web.v1.routing import Described, Route, Schema
-from casedial.wire.v1.reading import object_of
-
 from casedial.database.engine import Store
 from casedial.domain.campaigns import Retry
 from casedial.domain.errors import ChangedMeanwhile, FieldError, StatusNotFound, UnknownStatus
@@ -16,6 +12,8 @@ from casedial.domain.statuses import Status, StatusType
 from casedial.service.campaigns import FIRMS_OWN, CampaignChange
 from casedial.service.operations import campaigns, firms
 from casedial.service.replies import Reply
+from casedial.web.v1.calls import Call, Work, done
+from casedial.web.v1.routing import Described, Route, Schema
 from casedial.wire import values
 from casedial.wire.documents import Parameters
 from casedial.wire.v1.campaigns import (
@@ -29,6 +27,7 @@ from casedial.wire.v1.campaigns import (
     campaign_patch,
     campaign_reply,
 )
+from casedial.wire.v1.reading import object_of
 
 MANAGE = (Scope.MANAGE,)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from casedial.web.v1.calls import Call, Work, done
-from casedial.web.v1.routing import Described, Route, Schema
-
 from casedial.database.engine import Store
 from casedial.domain.calling import Listing
 from casedial.domain.dialing import MAX_ITEMS
@@ -13,6 +10,8 @@ from casedial.domain.keys import Scope
 from casedial.service.operations import do_not_call
 from casedial.service.replies import Reply
 from casedial.web.fields import CASE_ID
+from casedial.web.v1.calls import Call, Work, done
+from casedial.web.v1.routing import Described, Route, Schema
 from casedial.wire import values
 from casedial.wire.v1.do_not_call import (
     DoNotCallAdded,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from casedial.web.v1.calls import Call, Work, done
-from casedial.web.v1.routing import Described, Route, Schema
-
 from casedial.database.engine import Store
 from casedial.domain.errors import FieldError, InvalidParameter, UnknownStatus
 from casedial.domain.figures import By
 from casedial.domain.keys import Scope
 from casedial.service.operations import figures
 from casedial.service.replies import Reply
+from casedial.web.v1.calls import Call, Work, done
+from casedial.web.v1.routing import Described, Route, Schema
 from casedial.wire.v1.figures import ReportCount, ReportFigure, ReportFigures, figures_query
 
 MOST_DAYS = 366

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from casedial.web.v1 import cases
+from casedial.web.v1 import campaigns, cases, do_not_call, figures, statuses
 from casedial.web.v1.routing import Route, Table
 
-ROUTES: tuple[Route, ...] = (*cases.ROUTES,)
+ROUTES: tuple[Route, ...] = (*cases.ROUTES, *campaigns.ROUTES, *statuses.ROUTES, *do_not_call.ROUTES, *figures.ROUTES)
 TABLE = Table(ROUTES)

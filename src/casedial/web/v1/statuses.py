@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from casedial.web.v1.calls import Call, Work, done
-from casedial.web.v1.routing import Described, Route, Schema
-
 from casedial.database.engine import Store
 from casedial.domain.errors import (
     FieldError,
@@ -20,6 +17,8 @@ from casedial.domain.statuses import Flag, Status, StatusType
 from casedial.service.operations import firms, statuses
 from casedial.service.operations.statuses import StatusChange
 from casedial.service.replies import Reply
+from casedial.web.v1.calls import Call, Work, done
+from casedial.web.v1.routing import Described, Route, Schema
 from casedial.wire import values
 from casedial.wire.v1.statuses import (
     MOST_ORDERED,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 
 import msgspec
-from casedial.wire.v1.reading import status_of
 
 from casedial.domain.figures import By
 from casedial.domain.firms import Firm
 from casedial.domain.statuses import StatusType
 from casedial.wire.documents import Parameters
+from casedial.wire.v1.reading import status_of
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
