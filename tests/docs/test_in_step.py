@@ -174,11 +174,11 @@ async def test_it_goes_on_when_the_server_is_killed(server: Server, office: Offi
     running = ours.start(server.url)
     sent = dict.fromkeys(CASES, "Ada Example")
     reported = []
+
+    async def all_there() -> bool:
+        return await plaintiffs(office) == sent
+
     for round_, disposition in enumerate(("Busy", "No Answer", "Busy")):
-
-        async def all_there() -> bool:
-            return await plaintiffs(office) == sent
-
         await until(all_there)
         for case_id in CASES[:5]:
             report(server, office, case_id, disposition)

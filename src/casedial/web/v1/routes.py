@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from casedial.web.v1 import campaigns, cases, do_not_call, figures, statuses
+from casedial.web.v1 import campaigns, cases, changes, do_not_call, figures, putting, statuses
 from casedial.web.v1.routing import Route, Table
 
-ROUTES: tuple[Route, ...] = (*cases.ROUTES, *campaigns.ROUTES, *statuses.ROUTES, *do_not_call.ROUTES, *figures.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *cases.ROUTES,
+    *putting.ROUTES,
+    *changes.ROUTES,
+    *campaigns.ROUTES,
+    *statuses.ROUTES,
+    *do_not_call.ROUTES,
+    *figures.ROUTES,
+)
 TABLE = Table(ROUTES)
