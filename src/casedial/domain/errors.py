@@ -49,6 +49,7 @@
      │    ├── RoleNotAllowed           a user's role is not enough for this
      │    ├── KeyNotFound
      │    ├── KeyExists
+     │    ├── WebhookNotFound
      │    ├── StatusNotFound
      │    ├── StatusExists
      │    ├── StatusHasRole
@@ -293,6 +294,10 @@ class FirmExists(OperatorError):
 
 class KeyExists(OperatorError):
     title = "The key already exists"
+
+
+class WebhookNotFound(OperatorError):
+    title = "The webhook does not exist"
 
 
 class StatusExists(OperatorError):

@@ -30,6 +30,7 @@ from casedial.web.observe import configure_logging, note_refusal
 from casedial.web.probes import pages
 from casedial.web.problems import on_exception
 from casedial.web.upkeep import Upkeep
+from casedial.wire.posting import Poster
 
 PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that does not answer
 
@@ -44,7 +45,8 @@ def create_app(settings: Settings | None = None, clock: Clock = MACHINE) -> Edge
 def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
     """Build the ASGI application of a store, and what that does without being asked."""
     authenticator = Authenticator(store)
-    api, upkeep = Api(store, authenticator), Upkeep(store)
+    post = Poster(settings.webhooks_inside)
+    api, upkeep = Api(store, authenticator), Upkeep(store, post)
     routes = [*calling_routes(store, authenticator), *pages(store, settings.base)]
     app = Litestar(
         route_handlers=routes,
@@ -56,7 +58,7 @@ def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
         logging_config=None,
     )
     verbs = {name: method.verbs for name, method in METHODS.items()}
-    console = Console(store) if settings.has_console else None
+    console = Console(store, post) if settings.has_console else None
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         record: Any = scope.get("casedial")  # which the server's start and stop have not
