@@ -36,6 +36,7 @@
      │    ├── CaseUnreadable           what is stored of the case makes no sense
      │    ├── ClaimLost                the case is no longer held by this claim
      │    └── RequestStillRunning      the first request with this Idempotency-Key
+     ├── CursorGone               what is behind a cursor of the feed was purged, or never was
      ├── IdempotencyKeyReused     with another request
      ├── BodyTooSlow
      ├── CallerLeft               hung up before the work began: in logs only
@@ -242,6 +243,14 @@ class ClaimLost(Conflict):
 
 class RequestStillRunning(Conflict):
     title = "The first request with this key is still running"
+
+
+class CursorGone(CasedialError):
+    title = "The feed cannot go on from this cursor"
+
+    def __init__(self, detail: str, start_over: str) -> None:
+        super().__init__(detail)
+        self.start_over = start_over  # the cursor before all that is kept
 
 
 class IdempotencyKeyReused(CasedialError):
