@@ -23,8 +23,18 @@ _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?|[0-9a-f:.]+")
 _PORTS = {"https": 443, "http": 80}
 _NAT64 = IPv6Network("64:ff9b::/96")  # whose last four bytes are an IPv4 address
 _COMPATIBLE = IPv6Network("::/96")  # those of an older way to write one
-# Metadata services at addresses that are like any other: Azure's, of which each of its machines has one.
-_METADATA = (ip_address("168.63.129.16"),)
+# What is nobody's on the internet, as IANA lists it: Python's own judgement differs from version to version. The last
+# one is like any other, but the service behind it is that of the machine which asks, at Azure.
+_INSIDE = [
+    IPv4Network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
+        *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32"),
+    )
+]
+_GLOBAL = IPv6Network("2000::/3")  # of IPv6 nothing else is anybody's, and not these:
+_NOT_GLOBAL = [IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +92,9 @@ def refusal(address: str, allowed: Sequence[Network], is_encrypted: bool) -> str
 
 def is_inside(address: Address) -> bool:
     """Tell whether an address is none of the internet's: nobody outside could have been meant by it."""
-    if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
-        return True
-    return address in _METADATA or (isinstance(address, IPv6Address) and address.is_site_local)
+    if isinstance(address, IPv4Address):
+        return any(address in network for network in _INSIDE)
+    return address not in _GLOBAL or any(address in network for network in _NOT_GLOBAL)
 
 
 def _meant(address: Address) -> Address:

@@ -52,6 +52,13 @@ class Webhook:
     delivered_at: datetime | None = None
     delivered: int = 0  # messages since it was made
 
+    @property
+    def state(self) -> str:
+        """Say how it stands: active, failing, or gone."""
+        if self.disabled_at:
+            return "gone"
+        return "failing" if self.failing_since else "active"
+
     def wants(self, kind: str) -> bool:
         """Tell whether it wants events of this type."""
         return self.kinds is None or kind in self.kinds

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from casedial.database.engine import Transaction
-from casedial.database.tables import firms, webhook_deliveries, webhooks
+from casedial.database.tables import cases, firms, webhook_deliveries, webhooks
 from casedial.domain.webhooks import Delivery, Queued, Standing, Webhook
 
 _OF_NO_CASE = 0
@@ -90,12 +90,6 @@ async def find(tx: Transaction, webhook_id: int, lock: bool = False) -> Webhook 
     return _webhook_from(row) if row else None
 
 
-async def hold_all(tx: Transaction, firm_id: int) -> list[int]:
-    """Hold a firm's endpoints, so that nothing is put in line meanwhile; return their ids."""
-    query = sa.select(_rows.id).where(_rows.firm_id == firm_id).order_by(_rows.id).with_for_update()
-    return list((await tx.execute(query)).scalars())
-
-
 async def change(tx: Transaction, webhook_id: int, values: Mapping[str, Any]) -> None:
     """Set columns of an endpoint."""
     await tx.execute(webhooks.update().where(_rows.id == webhook_id).values(values))
@@ -112,8 +106,8 @@ async def remove(tx: Transaction, webhook_id: int) -> None:
 
 async def put_in_line(tx: Transaction, webhook: Webhook, messages: Sequence[Queued], clock: datetime) -> None:
     """Store messages for an endpoint that this transaction holds, in their order; they are due at once."""
-    for one in messages:
-        values = {
+    rows = [
+        {
             "webhook_id": webhook.id,
             "firm_id": webhook.firm_id,
             "case_id": one.case_id or _OF_NO_CASE,
@@ -125,7 +119,27 @@ async def put_in_line(tx: Transaction, webhook: Webhook, messages: Sequence[Queu
             "attempts": 0,
             "next_at": clock,
         }
-        await tx.execute(webhook_deliveries.insert().values(values))
+        for one in messages
+    ]
+    if rows:
+        await tx.execute(webhook_deliveries.insert(), rows)
+
+
+async def take_back(tx: Transaction, firm_id: int, case_ids: Collection[int]) -> None:
+    """Delete what endpoints do not have yet of cases that are deleted, and keep more of it from being put in line."""
+    query = sa.select(_rows.id).where(_rows.firm_id == firm_id).order_by(_rows.id).with_for_update()
+    held = list((await tx.execute(query)).scalars())
+    if held:
+        these = sa.and_(tx.among(_queue.webhook_id, held), tx.among(_queue.case_id, case_ids))
+        await tx.execute(webhook_deliveries.delete().where(these))
+
+
+async def gone(tx: Transaction, firm_id: int, case_ids: Collection[int]) -> set[int]:
+    """Return which of these cases a firm does not have any more."""
+    if not case_ids:
+        return set()
+    query = sa.select(cases.c.case_id).where(cases.c.firm_id == firm_id, tx.among(cases.c.case_id, case_ids))
+    return set(case_ids) - set((await tx.execute(query)).scalars())
 
 
 async def due(tx: Transaction, webhook_id: int, clock: datetime, most: int) -> list[Delivery]:
@@ -189,8 +203,24 @@ async def replay(tx: Transaction, webhook_id: int, clock: datetime) -> tuple[int
 
 async def forget(tx: Transaction, before: datetime, most: int) -> int:
     """Delete messages that were laid aside before; return how many, of which there may be more."""
-    old = sa.select(_queue.id).where(_queue.dead_at <= before).order_by(_queue.dead_at).limit(most)
+    return await _forget(tx, _queue.dead_at <= before, most)
+
+
+async def forget_of(tx: Transaction, firm_id: int, before: datetime, most: int) -> int:
+    """Delete messages of a firm that were laid aside, of what happened before; return how many."""
+    return await _forget(tx, sa.and_(~_WAITS, _queue.firm_id == firm_id, _queue.happened_at <= before), most)
+
+
+async def _forget(tx: Transaction, which: sa.ColumnElement[bool], most: int) -> int:
+    old = sa.select(_queue.id).where(which).limit(most)
     return int((await tx.execute(webhook_deliveries.delete().where(_queue.id.in_(old)))).rowcount)
+
+
+async def retentions(tx: Transaction) -> dict[int, timedelta]:
+    """Return how long firms keep what is over, where messages of theirs were laid aside, and they do not for ever."""
+    query = sa.select(_queue.firm_id, firms.c.retention_days).distinct()
+    query = query.join(firms, firms.c.id == _queue.firm_id).where(~_WAITS, firms.c.retention_days.is_not(None))
+    return {row.firm_id: timedelta(days=row.retention_days) for row in await tx.execute(query)}
 
 
 # For who looks on

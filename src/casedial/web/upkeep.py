@@ -15,10 +15,11 @@ from uuid import uuid4
 from casedial.database.engine import Store
 from casedial.domain.damage import Damage
 from casedial.domain.errors import StorageUnavailable
-from casedial.service.claims import Adopting
 from casedial.domain.webhooks import Post
+from casedial.service.claims import Adopting
 from casedial.service.operations import holding_back, import_work, signing_in, upkeep, webhook_work, working
 from casedial.service.operations.counting import Counter
+from casedial.service.operations.feed import Feed
 from casedial.service.operations.sweeping import Sweeper
 from casedial.web.observe import note_adopted, note_damage, note_delivery, note_returned, note_upkeep_fault
 from casedial.wire.posting import Poster
@@ -110,7 +111,7 @@ class Upkeep:
         self._names, self._names_again = upkeep.NameWalk(), list(_NAMES_AGAIN)
         self._importer = import_work.Worker(Reading())
         tell_fault = partial(note_upkeep_fault, "webhooks")
-        self._webhooks = webhook_work.Worker(post or Poster(), event_body, note_delivery, tell_fault)
+        self._webhooks = webhook_work.Worker(Feed(store), post or Poster(), event_body, note_delivery, tell_fault)
         self._chores = [
             _Chore("leases", self.look, longest_pause=_LOOK_SECONDS),
             _Chore("unclaimed", self._adopt),

@@ -12,18 +12,20 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
 from casedial.database.engine import Store, Transaction
 from casedial.domain.damage import Damage
-from casedial.domain.errors import StorageUnavailable
+from casedial.domain.errors import CursorGone, StorageUnavailable
+from casedial.domain.feed import Cursor
 from casedial.domain.webhooks import KEPT_DEAD, Answer, Delivery, Post, Webhook, headers, message_id
 from casedial.service import webhooks as steps
 from casedial.service.operations.duty import Duty
-from casedial.service.webhooks import Write
+from casedial.service.operations.feed import Feed
+from casedial.service.webhooks import AT_ONCE, MOST_WAITING, Write
 from casedial.storage import webhooks
 
 LANES = 4  # messages on their way to one endpoint; to one that fails it is one
@@ -70,6 +72,7 @@ class _Line:
 class Worker:
     """Delivers the webhooks of a database, as long as that is for this server to do."""
 
+    feed: Feed
     post: Post
     write: Write
     tell: Tell
@@ -148,9 +151,7 @@ class _Round:
                 self._start()
                 if not self._running:
                     return
-                done, _ = await asyncio.wait(
-                    self._running, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
+                done, _ = await asyncio.wait(self._running, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     del self._running[task]
                     task.result()
@@ -161,13 +162,33 @@ class _Round:
 
     async def _fetch(self) -> None:
         """Put in line what the feed has, and fetch what is due of it."""
-        self._webhook = await _fill(self._store, self._id, self._worker.write)
+        self._webhook = await self._fill()
         if self._webhook is None or self._line.is_resting:
             return
         busy = set(self._running.values())
         async with self._store.read() as tx:
             found = await webhooks.due(tx, self._id, await tx.clock(), _READY)
         self._ready.extend(one for one in found if one.queued.case_id not in busy)
+
+    async def _fill(self) -> Webhook | None:
+        """Put in line what the endpoint wants of the feed; return it, None where it wants nothing any more."""
+        async with self._store.read() as tx:
+            webhook = await webhooks.find(tx, self._id)
+            if webhook is None or webhook.disabled_at:
+                return None
+            room = MOST_WAITING - await webhooks.waiting(tx, self._id, MOST_WAITING)
+        if room <= 0:
+            return webhook
+        work: Callable[[Transaction], Awaitable[None]]
+        try:
+            page = await self._worker.feed.read(webhook.firm_id, Cursor.read(webhook.cursor), min(AT_ONCE, room))
+            work = partial(steps.put_in_line, seen=webhook, page=page, write=self._worker.write)
+            is_news = str(page.cursor) != webhook.cursor
+        except CursorGone as gone:
+            work, is_news = partial(steps.start_over, seen=webhook, cursor=gone.start_over), True
+        if is_news:
+            await self._store.transact(work, cases=1)
+        return webhook
 
     def _start(self) -> None:
         webhook = self._webhook
@@ -191,22 +212,16 @@ class _Round:
             self._webhook = None
 
 
-async def _fill(store: Store, webhook_id: int, write: Write) -> Webhook | None:
-    """Put in line what an endpoint wants of the feed; return it as it is then, None where it wants nothing any more."""
-    async with store.read() as tx:
-        webhook = await webhooks.find(tx, webhook_id)
-        if webhook is None or webhook.disabled_at:
-            return None
-        is_news = await steps.has_news(tx, webhook)
-    if is_news:
-        return await store.transact(partial(steps.put_in_line, webhook_id=webhook_id, write=write), cases=1)
-    return webhook
-
-
 async def forget(store: Store, now: datetime) -> int:
-    """Delete messages that were laid aside long ago; return how many, of which there may be more."""
+    """Delete messages that were laid aside long ago; return how many, of which there may be more.
+
+    None is kept for longer than the firm keeps what it tells of.
+    """
 
     async def work(tx: Transaction) -> int:
-        return await webhooks.forget(tx, await tx.clock() - KEPT_DEAD, _FORGOTTEN_AT_ONCE)
+        forgotten = await webhooks.forget(tx, await tx.clock() - KEPT_DEAD, _FORGOTTEN_AT_ONCE)
+        for firm_id, kept in (await webhooks.retentions(tx)).items():
+            forgotten += await webhooks.forget_of(tx, firm_id, now - kept, _FORGOTTEN_AT_ONCE)
+        return forgotten
 
     return await store.transact(work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -14,6 +14,7 @@ from casedial.domain.firms import Firm
 from casedial.domain.webhooks import Answer, Delivery, Post, Standing, Webhook, headers, message_id
 from casedial.service import webhooks as steps
 from casedial.service.audit import note
+from casedial.service.operations.feed import Feed
 from casedial.service.operations.opening import change_firm, read_firm
 from casedial.service.webhooks import NewSecret
 from casedial.storage import webhooks
@@ -22,19 +23,25 @@ Test = Callable[[Webhook, datetime], str]  # makes the body of a message that te
 
 
 async def add(
-    store: Store, actor: Actor, firm_name: str, url: str, kinds: Collection[str] | None = None
+    store: Store, actor: Actor, feed: Feed, firm_name: str, url: str, kinds: Collection[str] | None = None
 ) -> tuple[Firm, NewSecret]:
     """Add an endpoint, which gets what happens from now on, or events of some types; return it with its secret.
 
     Raises FirmNotFound and InvalidSetting.
     """
+    opened = await read_firm(store, firm_name, _itself)
+    cursor = await feed.newest(opened.id)
 
     async def work(tx: Transaction, firm: Firm) -> tuple[Firm, NewSecret]:
-        new = await steps.add(tx, firm, url, kinds, tx.now())
+        new = await steps.add(tx, firm, url, kinds, cursor, tx.now())
         await note(tx, actor, firm.id, "webhook.add", _subject(new.webhook), None, _told(new.webhook))
         return firm, new
 
     return await change_firm(store, firm_name, work)
+
+
+async def _itself(tx: Transaction, firm: Firm) -> Firm:
+    return firm
 
 
 def _subject(webhook: Webhook) -> str:
@@ -65,7 +72,6 @@ class Webhooks:
 
 async def every(store: Store, actor: Actor, firm_name: str | None = None) -> Webhooks:
     """Return all endpoints, or those of one firm. Raises FirmNotFound."""
-
     if firm_name:
         return await read_firm(store, firm_name, lambda tx, firm: listed(tx, firm.id))
     async with store.read() as tx:
@@ -85,7 +91,7 @@ async def failures(store: Store, actor: Actor, webhook_id: int) -> list[Delivery
         return await webhooks.failures(tx, webhook_id)
 
 
-async def test(
+async def try_out(
     store: Store, actor: Actor, webhook_id: int, post: Post, body: Test, firm_id: int | None = None
 ) -> tuple[Webhook, Answer]:
     """Send an endpoint a message that tells of nothing, now; return what came of it.
