@@ -23,6 +23,9 @@ from casedial.database.change_tables import change_cases as change_cases
 from casedial.database.change_tables import changes as changes
 from casedial.database.columns import Instant, RowID, actor_columns
 from casedial.database.columns import metadata as metadata
+from casedial.database.feed_tables import fact_changes as fact_changes
+from casedial.database.feed_tables import feed_gone as feed_gone
+from casedial.database.feed_tables import feed_line as feed_line
 from casedial.database.figure_tables import figures as figures
 from casedial.database.figure_tables import figures_place as figures_place
 from casedial.database.finding_tables import case_names as case_names

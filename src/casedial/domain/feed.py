@@ -1,4 +1,4 @@
-"""The feed: what happened to a firm's cases and to its do-not-call list, as one line of events that a reader goes along.
+"""The feed: what happened to a firm's cases and its do-not-call list, as one line of events that a reader goes along.
 
 Nothing is written for it. Each row of what is kept anyway is one event, and they all have a place in one line, which
 grows at its end only.
@@ -14,8 +14,10 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from casedial.domain.actors import Actor
+from casedial.domain.actors import Actor, ActorKind
 from casedial.domain.errors import InvalidParameter
+from casedial.domain.reasons import ReasonCode, Why
+from casedial.domain.statuses import Role, Status, StatusType
 
 MOST_EVENTS = 1000  # of a page
 LONGEST_WAIT = 30.0  # seconds
@@ -51,11 +53,32 @@ class EventKind(StrEnum):
     UNLISTED = "do_not_call.removed"
 
 
+_RETURNS = (ReasonCode.RAN_OUT, ReasonCode.RELEASED)
+_REQUESTED = (ActorKind.KEY, ActorKind.IMPORT)
+
+
+def kind_of(
+    type: StatusType, status: Status | None, claim_id: UUID | None, actor: Actor, why: Why | None, is_first: bool
+) -> EventKind:
+    """Return what a row of the history tells, the first one of a case that it was added."""
+    code = why.code if why else None
+    if code in _RETURNS:
+        return EventKind.RETURNED
+    if type is StatusType.DIALER and status and status.role is Role.IN_THE_DIALER and claim_id:
+        return EventKind.CLAIMED
+    if is_first:
+        return EventKind.ADDED
+    return EventKind.UPDATED if actor.kind in _REQUESTED and code is None else EventKind.MOVED
+
+
 class Place(NamedTuple):
     """A place in the line: behind a key, and there behind a source by its number (old rows may have one key)."""
 
     key: int = 0
     rank: int = 0
+
+
+BEGINNING = Place()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +117,7 @@ _TEXT = re.compile(r"1-([0-9]{1,18})-([0-9]{1,2})-([0-9]{1,18})")
 class Cursor:
     """How far a reader is; ``gone`` is up to where events had been purged when it began, which it does not miss."""
 
-    place: Place = Place()
+    place: Place = BEGINNING
     gone: int = 0
 
     def __str__(self) -> str:
@@ -122,20 +145,3 @@ class FeedPage:
     events: Sequence[FeedEvent]
     cursor: Cursor
     more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FactChange:
-    """A change of fields of a case; ``before`` None: it was added without a status, so that no history tells of it."""
-
-    case_id: int
-    before: Mapping[str, object] | None
-    after: Mapping[str, object]
-    changed_at: datetime
-    actor: Actor
-
-    @property
-    def changed_by(self) -> str:
-        """Return the name of who made it."""
-        return self.actor.name
-

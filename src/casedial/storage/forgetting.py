@@ -16,6 +16,7 @@ from casedial.database.tables import (
     changes,
     claims,
     do_not_call,
+    fact_changes,
     idempotency,
     import_cases,
     import_pieces,
@@ -38,6 +39,7 @@ _ROWS = {
     "history": status_history,
     "phone_changes": phone_changes,
     "priority_changes": priority_changes,
+    "fact_changes": fact_changes,
     "notes": notes,
 }
 
@@ -84,7 +86,7 @@ async def delete_untouched(tx: Transaction, firm_id: int, case_ids: Sequence[int
     await tx.execute(
         change_cases.delete().where(change_cases.c.change_id.in_(with_cases), change_cases.c.firm_id == firm_id, these)
     )
-    for table in (status_history, phone_numbers, calls, refused_reports, cases):
+    for table in (status_history, fact_changes, phone_numbers, calls, refused_reports, cases):
         await tx.execute(table.delete().where(table.c.firm_id == firm_id, tx.among(table.c.case_id, case_ids)))
 
 

@@ -6,7 +6,7 @@ from alembic import op
 from casedial.database.migrating import columns_of, end_step
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
