@@ -25,11 +25,11 @@ from casedial.cli.common import (
 from casedial.domain.feed import EventKind
 from casedial.service.operations import webhooks as operations
 from casedial.service.operations.feed import Feed
-from casedial.service.operations.webhooks import Listed
+from casedial.service.webhooks import Listed
 from casedial.settings import settings_from
 from casedial.wire.posting import Poster
 from casedial.wire.values import instant
-from casedial.wire.webhooks import test_body
+from casedial.wire.webhooks import trial_body
 
 app = typer.Typer(help="Webhooks: where a firm's own systems are told of what happened.", no_args_is_help=True)
 
@@ -106,7 +106,7 @@ def try_out(webhook_id: WebhookID, database_url: DatabaseUrl = None, as_json: As
     """Send a message of the type webhook.test from this machine, and say what came of it. Exits with 1 if it failed."""
     post = Poster(settings_from().webhooks_inside)
     webhook, answer = run(
-        lambda store: operations.try_out(store, me(), webhook_id, post, test_body), database_url, as_json
+        lambda store: operations.try_out(store, me(), webhook_id, post, trial_body), database_url, as_json
     )
     seconds = round(answer.seconds, 3)
     if as_json:

@@ -15,8 +15,8 @@ from casedial.domain.users import UserRole
 from casedial.domain.webhooks import Webhook
 from casedial.service.operations import webhooks as operations
 from casedial.service.operations.feed import Feed
-from casedial.service.operations.webhooks import Listed
-from casedial.wire.webhooks import test_body
+from casedial.service.webhooks import Listed
+from casedial.wire.webhooks import trial_body
 
 KINDS = {
     EventKind.ADDED: "a case was added",
@@ -97,7 +97,7 @@ async def webhook(visit: Visit) -> Answer:
 async def try_out(visit: Visit) -> Answer:
     """Send a message that tells of nothing, and say what came of it."""
     wanted = visit.number("webhook_id")
-    _, answer = await operations.try_out(visit.store, visit.actor, wanted, visit.post, test_body, visit.firm.id)
+    _, answer = await operations.try_out(visit.store, visit.actor, wanted, visit.post, trial_body, visit.firm.id)
     came = "The test message is delivered" if answer.is_taken else "The test message is not delivered"
     return Redirect(visit.to("webhooks", wanted), said=f"{came}: {answer.told}.")
 

@@ -155,11 +155,13 @@ def read_secret(text: str) -> bytes:
 
 
 def headers(secrets: Sequence[bytes], message: str, at: datetime, body: bytes) -> dict[str, str]:
-    """Return the headers that identify a message, and prove who sends it, to each who knows one of the secrets."""
+    """Return the headers of a message, which prove who sends it to each who knows one of the secrets."""
     timestamp = str(int(at.timestamp()))
     signed = b".".join((message.encode(), timestamp.encode(), body))
     signatures = (base64.b64encode(hmac.digest(secret, signed, sha256)).decode() for secret in secrets)
     return {
+        "content-type": "application/json",
+        "user-agent": "casedial",
         "webhook-id": message,
         "webhook-timestamp": timestamp,
         "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),

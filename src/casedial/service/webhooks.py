@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from casedial.domain.webhooks import (
     Answer,
     Delivery,
     Queued,
+    Standing,
     Webhook,
     next_try,
     written_secret,
@@ -44,6 +45,30 @@ class NewSecret:
     webhook: Webhook
     secret: str
     old_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An endpoint, its firm, and how it stands."""
+
+    webhook: Webhook
+    firm_name: str
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Endpoints, oldest first; ``unreadable`` are the ids of those that make no sense."""
+
+    webhooks: list[Listed]
+    unreadable: list[int]
+
+
+async def listed(tx: Transaction, firm_id: int | None = None) -> Webhooks:
+    """Return all endpoints, or those of one firm."""
+    found, unreadable = await webhooks.every(tx, firm_id)
+    standing = await webhooks.standing(tx) if found else {}
+    return Webhooks([Listed(one, name, standing.get(one.id, Standing())) for one, name in found], unreadable)
 
 
 async def open_webhook(tx: Transaction, webhook_id: int, firm_id: int | None = None) -> Webhook:
@@ -97,12 +122,18 @@ async def put_in_line(tx: Transaction, seen: Webhook, page: FeedPage, write: Wri
     await webhooks.change(tx, webhook.id, {"cursor": str(page.cursor)})
 
 
-async def start_over(tx: Transaction, seen: Webhook, cursor: str) -> None:
-    """Let an endpoint go on with what is left of the feed: events that it wanted were purged."""
-    told = "events were purged before they were delivered; the firm keeps them for too short a time"
+async def go_past(tx: Transaction, seen: Webhook, start: Cursor) -> None:
+    """Let an endpoint go on with what is left of the feed behind its place: events before that were purged.
+
+    Where its place never was, in a database that is not the one of before, it begins at the ``start``.
+    """
+    told = "events were purged before they were delivered: the firm keeps what is over for too short a time"
     webhook = await webhooks.find(tx, seen.id, lock=True)
-    if webhook and webhook.cursor == seen.cursor:
-        await webhooks.change(tx, webhook.id, {"cursor": cursor, "error": told, "error_at": tx.now()})
+    if webhook is None or webhook.cursor != seen.cursor:
+        return
+    here = replace(start, place=Cursor.read(seen.cursor).place)
+    cursor = str(here if str(here) != seen.cursor else start)
+    await webhooks.change(tx, webhook.id, {"cursor": cursor, "error": told, "error_at": tx.now()})
 
 
 async def roll(tx: Transaction, webhook: Webhook, overlap: timedelta, now: datetime) -> NewSecret:

@@ -18,7 +18,7 @@ def event_body(event: FeedEvent, firm: Firm) -> str:
     return _body(event.kind, event.at, _event(event))
 
 
-def test_body(webhook: Webhook, now: datetime) -> str:
+def trial_body(webhook: Webhook, now: datetime) -> str:
     """Return the body of a message that tells of nothing."""
     return _body(TEST, now, {"webhook": webhook.id})
 
@@ -28,4 +28,4 @@ def _body(kind: str, at: datetime | None, data: object) -> str:
 
 
 def _event(event: FeedEvent) -> dict[str, Any]:
-    return {"id": event.id, "CaseID": event.case_id, "note": event.note}
+    return {"id": event.id, "CaseID": event.case_id, "Note": event.note}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from casedial.database.engine import Store
-from casedial.service.operations.webhooks import Listed as Listed
-from casedial.service.operations.webhooks import listed
+from casedial.service.webhooks import Listed as Listed
+from casedial.service.webhooks import listed
 from casedial.storage import health
 from casedial.storage.health import DialList as DialList
 

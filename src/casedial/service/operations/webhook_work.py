@@ -185,7 +185,7 @@ class _Round:
             work = partial(steps.put_in_line, seen=webhook, page=page, write=self._worker.write)
             is_news = str(page.cursor) != webhook.cursor
         except CursorGone as gone:
-            work, is_news = partial(steps.start_over, seen=webhook, cursor=gone.start_over), True
+            work, is_news = partial(steps.go_past, seen=webhook, start=Cursor.read(gone.start_over)), True
         if is_news:
             await self._store.transact(work, cases=1)
         return webhook

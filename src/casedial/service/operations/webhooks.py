@@ -11,12 +11,12 @@ from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import Actor
 from casedial.domain.destinations import read_destination
 from casedial.domain.firms import Firm
-from casedial.domain.webhooks import Answer, Delivery, Post, Standing, Webhook, headers, message_id
+from casedial.domain.webhooks import Answer, Delivery, Post, Webhook, headers, message_id
 from casedial.service import webhooks as steps
 from casedial.service.audit import note
 from casedial.service.operations.feed import Feed
 from casedial.service.operations.opening import change_firm, read_firm
-from casedial.service.webhooks import NewSecret
+from casedial.service.webhooks import NewSecret, Webhooks, listed
 from casedial.storage import webhooks
 
 Test = Callable[[Webhook, datetime], str]  # makes the body of a message that tells of nothing
@@ -53,36 +53,12 @@ def _told(webhook: Webhook) -> dict[str, object]:
     return {"events": None if webhook.kinds is None else sorted(webhook.kinds)}
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An endpoint, its firm, and how it stands."""
-
-    webhook: Webhook
-    firm_name: str
-    standing: Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Webhooks:
-    """Endpoints, oldest first; ``unreadable`` are the ids of those that make no sense."""
-
-    webhooks: list[Listed]
-    unreadable: list[int]
-
-
 async def every(store: Store, actor: Actor, firm_name: str | None = None) -> Webhooks:
     """Return all endpoints, or those of one firm. Raises FirmNotFound."""
     if firm_name:
         return await read_firm(store, firm_name, lambda tx, firm: listed(tx, firm.id))
     async with store.read() as tx:
         return await listed(tx)
-
-
-async def listed(tx: Transaction, firm_id: int | None = None) -> Webhooks:
-    """Return all endpoints, or those of one firm."""
-    found, unreadable = await webhooks.every(tx, firm_id)
-    standing = await webhooks.standing(tx) if found else {}
-    return Webhooks([Listed(one, name, standing.get(one.id, Standing())) for one, name in found], unreadable)
 
 
 async def failures(store: Store, actor: Actor, webhook_id: int) -> list[Delivery]:
