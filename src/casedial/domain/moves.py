@@ -13,7 +13,7 @@ from casedial.domain.phone_changes import PhoneChange
 
 @dataclass(slots=True)
 class Moves:
-    """What becomes of cases: how they are left, their history, the claims, notes, changes of phones, priorities, fields.
+    """What becomes of cases: how they are left, their history, claims, notes, changes of phones, priorities, fields.
 
     ``cases`` are as they are left, and ``history`` what is new in it, both by CaseID.
     """

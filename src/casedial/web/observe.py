@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from prometheus_client import (
@@ -82,6 +83,7 @@ class RequestRecord:
     claimed_in: frozenset[int | None] = frozenset()
     ignored: Sequence[Ignored] = ()  # parameters that nothing asked for
     cause: str | None = None  # why the database cannot answer
+    found: Any = None  # the routes of its path, below /v1
 
 
 def configure_logging(level: str) -> None:

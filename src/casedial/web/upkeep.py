@@ -99,7 +99,7 @@ class _Chore:
 class Upkeep:
     """Runs in every server of a database; whoever comes first does the work, and the others find it done."""
 
-    def __init__(self, store: Store, post: Post | None = None) -> None:
+    def __init__(self, store: Store, post: Post | None = None, feed: Feed | None = None) -> None:
         self._store = store
         self._tasks: list[asyncio.Task[None]] = []
         self._told_to_stop = asyncio.Event()
@@ -110,7 +110,9 @@ class Upkeep:
         self._namer = Namer()
         self._importer = import_work.Worker(Reading())
         tell_fault = partial(note_upkeep_fault, "webhooks")
-        self._webhooks = webhook_work.Worker(Feed(store), post or Poster(), event_body, note_delivery, tell_fault)
+        self._webhooks = webhook_work.Worker(
+            feed or Feed(store), post or Poster(), event_body, note_delivery, tell_fault
+        )
         self._chores = [
             _Chore("leases", self.look, longest_pause=_LOOK_SECONDS),
             _Chore("unclaimed", self._adopt),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,8 @@ from uuid import uuid4
 from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import Actor
 from casedial.domain.destinations import read_destination
+from casedial.domain.errors import StorageUnavailable
+from casedial.domain.feed import Cursor
 from casedial.domain.firms import Firm
 from casedial.domain.webhooks import Answer, Delivery, Post, Webhook, headers, message_id
 from casedial.service import webhooks as steps
@@ -19,6 +22,8 @@ from casedial.service.operations.opening import change_firm, read_firm
 from casedial.service.webhooks import NewSecret, Webhooks, listed
 from casedial.storage import webhooks
 
+_WAIT_SECONDS, _LOOK_SECONDS = 2.0, 0.02  # for those who write
+
 Test = Callable[[Webhook, datetime], str]  # makes the body of a message that tells of nothing
 
 
@@ -27,10 +32,10 @@ async def add(
 ) -> tuple[Firm, NewSecret]:
     """Add an endpoint, which gets what happens from now on, or events of some types; return it with its secret.
 
-    Raises FirmNotFound and InvalidSetting.
+    Raises FirmNotFound, InvalidSetting and StorageUnavailable.
     """
     opened = await read_firm(store, firm_name, _itself)
-    cursor = await feed.newest(opened.id)
+    cursor = await _from_now_on(store, feed, opened.id)
 
     async def work(tx: Transaction, firm: Firm) -> tuple[Firm, NewSecret]:
         new = await steps.add(tx, firm, url, kinds, cursor, tx.now())
@@ -38,6 +43,19 @@ async def add(
         return firm, new
 
     return await change_firm(store, firm_name, work)
+
+
+async def _from_now_on(store: Store, feed: Feed, firm_id: int) -> Cursor:
+    """Return the cursor behind all that was there when this was called; those who wrote then have to end."""
+    async with store.read() as tx:
+        last = await tx.dialect.last_in_line(tx)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _WAIT_SECONDS
+    while (cursor := await feed.newest(firm_id)).place.key < last:
+        if loop.time() > until:
+            raise StorageUnavailable("Somebody has been writing for a while; nothing was added. Try again.")
+        await asyncio.sleep(_LOOK_SECONDS)
+    return cursor
 
 
 async def _itself(tx: Transaction, firm: Firm) -> Firm:

@@ -1,0 +1,9 @@
+"""All routes below /v1, a file for each subject."""
+
+from __future__ import annotations
+
+from casedial.web.v1 import cases
+from casedial.web.v1.routing import Route, Table
+
+ROUTES: tuple[Route, ...] = (*cases.ROUTES,)
+TABLE = Table(ROUTES)
