@@ -33,6 +33,7 @@ from casedial.web.problems import on_exception
 from casedial.web.upkeep import Upkeep
 from casedial.web.v1.door import Door
 from casedial.web.v1.routes import TABLE
+from casedial.wire.posting import Poster
 
 PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that does not answer
 
@@ -47,8 +48,8 @@ def create_app(settings: Settings | None = None, clock: Clock = MACHINE) -> Edge
 
 def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
     """Build the ASGI application of a store, and what that does without being asked."""
-    means = Means.of(store)
-    api, door, upkeep = Api(means), Door(means), Upkeep(store)
+    means, post = Means.of(store), Poster(settings.webhooks_inside)
+    api, door, upkeep = Api(means), Door(means), Upkeep(store, post)
     routes = [*calling_routes(store, means.authenticator), *pages(store, settings.base)]
 
     async def close() -> None:
@@ -66,7 +67,7 @@ def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
         logging_config=None,
     )
     verbs = {name: method.verbs for name, method in METHODS.items()}
-    console = Console(store) if settings.has_console else None
+    console = Console(store, post) if settings.has_console else None
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         record: Any = scope.get("casedial")  # which the server's start and stop have not
