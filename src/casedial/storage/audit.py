@@ -77,7 +77,7 @@ async def _first_since(tx: Transaction, firm_id: int, at: datetime) -> int | Non
     # One by one: SQLite finds either end at once, but for both it reads all.
     ends = [sa.select(find(audit.c.id)).where(own) for find in (sa.func.min, sa.func.max)]
     first, last = [(await tx.execute(end)).scalar() for end in ends]
-    if first is None:
+    if first is None or last is None:
         return None
     low, high = first, last + 1
     while low < high:

@@ -20,7 +20,7 @@ from casedial.console.routing import BASE
 from casedial.database.engine import Store
 from casedial.database.standby import standing_by
 from casedial.settings import SUPERVISOR, Settings, settings_from
-from casedial.web import descriptors, outlet
+from casedial.web import descriptors, outlet, stopping
 from casedial.web.api import METHODS, Api
 from casedial.web.bodies import MAX_BODY_BYTES
 from casedial.web.calling import calling_routes
@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None, clock: Clock = MACHINE) -> Edge
 def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
     """Build the ASGI application of a store, and what that does without being asked."""
     means, post = Means.of(store), Poster(settings.webhooks_inside)
+    stopping.when_told(means.feed.let_go)
     api, door, upkeep = Api(means), Door(means), Upkeep(store, post)
     routes = [*calling_routes(store, means.authenticator), *pages(store, settings.base)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casedial.web.v1 import campaigns, cases, changes, do_not_call, figures, putting, statuses
+from casedial.web.v1 import campaigns, cases, changes, do_not_call, feed, figures, putting, statuses
 from casedial.web.v1.routing import Route, Table
 
 ROUTES: tuple[Route, ...] = (
@@ -13,5 +13,6 @@ ROUTES: tuple[Route, ...] = (
     *statuses.ROUTES,
     *do_not_call.ROUTES,
     *figures.ROUTES,
+    *feed.ROUTES,
 )
 TABLE = Table(ROUTES)
