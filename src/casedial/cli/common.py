@@ -25,9 +25,8 @@ from casedial.database.standby import standing_by
 from casedial.domain.actors import Actor, operator
 from casedial.domain.errors import CasedialError, EndedHalfway, InvalidSetting, StorageUnavailable
 from casedial.domain.limits import show_span
-from casedial.domain.names import fold
 from casedial.domain.spans import read_span
-from casedial.domain.statuses import StatusesStale, StatusType
+from casedial.domain.statuses import StatusesStale, StatusType, type_of
 from casedial.service.firms import checked_timeout
 from casedial.service.operations.opening import stale
 from casedial.settings import settings_from
@@ -277,11 +276,8 @@ def show_utc(moment: datetime | None) -> str | None:
 
 def status_type(text: str) -> StatusType:
     """Read a status type: its whole name, or its first word."""
-    wanted = fold(text)
-    for kind in StatusType:
-        label = fold(kind.label)
-        if wanted in (label, label.removesuffix(" status"), label.removeprefix("last dialer ")):
-            return kind
+    if kind := type_of(text):
+        return kind
     known = ", ".join(f'"{kind.label}"' for kind in StatusType)
     raise typer.BadParameter(f"{text[:40]!r} is not one of {known}")
 

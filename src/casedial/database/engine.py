@@ -191,6 +191,10 @@ class Store:
             assert tx.session  # noqa: S101  # which only ``session`` is without
             return await tx.session.whole(partial(_do_all, tx, tx.session, works))
 
+    async def afterwards(self, work: Callable[[Store], Awaitable[object]]) -> None:
+        """Do what follows a transaction that has ended, in transactions of its own."""
+        await work(self)
+
     async def give_way(self) -> None:
         """Let other processes write, between two of many large writes; twice a second is often enough.
 

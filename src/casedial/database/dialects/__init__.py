@@ -86,6 +86,9 @@ class Dialect(ABC):
     write: str
     unconnected: tuple[type[Exception], ...] = ()  # what the driver raises where no connection can be made
     caution: str | None = None  # what an administrator should know before a database is served
+    # In the one line of all that a feed tells, a row has its id for a key; one of the history its id with so many bits
+    # more behind it. Between those are the keys of what was written between them.
+    history_shift: int = 0
 
     # Connections
 
@@ -231,6 +234,10 @@ class Dialect(ABC):
     async def have_ended(self, tx: Transaction, writers: int) -> bool:
         """Tell whether this transaction sees all that those ``writers`` wrote."""
         return True
+
+    @abstractmethod
+    async def last_in_line(self, tx: Transaction) -> int:
+        """Return the last key of that line which was given, whatever became of its row: it never goes back."""
 
     async def is_snapshot_held(self, tx: Transaction, reached: str | None) -> tuple[bool, str | None]:
         """Tell whether somebody keeps rows from being cleaned up, from before a transaction was ``reached``.

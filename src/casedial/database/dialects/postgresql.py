@@ -82,6 +82,7 @@ SELECT pg_is_in_recovery() AND coalesce(
 
 # Who writes has a number, which it got with its first lock, before any row of its own.
 _WRITERS = sa.text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
+_LAST_IN_LINE = sa.text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM status_history_id_seq")
 _FIRST_WRITER = sa.text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
 
@@ -238,6 +239,10 @@ class Postgresql(Dialect):
     async def have_ended(self, tx: Transaction, writers: int) -> bool:
         """Tell whether the first that still writes came after them."""
         return int((await tx.execute(_FIRST_WRITER)).scalar_one()) > writers
+
+    async def last_in_line(self, tx: Transaction) -> int:
+        """Return the last value of the sequence that gives all of them."""
+        return int((await tx.execute(_LAST_IN_LINE)).scalar_one())
 
     async def is_snapshot_held(self, tx: Transaction, reached: str | None) -> tuple[bool, str | None]:
         """Tell whether somebody keeps rows from being cleaned up, and which transaction is reached."""

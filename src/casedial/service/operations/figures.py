@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 
 from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import Actor
 from casedial.domain.errors import InvalidSetting
-from casedial.domain.figures import Span, Tally, spans
+from casedial.domain.figures import By, Span, Tally, spans
 from casedial.domain.firms import Firm
 from casedial.domain.statuses import Flag, StatusType
 from casedial.service import figures as steps
@@ -20,15 +19,6 @@ from casedial.service.operations import counting
 from casedial.storage import figures
 
 _MOST_PAGES = 20  # that somebody who looks at a page waits for
-
-
-class By(StrEnum):
-    """By what reports are counted."""
-
-    DISPOSITION = "disposition"
-    CAMPAIGN = "campaign"
-    VENDOR = "vendor"
-    HOUR = "hour"
 
 
 @dataclass(slots=True)
