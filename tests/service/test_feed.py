@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from casedial.clock import MovableClock
 from casedial.database.engine import Store, Transaction
+from casedial.database.tables import notes as notes_table
 from casedial.database.tables import status_history
 from casedial.domain.calling import Listing
 from casedial.domain.cases import Note, Phone, StatusChange
@@ -218,6 +219,22 @@ async def test_every_reader_gets_the_same(
         assert (await go_on(feed, office, cursor, limit))[0] == whole[place + 1 :]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 1000])
+async def test_rows_from_before_the_line_may_have_one_key(office: Office, feed: Feed, limit: int) -> None:
+    firm = await office.firm()
+    await office.add(1)
+    shift = office.store.dialect.history_shift
+    async with office.store.write() as tx:
+        await report(tx, firm, 1)
+        last = await tx.dialect.last_in_line(tx)
+        for _ in range(2):
+            await notes.add(tx, firm, [Note(1, "n", vendor(), datetime.now(UTC))])
+        ids = (await tx.execute(sa.select(notes_table.c.id).order_by(notes_table.c.id))).scalars().all()
+        for id, key in zip(ids, (last - 1, last), strict=True):
+            await tx.execute(notes_table.update().where(notes_table.c.id == id).values(id=key))
+    assert [one.id for one in await every(feed, office, limit)] == [f"n{last - 1}", f"h{last >> shift}", f"n{last}"]
+
+
 async def test_windows_pass_over_others(
     api: Api, office: Office, other_office: Office, feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +305,8 @@ async def test_a_row_has_its_writers_number_before_its_id(office: Office, feed: 
             )
         )
         await tx.execute(sa.text("CREATE TRIGGER wait BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION wait()"))
+        # Now and then PostgreSQL itself gives a number with an id, where it writes of its sequence to its log.
+        await tx.execute(sa.text("SELECT nextval('status_history_id_seq')"))
     cursor = await feed.newest(firm.id)
 
     async def write(text: str) -> None:
