@@ -39,6 +39,7 @@ FORM = ReplyForm(lambda case_id: [b"nothing like it"], lambda body, case_ids: bo
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "PAGE", 13)
+    monkeypatch.setattr(counting, "ROWS", 31)
     monkeypatch.setattr(figures, "_MOST_PAGES", None)
 
 

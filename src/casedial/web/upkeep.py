@@ -17,6 +17,7 @@ from casedial.domain.errors import StorageUnavailable
 from casedial.service.claims import Adopting
 from casedial.service.operations import holding_back, import_work, signing_in, upkeep, working
 from casedial.service.operations.counting import Counter
+from casedial.service.operations.names import Namer
 from casedial.service.operations.sweeping import Sweeper
 from casedial.web.observe import note_adopted, note_damage, note_returned, note_upkeep_fault
 from casedial.wire.uploads import Reading
@@ -30,11 +31,9 @@ _SNAPSHOT_SECONDS = 2.0
 _SWEEP_SECONDS = 1.0
 _CHANGE_SECONDS = 2.0
 _COUNT_SECONDS = 2.0
-_COUNTING_REST = 9  # times as long as counting a page took, until the next
+_REST = 9  # times as long as a page of history, or of names, took, until the next
 _BETWEEN_PAGES = 0.02  # seconds that a change leaves to dialers
 _MET_SECONDS = 0.25  # in which what many claims met comes together
-_NAMES_PAUSE = 0.25  # seconds between two pages of names
-_NAMES_AGAIN = (3600.0, 24 * 3600.0)  # the second time comes soon: older servers may go on for a while
 _STOP_SECONDS = 5.0  # how long the work at hand may take to end by itself
 
 
@@ -103,7 +102,7 @@ class Upkeep:
         self._sweeper = Sweeper()
         self._counter = Counter()
         self._worker = uuid4()
-        self._names, self._names_again = upkeep.NameWalk(), list(_NAMES_AGAIN)
+        self._namer = Namer()
         self._importer = import_work.Worker(Reading())
         self._chores = [
             _Chore("leases", self.look, longest_pause=_LOOK_SECONDS),
@@ -201,12 +200,10 @@ class Upkeep:
         return _BETWEEN_PAGES if did else _CHANGE_SECONDS
 
     async def _go_through_names(self) -> float:
-        """Go on with the words of names, a page at a time, and begin anew when it was through."""
-        await upkeep.go_through_names(self._store, self._names)
-        if not self._names.is_done:
-            return _NAMES_PAUSE
-        self._names = upkeep.NameWalk()
-        return self._names_again.pop(0) if len(self._names_again) > 1 else self._names_again[0]
+        """Go on with the words of names; where much is to be mended, dialers have most of the time."""
+        began = asyncio.get_running_loop().time()
+        pause = await self._namer.on_duty(self._store)
+        return max(pause, _REST * (asyncio.get_running_loop().time() - began))
 
     async def _count(self) -> float:
         """Count a page of history; where there is much, as after an upgrade, dialers have most of the time."""
@@ -214,7 +211,7 @@ class Upkeep:
         if not await self._counter.on_duty(self._store):
             return _COUNT_SECONDS
         await self._store.give_way()
-        return _COUNTING_REST * (asyncio.get_running_loop().time() - began)
+        return _REST * (asyncio.get_running_loop().time() - began)
 
     async def _hold_back_met(self) -> float:
         await holding_back.hold_back_met(self._store, self._store.now())

@@ -137,11 +137,11 @@ async def _add_uncounted(
     tx: Transaction, found: Figures, among: list[Span], campaign_id: int | None, most_pages: int | None
 ) -> None:
     after, last, pages = (await figures.place(tx)).history_id, await figures.last_id(tx), 0
-    while after < last and (first := await figures.next_id(tx, after)):
+    while until := await counting.end_of_page(tx, after, last):
         if pages == most_pages:
             found.behind = last - after
             return
-        until, pages = min(last, first + counting.PAGE - 1), pages + 1
+        pages += 1
         counts = await steps.counted(tx, after, until, found.firm.id)
         for figure, number in counts.get(found.firm.id, Counter()).items():
             if campaign_id in (None, figure.campaign_id):
