@@ -34,3 +34,4 @@ async def test_what_a_dialer_does(api: Api, office: Office, feed: Feed) -> None:
     await api.post("AddCaseNote", {"CaseID": 1, "Note": "n"})
     for one in await every(feed, office):
         print(one)
+
