@@ -355,7 +355,6 @@ async def test_another_firms_reader_loses_nothing_when_a_firm_goes(
     _, cursor = await go_on(feed, office, await start(feed, office))
     await removal.remove_firm(office.store, ME, other_office.name)
     await api.post("AddCaseNote", {"CaseID": 1, "Note": "n"})
-<<<<<<< HEAD
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Disposition": "Busy"})
     found, _ = await go_on(feed, office, cursor)
     assert [one.kind for one in found] == [EventKind.NOTED, EventKind.ADDED]  # the first row of its history
@@ -527,8 +526,3 @@ async def test_settling_is_for_a_transaction_that_began_afterwards(office: Offic
                 last = await settling.look(tx, before)
         assert last > 0
         assert await settling.look(old, known) < last or store.dialect.has_one_writer
-=======
-    for one in await every(feed, office):
-        print(one)
-
->>>>>>> h/C
