@@ -8,13 +8,14 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from casedial.web.v1.routes import ROUTES
+from casedial.web.v1 import cases, changes, feed, putting
 from casedial.web.v1.routing import Route
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "v1.md"
+ROUTES = (*cases.ROUTES, *putting.ROUTES, *changes.ROUTES, *feed.ROUTES)  # the others have a page of their own
 WIDTH = 120
 
-HEAD = """# The firm's own systems: /v1
+HEAD = """# /v1: cases, changes of many, what happened
 
 <!-- Made from the routes in src/casedial/web/v1 by tools/v1_reference.py; edit those. -->
 
@@ -43,7 +44,8 @@ curl -H "X-ApiKey: $KEY" "$ROOT/v1/cases?Campaign=Intake%20follow-up&Limit=10"
   the key. Reports of dialers are counted without either.
 - A key that is limited to campaigns is refused: what is done here is the whole firm's.
 
-The calls for dialers under `/v1`, which take any key, are in the [API reference](api.md#get-v1firm).
+[Campaigns, statuses, do-not-call and figures](v1-campaigns-and-lists.md) have a page of their own. The calls for dialers
+under `/v1` are in the [API reference](api.md#get-v1firm).
 """
 
 

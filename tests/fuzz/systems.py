@@ -13,6 +13,7 @@ from casedial.web.v1.routing import Route
 from tests.fuzz import words
 
 _IDS = ("1", "2", "3", "7", "24", "25", "9223372036854775807")
+_STATUS_IDS = tuple(map(str, range(60, 110)))  # among them those of the firm whose own system calls
 _QUERIES = ("1", "2", "true", "To Dial", "Intake follow-up", "4025550007", "Ada")
 
 
@@ -43,7 +44,8 @@ def _path(draw: random.Random, route: Route, odd: float) -> bytes:
     parts = []
     for part in route.path.split("/"):
         if part.startswith("{"):
-            part = draw.choice(words.ODD["CaseID"] if draw.random() < odd else _IDS)
+            known = _IDS if "case" in part or "change" in part else _STATUS_IDS
+            part = draw.choice(words.ODD["CaseID"] if draw.random() < odd else known)
             part = quote(part, safe="") or "%20"
         parts.append(part)
     return "/".join(parts).encode()

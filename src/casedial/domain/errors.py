@@ -42,6 +42,7 @@
      │    ├── ChangedMeanwhile         somebody else changed it since it was shown
      │    ├── ChangeNotPossible        it cannot be run, or be undone, any more; or a case is In the Dialer
      │    └── RequestStillRunning      the first request with this Idempotency-Key
+     ├── CursorGone               what is behind a cursor of the feed was purged, or never was
      ├── IdempotencyKeyReused     with another request
      ├── BodyTooSlow
      ├── CallerLeft               hung up before the work began: in logs only
@@ -55,6 +56,7 @@
      │    ├── RoleNotAllowed           a user's role is not enough for this
      │    ├── KeyNotFound
      │    ├── KeyExists
+     │    ├── WebhookNotFound
      │    ├── ImportNotFound           the firm has no such import
      │    ├── ImportNotPossible        it cannot be checked, run or undone, any more
      │    ├── DatabaseMissing          there is none yet, or an empty one
@@ -267,6 +269,14 @@ class ChangeNotPossible(Conflict):
     title = "This cannot be done as things are"
 
 
+class CursorGone(CasedialError):
+    title = "The feed cannot go on from this cursor"
+
+    def __init__(self, detail: str, start_over: str) -> None:
+        super().__init__(detail)
+        self.start_over = start_over  # the cursor before all that is kept
+
+
 class IdempotencyKeyReused(CasedialError):
     title = "The Idempotency-Key was used for another request"
 
@@ -313,6 +323,10 @@ class FirmExists(OperatorError):
 
 class KeyExists(OperatorError):
     title = "The key already exists"
+
+
+class WebhookNotFound(OperatorError):
+    title = "The webhook does not exist"
 
 
 class ImportNotFound(OperatorError):

@@ -52,6 +52,7 @@ _FILTERS = {
     "Phone": "{Phone}",
     "Plaintiff": "{Plaintiff}",
 }
+_LISTED = {"Number": "{Phone}", "CaseID": "{CaseID}"}
 _TELLING = tuple(sorted(_FILTERS))
 
 # By the name of the route; a route that is not here fails the test.
@@ -89,4 +90,24 @@ ASKS: dict[str, Ask] = {
     "ReadChange": Ask("cases/changes/{ChangeID}", telling=("ChangeID",)),
     "RunChange": Ask("cases/changes/{ChangeID}/run", telling=("ChangeID",)),
     "UndoChange": Ask("cases/changes/{ChangeID}/undo", telling=("ChangeID",)),
+    "ListCampaigns": Ask("campaigns"),
+    "ReadCampaign": Ask("campaigns/{CampaignID}", telling=("CampaignID",)),
+    "ChangeCampaign": Ask(
+        "campaigns/{CampaignID}",
+        body={"Abroad": True, "Retries": [{"Disposition": "{Disposition}", "AfterSeconds": 60, "AtMost": 1}]},
+        telling=("CampaignID", "Disposition"),
+    ),
+    "PauseCampaign": Ask("campaigns/{CampaignID}/pause", telling=("CampaignID",)),
+    "ResumeCampaign": Ask("campaigns/{CampaignID}/resume", telling=("CampaignID",)),
+    "ListStatuses": Ask("statuses"),
+    "AddStatus": Ask("statuses", body={"Type": "disposition", "Name": "{Disposition}"}, telling=("Disposition",)),
+    "OrderStatuses": Ask(
+        "statuses/order", body={"Type": "disposition", "Names": ["{Disposition}"]}, telling=("Disposition",)
+    ),
+    "ChangeStatus": Ask("statuses/{StatusID}", body={"Name": "x", "Retired": True}, telling=("StatusID",)),
+    "ListDoNotCall": Ask("do-not-call"),
+    "AddToDoNotCall": Ask("do-not-call", body=_LISTED, telling=("CaseID", "Phone")),
+    "LookUpDoNotCall": Ask("do-not-call/look-up", body=_LISTED, telling=("CaseID", "Phone")),
+    "RemoveFromDoNotCall": Ask("do-not-call/remove", body={**_LISTED, "Reason": "r"}, telling=("CaseID", "Phone")),
+    "CountReports": Ask("figures", {"Campaign": "{Campaign}"}, telling=("Campaign",)),
 }

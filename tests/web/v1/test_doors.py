@@ -16,13 +16,14 @@ import pytest
 
 from casedial.database import tables
 from casedial.database.engine import Store
+from casedial.domain.calling import Listing
 from casedial.domain.cases import Phone
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange
 from casedial.domain.keys import Scope
 from casedial.domain.statuses import StatusType
 from casedial.service.firms import open_firm
 from casedial.service.keys import revoke_key
-from casedial.service.operations import changes, commands
+from casedial.service.operations import changes, commands, do_not_call
 from casedial.service.statuses import add_statuses
 from casedial.storage import keys
 from casedial.web.v1.door import Door
@@ -39,7 +40,7 @@ _NAMES = ("Campaign", "CaseGroup", "DialerStatus", "Disposition", "Plaintiff")
 OURS: Things = {"CaseID": 700001, "Phone": "4025557001", "Attempts": 31, **{n: f"Oursss-{n}" for n in _NAMES}}
 THEIRS: Things = {"CaseID": 700002, "Phone": "4025557002", "Attempts": 32, **{n: f"Theirs-{n}" for n in _NAMES}}
 NOBODYS: Things = {"CaseID": 700003, "Phone": "4025557003", "Attempts": 33, **{n: f"Nobody-{n}" for n in _NAMES}}
-_NEW = re.compile(rb'"(ChangeID|MadeAt|BegunAt)":[^,]+')  # in every reply another
+_NEW = re.compile(rb'"(ChangeID|MadeAt|BegunAt|StatusID)":[^,]+')  # in every reply another
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Doors:
         route = next(route for route in ROUTES if route.name == name)
         path, query, body = ASKS[name].filled(things)
         key = self.keys.get(kind) or self.keys[f"{kind} {' '.join(sorted(route.scopes))}"]
+        await System(self.http, key).get("cases")  # the firm is read anew where the call before has changed it
         self.statements.clear()
         reply = await System(self.http, key).call(route.verb, path, body, params=query)
         asked = tuple(self.statements)
@@ -101,6 +103,11 @@ async def settle(office: Office, things: Things) -> None:
         plaintiff=things["Plaintiff"],
         phones=(Phone("Cell", things["Phone"]),),
     )
+    statuses = (await office.firm()).statuses
+    things["CampaignID"] = statuses.named(StatusType.CAMPAIGN, things["Campaign"]).id
+    things["StatusID"] = statuses.named(StatusType.DISPOSITION, things["Disposition"]).id
+    listings = [Listing(NOW.date(), "", number=things["Phone"]), Listing(NOW.date(), "", case_id=things["CaseID"])]
+    await do_not_call.add(office.store, ME, office.name, listings)
     wanted = OperatorChange(Move.DO_NOT_DIAL)
     previewed = await changes.preview(office.store, ME, office.name, CaseFilter(), lambda firm: wanted)
     things["ChangeID"] = previewed.change.id
@@ -115,7 +122,7 @@ async def doors(
     monkeypatch.setattr(Door, "_go_on", lambda *_: None)  # behind replies
     await settle(office, OURS)
     await settle(other_office, THEIRS)
-    NOBODYS["ChangeID"] = 799_999
+    NOBODYS.update(dict.fromkeys(("ChangeID", "CampaignID", "StatusID"), 799_999))
     made = Doors(http, office.store)
     every = {frozenset(route.scopes) for route in ROUTES}
     everything = sorted({scope for scopes in every for scope in scopes})

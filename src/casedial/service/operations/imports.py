@@ -15,6 +15,7 @@ from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import IMPORT, Actor
 from casedial.domain.audit import NO_FIRM
 from casedial.domain.errors import CasedialError, CaseNotFound, InvalidSetting
+from casedial.domain.fact_changes import changes_of_facts
 from casedial.domain.firms import Firm
 from casedial.domain.importing import BadRow, CaseRow, FileRow, ImportFile, NewCases
 from casedial.domain.moves import Moves
@@ -251,6 +252,7 @@ def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime) -> D
         if case is None:
             return None
         moves.move(None, case)
+        moves.fact_changes += changes_of_facts(None, case, IMPORT, now)
     addition = Addition(store, firm, IMPORT)
     addition.add(moves.added)
     return Draft(firm, addition, moves)

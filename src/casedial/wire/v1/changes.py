@@ -10,10 +10,11 @@ from functools import partial
 import msgspec
 
 from casedial.domain.actors import Actor
-from casedial.domain.changes import Change, ChangeState, Counts, Outcome, UndoCounts, read_order
+from casedial.domain.changes import Change, ChangeState, Counts, Outcome, UndoCounts
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange
 from casedial.domain.errors import FieldError, InvalidParameter, MissingParameter
 from casedial.domain.firms import Firm
+from casedial.domain.orders import read_order
 from casedial.domain.statuses import StatusType
 from casedial.wire import values
 from casedial.wire.documents import Parameters
