@@ -44,8 +44,8 @@ curl -H "X-ApiKey: $KEY" "$ROOT/v1/cases?Campaign=Intake%20follow-up&Limit=10"
   the key. Reports of dialers are counted without either.
 - A key that is limited to campaigns is refused: what is done here is the whole firm's.
 
-[Campaigns, statuses, do-not-call and figures](v1-campaigns-and-lists.md) have a page of their own. The calls for dialers
-under `/v1` are in the [API reference](api.md#get-v1firm).
+[Campaigns, statuses, do-not-call and figures](v1-campaigns-and-lists.md) have a page of their own. The calls for
+dialers under `/v1` are in the [API reference](api.md#get-v1firm).
 """
 
 
