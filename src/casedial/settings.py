@@ -26,6 +26,10 @@ class Settings:
         "sqlite:///casedial.db",
         "The database: `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user@host/name`.",
     )
+    standby_url: str = _setting(
+        "",
+        "A standby of that PostgreSQL, which reports and exports read: they may be 10 seconds behind.",
+    )
     host: str = _setting("127.0.0.1", "The address the server listens on.")
     port: int = _setting(8000, "The port the server listens on.")
     workers: int = _setting(1, "How many server processes answer requests.")
@@ -98,6 +102,8 @@ def settings_from(environment: Mapping[str, str] = os.environ, **overrides: Any)
         text = environment.get(variable(setting.name))
         if text:
             values[setting.name] = _read(setting, text)
+    if overrides.get("database_url") is not None:
+        values.pop("standby_url", None)  # which is one of another database
     values.update({name: value for name, value in overrides.items() if value is not None})
     return Settings(**values)
 

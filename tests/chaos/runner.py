@@ -94,6 +94,22 @@ class Runner:
     def _storm(self, fleet: Fleet) -> int:
         """Let dialers work while servers are killed; return how many database connections were ended, too."""
         limit = self._plan.kills * SECONDS_A_KILL + 60
+        ended = 0
+
+        def between() -> None:
+            nonlocal ended
+            if self._url.startswith("postgresql") and self._chance.random() < 0.3:
+                ended += asyncio.run(self._end_connection())
+
+        with self._dialing(fleet, limit):
+            fleet.rage(self._plan.kills, limit, between)
+            fleet.settle()
+            time.sleep(2)  # in which dialers work undisturbed but for the proxies
+        return ended
+
+    @contextmanager
+    def _dialing(self, fleet: Fleet, seconds: float) -> Iterator[None]:
+        """Let dialers work until the block ends, for so long at most."""
         parked = cases_of(PARKED)
         dialers = [
             self._start(
@@ -107,26 +123,16 @@ class Runner:
                 phones=phones_of(STORM),
                 parked=parked[number::DIALERS],
                 pace=PACE,
-                until=time.time() + limit,
+                until=time.time() + seconds,
             )
             for number in range(DIALERS)
         ]
-        ended = 0
-
-        def between() -> None:
-            nonlocal ended
-            if self._url.startswith("postgresql") and self._chance.random() < 0.3:
-                ended += asyncio.run(self._end_connection())
-
         try:
-            fleet.rage(self._plan.kills, limit, between)
-            fleet.settle()
-            time.sleep(2)  # in which dialers work undisturbed but for the proxies
+            yield
         finally:
             for dialer in dialers:
                 dialer.terminate()
             self._finish(dialers, 90)
-        return ended
 
     async def _end_connection(self) -> int:
         connection = await asyncpg.connect(self._url)

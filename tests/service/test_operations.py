@@ -19,6 +19,7 @@ from casedial.domain.calling import Listing
 from casedial.domain.changes import Change
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange
 from casedial.domain.errors import CaseNotFound, EndedHalfway, FirmNotFound, InvalidSetting, StorageUnavailable
+from casedial.domain.figures import By
 from casedial.domain.firms import Firm
 from casedial.domain.importing import BadRow, FileRow
 from casedial.domain.keys import Scope
@@ -47,7 +48,6 @@ from casedial.service.operations import (
     sample,
     statuses,
 )
-from casedial.service.operations.figures import By
 from casedial.service.operations.forgetting import ReplyForm
 from casedial.service.operations.imports import ImportTotal
 from casedial.wire.case_source import CaseSource

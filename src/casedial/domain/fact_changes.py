@@ -9,14 +9,14 @@ from datetime import datetime
 from casedial.domain.actors import Actor
 from casedial.domain.cases import Case
 
-FACTS = ("case_status", "case_group", "closed", "closed_on", "zip_code", "plaintiff")
+FACTS = ("case_status", "case_group", "closed", "zip_code", "plaintiff")
 
 Facts = Mapping[str, str | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
 class FactChange:
-    """One change of fields of a case, those that differ by name; a day is YYYY-MM-DD.
+    """One change of fields of a case, those that differ by name; ``closed`` is the day (YYYY-MM-DD) where it is known.
 
     ``before`` None: the case was added without anything that its history tells.
     """
@@ -47,5 +47,5 @@ def changes_of_facts(before: Case | None, after: Case, by: Actor, now: datetime)
 
 
 def _facts(case: Case) -> dict[str, str | bool | None]:
-    day = case.closed_on.isoformat() if case.closed_on else None
-    return {name: day if name == "closed_on" else getattr(case, name) for name in FACTS}
+    day = case.closed_on.isoformat() if case.closed and case.closed_on else case.closed
+    return {name: day if name == "closed" else getattr(case, name) for name in FACTS}

@@ -20,7 +20,7 @@ from casedial.domain.reasons import ReasonCode, Why
 from casedial.domain.statuses import Role, Status, StatusType
 
 MOST_EVENTS = 1000  # of a page
-LONGEST_WAIT = 30.0  # seconds
+LONGEST_WAIT = 30  # seconds
 
 
 class Source(StrEnum):

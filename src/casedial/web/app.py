@@ -18,8 +18,9 @@ from casedial.clock import MACHINE, Clock
 from casedial.console.app import Console
 from casedial.console.routing import BASE
 from casedial.database.engine import Store
+from casedial.database.standby import standing_by
 from casedial.settings import SUPERVISOR, Settings, settings_from
-from casedial.web import descriptors, outlet
+from casedial.web import descriptors, outlet, stopping
 from casedial.web.api import METHODS, Api
 from casedial.web.bodies import MAX_BODY_BYTES
 from casedial.web.calling import calling_routes
@@ -41,12 +42,14 @@ def create_app(settings: Settings | None = None, clock: Clock = MACHINE) -> Edge
     """Build the ASGI application; the database is opened with the first request and closed at shutdown."""
     settings = settings or settings_from()
     configure_logging(settings.log_level)
-    return assemble(settings, Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock))[0]
+    store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock)
+    return assemble(settings, standing_by(store, settings.standby_url))[0]
 
 
 def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
     """Build the ASGI application of a store, and what that does without being asked."""
     means, post = Means.of(store), Poster(settings.webhooks_inside)
+    stopping.when_told(means.feed.let_go)
     api, door, upkeep = Api(means), Door(means), Upkeep(store, post)
     routes = [*calling_routes(store, means.authenticator), *pages(store, settings.base)]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from casedial.database.engine import Store
 from casedial.service.operations.commands import Commands
+from casedial.service.operations.feed import Feed
 from casedial.web.auth import Authenticator
 from casedial.web.bodies import Bodies
 from casedial.web.turns import Turns
@@ -20,14 +21,16 @@ class Means:
     commands: Commands
     turns: Turns
     bodies: Bodies
+    feed: Feed
 
     @classmethod
     def of(cls, store: Store) -> Means:
         """Return those of a store."""
-        return cls(store, Authenticator(store), Commands(store), Turns(store.pool_size), Bodies())
+        return cls(store, Authenticator(store), Commands(store), Turns(store.pool_size), Bodies(), Feed(store))
 
     async def close(self) -> None:
         """Finish what goes on behind requests, and close the database."""
+        await self.feed.stop()
         await self.authenticator.close()
         await self.commands.close()
         await self.store.close()

@@ -93,8 +93,11 @@ class Dialect(ABC):
     # Connections
 
     @abstractmethod
-    def open(self, url: str, pool_size: int, patience: float | None, **options: Any) -> Opened:
-        """Make what a store works with; nothing is connected yet. Raises InvalidSetting."""
+    def open(self, url: str, pool_size: int, patience: float | None, is_standby: bool, **options: Any) -> Opened:
+        """Make what a store works with; nothing is connected yet. Raises InvalidSetting.
+
+        ``is_standby`` tells that a server is looked for that follows another, to read only.
+        """
 
     @abstractmethod
     def encoder(self, type_: Any, dialect: sa.Dialect) -> Processor:
@@ -216,6 +219,10 @@ class Dialect(ABC):
     @abstractmethod
     async def version(self, tx: Transaction) -> tuple[str, str]:
         """Return the database's version in words, and what to do about it; "" where all is well."""
+
+    async def is_near(self, tx: Transaction, seconds: float) -> bool:
+        """Tell whether this is a standby that has what its primary wrote up to so many seconds ago."""
+        return False
 
     async def writers(self, tx: Transaction) -> int:
         """Return a number that is above those of all transactions which may have written what is not seen yet.

@@ -80,10 +80,14 @@ class Feed:
             page = await self.read(firm_id, page.cursor, limit)
         return page
 
-    async def stop(self) -> None:
-        """Let those go who wait, and look no more."""
+    def let_go(self) -> None:
+        """Let those go who wait, with what there is, and nobody wait any more."""
         self._is_stopped = True
         self._wake(set(self._waiting))
+
+    async def stop(self) -> None:
+        """Let those go who wait, and look no more."""
+        self.let_go()
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

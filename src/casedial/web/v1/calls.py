@@ -11,7 +11,9 @@ from casedial.database.engine import Store
 from casedial.domain.actors import Actor
 from casedial.domain.errors import InvalidParameter
 from casedial.domain.firms import Caller, Firm
+from casedial.service.operations.feed import Feed
 from casedial.service.replies import Reply
+from casedial.web.exchange import Departure
 from casedial.wire.documents import Document, JsonObject, Parameters
 from casedial.wire.replies import encode
 from casedial.wire.v1.reading import object_of, page_limit
@@ -31,6 +33,8 @@ class Call:
     path: Mapping[str, str]
     now: datetime
     request_id: str
+    feed: Feed
+    departure: Departure
     address: str | None = None
     query: Parameters = field(init=False)
     _read: list[Parameters] = field(init=False)

@@ -27,10 +27,11 @@ from casedial.domain.errors import (
 from casedial.domain.firms import Caller, CallerStale
 from casedial.service import replies
 from casedial.service.operations.commands import Command
+from casedial.service.operations.feed import Feed
 from casedial.service.replies import REPLAYED, Once, Reply
 from casedial.web.auth import require
 from casedial.web.bodies import discard
-from casedial.web.exchange import sent
+from casedial.web.exchange import Departure, sent
 from casedial.web.means import Means
 from casedial.web.observe import RequestRecord, note_upkeep_fault
 from casedial.web.problems import refusal, send_reply
@@ -81,7 +82,7 @@ class Door:
         body = await means.bodies.read(scope, receive)
         try:
             document = await means.turns.read(caller.key_id, len(body), partial(_document, scope, body))
-            asked = _Asked(route, found, scope, record, document, len(body))
+            asked = _Asked(route, found, scope, record, document, len(body), means.feed, Departure(receive))
             return await means.authenticator.while_fresh(scope, caller, partial(self._answer, asked))
         finally:
             means.bodies.let_go(body)
@@ -109,16 +110,23 @@ class Door:
 
     async def _do(self, route: Route, caller: Caller, work: Work, once: Once | None) -> Reply:
         store, commands = self._means.store, self._means.commands
+        inside: Within | None = None
 
         async def within(tx: Transaction) -> Reply:
-            return await work.run(Within(store, tx))
+            nonlocal inside
+            inside = Within(store, tx)
+            return await work.run(inside)
 
         # What it is about is told to be many cases where it may be: SQLite then lets nobody else wait with it.
         cases = max(1, work.cases) if route.changes else 0
         command = Command(caller, store.now(), within, cases, 0 if cases else work.cases, once=once)
         if route.apart:
             return await commands.execute_apart(command, partial(work.run, store))
-        return await commands.execute(command)
+        reply = await commands.execute(command)
+        for afterwards in inside.waiting if inside else ():
+            with suppress(StorageUnavailable):  # it is done, and what follows is looked at again at its own time
+                await afterwards(store)
+        return reply
 
     def _go_on(self, behind: Callable[[Store], Awaitable[object]]) -> None:
         task = asyncio.get_running_loop().create_task(_awaited(behind(self._means.store)))
@@ -135,10 +143,19 @@ class _Asked:
     """A request to a route, before it is known what it means for its caller: that may have to be read again."""
 
     def __init__(
-        self, route: Route, found: Found, scope: HTTPScope, record: RequestRecord, document: Document, size: int
+        self,
+        route: Route,
+        found: Found,
+        scope: HTTPScope,
+        record: RequestRecord,
+        document: Document,
+        size: int,
+        feed: Feed,
+        departure: Departure,
     ) -> None:
         self.route, self.scope, self.record, self.size = route, scope, record, size
         self._found, self._document = found, document
+        self._feed, self._departure = feed, departure
 
     def work(self, caller: Caller, now: Callable[[], datetime]) -> Work:
         """Return what the caller asks for. Raises what is wrong with it."""
@@ -147,7 +164,8 @@ class _Asked:
             raise CampaignNotAllowed("This key is limited to campaigns, and what is asked for is the whole firm's.")
         client = self.scope["client"]
         address = client[0] if client else None
-        call = Call(caller, self._document, self._found.path, now(), self.record.request_id, address)
+        asked = caller, self._document, self._found.path, now(), self.record.request_id
+        call = Call(*asked, self._feed, self._departure, address)
         with self._document.read(strictly=True):
             if self.route.verb in ("GET", "DELETE"):
                 call.refuse_body()

@@ -111,3 +111,13 @@ def priority(value: object) -> int:
     if number not in PRIORITIES:
         raise ValueError(f"must be {PRIORITIES[0]} (first) to {PRIORITIES[-1]} (last)")
     return number
+
+
+class DeleteReply(msgspec.Struct, frozen=True):
+    """What was deleted with a case; Wiped tells whether nothing of it is left in the files of the database."""
+
+    CaseID: int
+    History: int
+    Notes: int
+    Phones: int
+    Wiped: bool
