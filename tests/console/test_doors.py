@@ -63,7 +63,7 @@ def test_passwords_that_are_tried_first_are_refused(password: str) -> None:
         steps.checked_password(password, "Ana Castillo")
 
 
-@pytest.mark.parametrize("password", [PASSWORD, "Tr0ub4dor&3-xkcd", "grüne Äpfel im Mai", "x" * 40 + "abcdef"])
+@pytest.mark.parametrize("password", [PASSWORD, "Tr0ub4dor&3-xkcd", "grüne Äpfel im Mai"])
 def test_others_are_not(password: str) -> None:
     assert steps.checked_password(password, "Ana Castillo") == password
 

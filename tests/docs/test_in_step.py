@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import re
 import signal
 import sqlite3
@@ -21,22 +20,26 @@ import pytest
 
 from casedial.domain.keys import Scope
 from casedial.domain.statuses import Role, StatusType
+from casedial.storage import cases
 from tests.conftest import Office
 from tests.docs.test_integrating import HOW_TO, blocks
 from tests.servers import Server, plain
 from tests.web.v1.conftest import key_of
 
 CASES = range(1, 41)
-KILLS = 30
+LEAST = 35  # lines that it comes to
 PATIENCE = 60.0
-# Ends the program, as kill -9 does, before the line of it that is the nth to run.
+# Ends the program, as kill -9 does, before a line of it, when it comes to that line for the nth time; and says before
+# that which lines it came to.
 AT_A_LINE = """
 import os, sys
-left = int(sys.argv[1])
+wanted, left = int(sys.argv[1]), int(sys.argv[2])
+seen = open("lines", "a")
 def trace(frame, event, _):
     global left
-    if frame.f_code.co_filename == "in_step.py":
-        left -= event == "line"
+    if frame.f_code.co_filename == "in_step.py" and event == "line":
+        print(frame.f_lineno, file=seen, flush=True)
+        left -= frame.f_lineno == wanted
         if not left:
             os.kill(os.getpid(), 9)
     return trace
@@ -56,6 +59,17 @@ def test_it_is_below_eighty_lines_of_the_standard_library() -> None:
     assert len(text.splitlines()) < 80
     imported = re.findall(r"^import (.+)$", text, re.MULTILINE)
     assert {name.strip().partition(".")[0] for line in imported for name in line.split(",")} <= sys.stdlib_module_names
+
+
+def kills(lines: set[int]) -> list[tuple[int, int]]:
+    """Before which lines, and at which time each: those by which all goes are come to for several reasons."""
+    starts = [number for number, text in enumerate(program().splitlines(), 1) if text.startswith("def ")]
+    of_keep, of_call, of_send, _ = starts
+    within = [line for line in sorted(lines) if line > of_keep and line not in starts]
+    by_which_all_goes = [(line, 2) for line in within if line < of_call] + [
+        (line, 3) for line in within if line < of_send
+    ]
+    return [(line, 1) for line in within] + by_which_all_goes
 
 
 class Ours:
@@ -113,13 +127,10 @@ async def until(done: Any) -> None:
 
 
 async def plaintiffs(office: Office) -> dict[int, str]:
-    found = {}
-    for case_id in CASES:
-        try:
-            found[case_id] = (await office.case(case_id)).plaintiff
-        except AssertionError:
-            continue
-    return found
+    firm = await office.firm()
+    async with office.store.read() as tx:
+        found = await cases.these(tx, firm, CASES)
+    return {case_id: case.plaintiff for case_id, case in found.items()}
 
 
 def report(server: Server, office: Office, case_id: int, disposition: str) -> None:
@@ -135,33 +146,39 @@ async def stop(running: subprocess.Popen[str]) -> str:
     return said
 
 
-async def test_it_is_in_step_whatever_line_it_is_killed_at(server: Server, office: Office, ours: Ours) -> None:
-    draw, reported, wanted = random.Random(7), [], {}
+@pytest.mark.parametrize("database", ["sqlite"])  # which makes no difference to the program
+async def test_it_may_be_killed_at_any_line(server: Server, office: Office, ours: Ours) -> None:
+    """Before each line that it comes to, with something to send and something to take."""
+    reported: list[tuple[int, str]] = []
+    wanted: dict[int, str] = {}
 
-    def both_go_on(place: int) -> None:
+    async def both_go_on(place: int) -> None:
         case_id = CASES[place % len(CASES)]
         wanted[case_id] = f"Plaintiff {ours.changed}"
         ours.put(case_id, wanted[case_id])
-        for known in [one for one in wanted if one < case_id][-2:]:
-            if known in there:
-                reported.append((known, draw.choice(("Busy", "No Answer"))))
-                report(server, office, *reported[-1])
-
-    for place in range(KILLS):
-        there = await plaintiffs(office)
-        both_go_on(place)
-        killed = ours.start(server.url, str(draw.randrange(1, 140)), every=0.05)
-        said, _ = await asyncio.to_thread(killed.communicate, timeout=PATIENCE)
-        assert killed.returncode == -signal.SIGKILL, said
-    assert len(reported) > KILLS
-
-    running = ours.start(server.url)
+        if there := await plaintiffs(office):
+            reported.append((max(there), ("Busy", "No Answer")[place % 2]))
+            report(server, office, *reported[-1])
 
     async def in_step() -> bool:
         return await plaintiffs(office) == wanted and len(ours.results()) >= len(reported)
 
-    await until(in_step)
-    assert await stop(running) == ""
+    async def go_on_until_in_step(*at_a_line: str) -> None:
+        running = ours.start(server.url, *at_a_line)
+        await until(in_step)
+        assert await stop(running) == ""
+
+    for place in range(3):
+        await both_go_on(place)
+        await go_on_until_in_step("0", "1")
+    plan = kills(set(map(int, (ours.folder / "lines").read_text().split())))
+    assert len(plan) > LEAST
+    for place, (line, time_) in enumerate(plan):
+        await both_go_on(place)
+        killed = ours.start(server.url, str(line), str(time_))
+        said, _ = await asyncio.to_thread(killed.communicate, timeout=PATIENCE)
+        assert killed.returncode == -signal.SIGKILL, said
+    await go_on_until_in_step()
     assert ours.results() == reported  # each once, in order
     for case_id in wanted:
         case = await office.case(case_id)

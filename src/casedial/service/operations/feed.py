@@ -14,6 +14,7 @@ from casedial.service.settling import Settling
 from casedial.storage import feed
 
 _LOOK_SECONDS = 0.25
+_SOON = 0.05  # after which those have mostly ended who wrote
 _AFTER_FAULT = 1.0
 
 
@@ -76,7 +77,7 @@ class Feed:
         page = await self.read(firm_id, after, limit)
         while not (page.events or page.more or self._is_stopped) and (left := until - loop.time()) > 0:
             if not await self._came(firm_id, page.cursor.place.key, left):
-                break
+                return FeedPage((), self._looked_behind(page.cursor), more=False)
             page = await self.read(firm_id, page.cursor, limit)
         return page
 
@@ -112,26 +113,41 @@ class Feed:
             if not others:
                 self._waiting.pop(firm_id, None)
 
-    async def _look_on(self) -> None:
-        """Look as long as somebody waits."""
-        while self._waiting or not self._looked:
-            try:
-                await self._look()
-                await asyncio.sleep(_LOOK_SECONDS)
-            except StorageUnavailable:
-                await asyncio.sleep(_AFTER_FAULT)  # who reads is told
+    def _looked_behind(self, cursor: Cursor) -> Cursor:
+        """Return the cursor of a reader that waited for nothing: there is nothing of its firm up to the last look."""
+        return Cursor(max(cursor.place, Place(self._looked, feed.END)), cursor.gone)
 
-    async def _look(self) -> None:
-        """Look once at what came since, and wake those of whose firm it is."""
+    async def _look_on(self) -> None:
+        """Look as long as somebody waits; who still does in the end, for a fault, reads and meets it."""
+        try:
+            await self._look_again_and_again()
+        finally:
+            self._wake(set(self._waiting))
+
+    async def _look_again_and_again(self) -> None:
+        soon = _SOON
+        while self._waiting:
+            try:
+                came = await self._look()
+            except StorageUnavailable:  # who reads is told
+                await asyncio.sleep(_AFTER_FAULT)
+                continue
+            is_behind = self._settling.is_behind and not came
+            await asyncio.sleep(soon if is_behind else _LOOK_SECONDS)
+            soon = min(2 * soon, _LOOK_SECONDS) if is_behind else _SOON
+
+    async def _look(self) -> bool:
+        """Look once at what came since, and wake those of whose firm it is; return whether anything came."""
         known = self._settling.settled
         async with self.store.read() as tx:
             settled = await self._settling.look(tx, known, self._looked)
             if settled <= self._looked:
-                return
+                return False
             end = await feed.end_of_window(tx, Place(self._looked, feed.END), settled, steps.WINDOW)
             found = set(self._waiting) if end < settled else await feed.firms_between(tx, self._looked, settled)
         self._looked = settled
         self._wake(found)
+        return True
 
     def _wake(self, firm_ids: set[int]) -> None:
         for firm_id in firm_ids:
