@@ -73,6 +73,10 @@ SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS xid) AS text) AS rea
         UNION ALL SELECT xmin FROM pg_replication_slots) AS holders
 """)
 
+_WAITS = sa.text(
+    "SELECT current_setting('synchronous_commit') AS waits, current_setting('synchronous_standby_names') AS standbys"
+)
+
 # Where nothing is written, the last transaction that a standby has is old, and it has all: unless it hears nothing.
 _NEAR = sa.text("""
 SELECT pg_is_in_recovery() AND coalesce(
@@ -223,10 +227,15 @@ class Postgresql(Dialect):
             await tx.execute(_LOCK)
 
     async def version(self, tx: Transaction) -> tuple[str, str]:
-        """Return the server's version, and what to do about an old one."""
+        """Return the server's version, and what to do about an old one, or one that forgets what it committed."""
         number = str((await tx.execute(sa.text("SHOW server_version"))).scalar_one())
-        good = int(number.partition(".")[0]) >= 14
-        return f"PostgreSQL {number}", "" if good else "Use PostgreSQL 14 or newer."
+        if int(number.partition(".")[0]) < 14:
+            return f"PostgreSQL {number}", "Use PostgreSQL 14 or newer."
+        row = (await tx.execute(_WAITS)).one()
+        if row.waits == "off" or (row.waits == "local" and row.standbys):
+            advice = "What was acknowledged may be lost in a crash: set synchronous_commit to on for casedial's role."
+            return f"PostgreSQL {number} with synchronous_commit = {row.waits}", advice
+        return f"PostgreSQL {number}", ""
 
     async def is_near(self, tx: Transaction, seconds: float) -> bool:
         """Ask a standby how far it is: with all that it received, or with what was committed a moment ago."""
