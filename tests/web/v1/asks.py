@@ -57,6 +57,7 @@ _TELLING = tuple(sorted(_FILTERS))
 
 # By the name of the route; a route that is not here fails the test.
 ASKS: dict[str, Ask] = {
+    "ReadChanges": Ask("changes", {"Limit": 5}),
     "ListCases": Ask("cases", _FILTERS, telling=_TELLING),
     "PutCases": Ask(
         "cases",
