@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from casedial.database import tables
-from casedial.database.engine import Store
+from casedial.database.engine import Store, Transaction
 from casedial.domain.calling import Listing
 from casedial.domain.cases import Phone
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange
@@ -77,12 +79,26 @@ class Doors:
     async def put_back(self) -> None:
         """Undo what a call did."""
         every = [table for table in tables.metadata.sorted_tables if table.name not in ("firms", "keys")]
-        async with self.store.write() as tx:
+        async with self.store.write() as tx, untriggered(tx):
             for table in reversed(every):
                 await tx.execute(table.delete())
             for table in every:
                 if self.rows[table.name]:
                     await tx.execute(table.insert(), self.rows[table.name])
+
+
+@asynccontextmanager
+async def untriggered(tx: Transaction) -> AsyncIterator[None]:
+    """Have SQLite leave rows as they are put in: its triggers give them new ids."""
+    triggers = []
+    if tx.dialect.name == "sqlite":
+        found = await tx.execute(sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        triggers = [(row[0], row[1]) for row in found]
+    for name, _ in triggers:
+        await tx.execute(sa.text(f"DROP TRIGGER {name}"))
+    yield
+    for _, text in triggers:
+        await tx.execute(sa.text(text.replace(":", "\\:")))
 
 
 async def settle(office: Office, things: Things) -> None:
