@@ -22,7 +22,7 @@ from casedial.wire.sheets import Form
 from casedial.wire.writing import written
 
 _LIMIT = 50
-_ACTIONS = ("campaign", "case", "do_not_call", "firm", "import", "key", "rules", "status", "user")
+_ACTIONS = ("campaign", "case", "do_not_call", "firm", "import", "key", "status", "user")
 
 
 def _filter(visit: Visit, errors: FormErrors) -> AuditFilter:
