@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt check test test-browser chaos chaos-client fuzz bench bench-quick bench-profile bench-report bench-setup demo serve lock clean
+.PHONY: help setup fmt check test test-long test-browser chaos chaos-client ha fuzz bench bench-quick bench-profile bench-report bench-setup demo serve lock clean
 
 # Servers and commands are started by the hundred: each would compile all of casedial anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,8 +32,14 @@ check: setup ## formatting, lint, types, who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Tests wait for servers, leases and disks: one more at a time than there are cores.
+JOBS ?= $(shell echo $$(($$(nproc) + 1)))
+
 test: setup ## every test, on SQLite and PostgreSQL, but those in a browser
-	$(BIN)/pytest -n auto --ignore tests/browser
+	$(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/browser
+
+test-long: setup ## the same; tests that try some by chance, others each day, try everything
+	CASEDIAL_TESTS=long ORACLE_STEP=1 $(BIN)/pytest -n $(JOBS) --dist worksteal --ignore tests/browser
 
 test-browser: setup ## the console in a real browser; without chromium its tests are skipped
 	$(BIN)/pytest -n auto tests/browser
@@ -43,6 +49,10 @@ chaos: setup ## kill servers under working dialers and check what is left; N=100
 
 chaos-client: setup ## kill dialers that use casedial-client, and count their results; N=200 kills, 50 reports for each
 	$(BIN)/python -m clients.python.tests.chaos --kills $(or $(N),200)
+
+ha: setup ## lose primaries of a PostgreSQL under Patroni beneath working dialers; N=10, ASYNC=1 shows what is lost without a wait
+	@tests/ha/install.sh || true
+	$(BIN)/python -m tests.ha --failovers $(or $(N),10) $(if $(ASYNC),--asynchronous)
 
 fuzz: setup ## hostile input to servers of both databases; N=100000 raw requests
 	$(BIN)/python -m tests.fuzz --raw $(or $(N),100000) --schema 1000

@@ -20,11 +20,12 @@ WITH held AS (SELECT firm_id, case_id, claim_id, campaign_id, COALESCE(redial_at
   WHERE dialer_role = 2),
 lists AS (SELECT c.id, c.firm_id, c.case_ids, c.id IN (SELECT claim_id FROM held) AS kept FROM claims c),
 listed AS (SELECT id, firm_id, kept, x::bigint AS case_id FROM lists, json_array_elements_text(case_ids) AS x),
+back AS (SELECT firm_id, case_id FROM listed WHERE NOT kept),
 left_over AS (SELECT campaign_id, min((extract(epoch FROM dial_at)::bigint, case_id)) AS first
-  FROM (SELECT campaign_id, dial_at, case_id FROM cases WHERE dialer_role = 1
-    AND (firm_id, case_id) NOT IN (SELECT firm_id, case_id FROM listed WHERE NOT kept)) AS x GROUP BY campaign_id),
-taken AS (SELECT campaign_id, max((extract(epoch FROM at)::bigint, case_id)) AS last FROM held
-  WHERE (firm_id, case_id) NOT IN (SELECT firm_id, case_id FROM listed WHERE NOT kept) GROUP BY campaign_id)
+  FROM cases c WHERE dialer_role = 1
+    AND NOT EXISTS (SELECT FROM back b WHERE (b.firm_id, b.case_id) = (c.firm_id, c.case_id)) GROUP BY campaign_id),
+taken AS (SELECT campaign_id, max((extract(epoch FROM at)::bigint, case_id)) AS last FROM held h
+  WHERE NOT EXISTS (SELECT FROM back b WHERE (b.firm_id, b.case_id) = (h.firm_id, h.case_id)) GROUP BY campaign_id)
 SELECT (SELECT count(*) FROM lists WHERE kept),
   (SELECT count(*) FROM lists WHERE json_array_length(case_ids) <> {records}),
   (SELECT count(*) FROM listed WHERE kept), (SELECT count(DISTINCT (firm_id, case_id)) FROM listed WHERE kept),
@@ -32,7 +33,7 @@ SELECT (SELECT count(*) FROM lists WHERE kept),
   (SELECT count(*) FROM held JOIN listed l USING (firm_id, case_id) WHERE l.id = held.claim_id),
   (SELECT count(*) FROM status_history h JOIN held USING (firm_id, case_id) WHERE h.claim_id = held.claim_id),
   (SELECT count(*) FROM taken t LEFT JOIN left_over l USING (campaign_id) WHERE l.first IS NULL OR t.last > l.first),
-  (SELECT count(*) FROM listed WHERE NOT kept),
+  (SELECT count(*) FROM back),
   (SELECT count(*) FROM listed l JOIN status_history h USING (firm_id, case_id)
     WHERE NOT kept AND h.claim_id = l.id AND h.reason_code = {released})
 """

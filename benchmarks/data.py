@@ -1,7 +1,8 @@
 """The data sets in PostgreSQL, made once and kept as templates.
 
 Two firms with 10 campaigns each; every second case is the other firm's, so that each has the CaseIDs 1 to size / 2.
-60 % of the cases are To Dial, all of them due, 40 % are Do not Dial; each has two phones and one row of history.
+60 % of the cases are To Dial, all of them due, 40 % are Do not Dial; each has two phones, two words of a name, and one
+row of history, which is counted: no server has anything to catch up on.
 Everything follows from the case's number, by hashes: two machines make the same data.
 """
 
@@ -25,7 +26,7 @@ from casedial.service.firms import add_firm, open_firm
 from casedial.service.keys import add_key
 from casedial.service.statuses import add_statuses
 
-VERSION = "1"  # of what is made here; another one makes the data sets anew
+VERSION = "2"  # of what is made here; another one makes the data sets anew
 FIRMS = ("Firm 1", "Firm 2")
 KEYS = ("benchmark-key-of-firm-1", "benchmark-key-of-firm-2")
 CAMPAIGNS = tuple(f"Campaign{number:02}" for number in range(1, 11))  # of each firm
@@ -88,12 +89,15 @@ FROM made JOIN statuses d USING (firm_id) JOIN statuses n USING (firm_id) JOIN s
 WHERE d.role = CASE WHEN to_dial THEN 1 ELSE 3 END AND n.name = 'Never Dialed' AND a.name = '0'
 ORDER BY i;
 INSERT INTO phone_numbers SELECT firm_id, number, case_id FROM made, LATERAL (VALUES (cell), (home)) AS n (number);
+INSERT INTO case_names (firm_id, word, case_id)
+SELECT firm_id, word, case_id FROM made, LATERAL (VALUES ('person'), (i::text)) AS w (word);
 INSERT INTO status_history (firm_id, case_id, type, status_id, dial_at, changed_at, changed_by)
 SELECT firm_id, case_id, 1, dialer_status_id, dial_at, changed_at, 'import' FROM cases ORDER BY firm_id, case_id;
+UPDATE figures_place SET history_id = (SELECT max(id) FROM status_history);
 """
 # Filled first and built afterwards, an index is as dense as it can be and quickly made.
 _INDEXES = """SELECT indexdef FROM pg_indexes JOIN pg_class c ON c.relname = indexname
-WHERE schemaname = 'public' AND tablename IN ('cases', 'phone_numbers', 'status_history')
+WHERE schemaname = 'public' AND tablename IN ('cases', 'phone_numbers', 'case_names', 'status_history')
 AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = c.oid)"""
 
 

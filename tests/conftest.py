@@ -39,6 +39,7 @@ from casedial.settings import Settings
 from casedial.storage import cases, claims, leases, notes
 from casedial.web.app import create_app
 from tests.postgres import PostgresServer
+from tests.sampling import DAY
 
 ME = operator("somebody")
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
@@ -46,6 +47,11 @@ DATABASES = ("sqlite", "postgresql")
 ZONES = ("UTC", "America/New_York", "America/Chicago")
 ALWAYS = Override(week({"daily": "00:00-24:00"}), wider=True, reason="a test")  # with same_day
 _numbers = itertools.count()
+
+
+def pytest_report_header() -> str:
+    """Say what repeats a run."""
+    return f"what is tried by chance: CASEDIAL_TESTS={DAY}"
 
 
 @pytest.fixture(scope="session")

@@ -68,13 +68,14 @@ class Runner:
         self._feeds = room / "feeds"
         self._feeds.mkdir()
         self._readers: list[subprocess.Popen[bytes]] = []
+        self.readers = READERS
         self._seconds: dict[str, float] = {}
 
     def run(self) -> Round:
         with self._timed("making the firm"):
             self._keys = asyncio.run(office.make(self._url, DIALERS))
         with Fleet(self._url, self._room, self._chance, self._seed) as fleet:
-            self._readers = [self._read(fleet, number) for number in range(READERS)]
+            self._readers = [self._read(fleet, number) for number in range(self.readers)]
             with self._timed("kills"):
                 done = self._storm(fleet)
             done.update(fleet.kills)
@@ -112,6 +113,27 @@ class Runner:
     def _storm(self, fleet: Fleet) -> Counter[str]:
         """Let dialers work while servers are killed; return how many readers and database connections were, too."""
         limit = self._plan.kills * SECONDS_A_KILL + 60
+        done: Counter[str] = Counter()
+
+        def between() -> None:
+            if self._url.startswith("postgresql") and self._chance.random() < 0.3:
+                done["database connections ended"] += asyncio.run(self._end_connection())
+            if self._chance.random() < 0.3 and self._readers:
+                number = self._chance.randrange(self.readers)
+                self._readers[number].kill()
+                self._readers[number].wait()
+                self._readers[number] = self._read(fleet, number)
+                done["readers of the feed killed"] += 1
+
+        with self._dialing(fleet, limit):
+            fleet.rage(self._plan.kills, limit, between)
+            fleet.settle()
+            time.sleep(2)  # in which dialers work undisturbed but for the proxies
+        return done
+
+    @contextmanager
+    def _dialing(self, fleet: Fleet, seconds: float) -> Iterator[None]:
+        """Let dialers work until the block ends, for so long at most."""
         parked = cases_of(PARKED)
         dialers = [
             self._start(
@@ -125,31 +147,16 @@ class Runner:
                 phones=phones_of(STORM),
                 parked=parked[number::DIALERS],
                 pace=PACE,
-                until=time.time() + limit,
+                until=time.time() + seconds,
             )
             for number in range(DIALERS)
         ]
-        done: Counter[str] = Counter()
-
-        def between() -> None:
-            if self._url.startswith("postgresql") and self._chance.random() < 0.3:
-                done["database connections ended"] += asyncio.run(self._end_connection())
-            if self._chance.random() < 0.3:
-                number = self._chance.randrange(READERS)
-                self._readers[number].kill()
-                self._readers[number].wait()
-                self._readers[number] = self._read(fleet, number)
-                done["readers of the feed killed"] += 1
-
         try:
-            fleet.rage(self._plan.kills, limit, between)
-            fleet.settle()
-            time.sleep(2)  # in which dialers work undisturbed but for the proxies
+            yield
         finally:
             for dialer in dialers:
                 dialer.terminate()
             self._finish(dialers, 90)
-        return done
 
     async def _end_connection(self) -> int:
         connection = await asyncpg.connect(self._url)

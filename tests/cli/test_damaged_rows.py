@@ -19,6 +19,7 @@ from casedial.domain.statuses import Role
 from casedial.service.operations import doctor
 from tests.cli.test_commands import Casedial
 from tests.conftest import ME, Office
+from tests.sampling import some
 
 
 async def spoil(office: Office, table: sa.Table, which: sa.ColumnElement[bool], **values: object) -> None:
@@ -120,12 +121,12 @@ class _Inside:
 
 
 async def test_the_doctor_ends_in_no_traceback_whatever_is_in_a_table(office: Office, other_office: Office) -> None:
-    """Every column of every table, one at a time."""
+    """Every column of every table, one at a time, with one kind of garbage that another day is another."""
     await office.add(1)
     await other_office.add(2, dialer="In the Dialer")
     for table in metadata.sorted_tables:
         for column in table.columns:
-            for garbage in GARBAGE[office.store.dialect.name]:
+            for garbage in some(f"{column}", GARBAGE[office.store.dialect.name], 1):
                 with suppress(_TakenBack, sa.exc.DBAPIError, StorageUnavailable):  # what the database does not take
                     async with office.store.write() as tx:
                         await tx.execute(sa.text(f"UPDATE {table.name} SET {column.name} = {garbage}"))

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from casedial.domain.cases import Case
 from casedial.domain.errors import StorageUnavailable
 from casedial.domain.statuses import Role, StatusType
 from casedial.service.firms import open_firm
-from casedial.service.operations import changes
+from casedial.service.operations import changes, working
 from casedial.service.statuses import add_statuses
 from casedial.storage import cases
 from tests.cli.test_commands import Casedial
@@ -128,6 +129,7 @@ async def test_what_ends_it_half_way_is_told_with_how_to_go_on(
     casedial: Casedial, office: Office, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     monkeypatch.setattr(changes, "PAGE", 2)
+    monkeypatch.setattr(working, "SPAN", timedelta(seconds=1))  # for which the next one waits
     await add_many(office, 9)
     save, left = cases.save, 0
     fault: Exception = RuntimeError()

@@ -25,8 +25,9 @@ from casedial.service.keys import LimitChange
 from casedial.service.looks import note_look
 from casedial.service.operations import campaigns, cases, firms, keys, signing_in, users
 from casedial.service.operations.signing_in import MOST_OF_NAME, Browser
-from tests.conftest import ME
+from tests.conftest import DATABASES, ME
 from tests.console.conftest import FIRM, PASSWORD, REAL_HASHER, Doors, Tab
+from tests.sampling import LONG, dice
 from tests.statements import listening
 
 HERE = Browser("192.0.2.1", "a test")
@@ -62,7 +63,7 @@ def test_passwords_that_are_tried_first_are_refused(password: str) -> None:
         steps.checked_password(password, "Ana Castillo")
 
 
-@pytest.mark.parametrize("password", [PASSWORD, "Tr0ub4dor&3-xkcd", "grüne Äpfel im Mai", "x" * 40 + "abcdef"])
+@pytest.mark.parametrize("password", [PASSWORD, "Tr0ub4dor&3-xkcd", "grüne Äpfel im Mai"])
 def test_others_are_not(password: str) -> None:
     assert steps.checked_password(password, "Ana Castillo") == password
 
@@ -102,8 +103,12 @@ async def test_nobody_learns_who_has_an_account(doors: Doors, monkeypatch: pytes
     assert replies[0][2] == 1
 
 
-async def test_ten_thousand_tries(doors: Doors, capsys: pytest.CaptureFixture[str]) -> None:
-    """From two thousand addresses, at a hundred names, of which one is there; later tries have its password."""
+async def test_ten_thousand_tries(doors: Doors, database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """From two thousand addresses, at a hundred names, of which one is there; later tries have its password.
+
+    Which of the databases gets a fifth of them, another day is another.
+    """
+    tries = 10_000 if LONG or database == dice("tries").choice(DATABASES) else 2_000
     await doors.user(UserRole.ADMINISTRATOR, name="Ana")
     became: Counter[str] = Counter()
 
@@ -119,13 +124,13 @@ async def test_ten_thousand_tries(doors: Doors, capsys: pytest.CaptureFixture[st
         except TooBusy:
             became["refused: too busy"] += 1
 
-    for start in range(0, 10_000, 200):
+    for start in range(0, tries, 200):
         await asyncio.gather(*(guess(number) for number in range(start, start + 200)))
     assert became["in"] == 0
-    assert sum(became.values()) == 10_000
+    assert sum(became.values()) == tries
     assert became["wrong"] <= 100 * MOST_OF_NAME
     with capsys.disabled():
-        print(f"\n10,000 sign-in tries: {dict(became)}")
+        print(f"\n{tries:,} sign-in tries: {dict(became)}")
 
 
 async def test_one_address_at_many_names(doors: Doors) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from hashlib import sha256
 
@@ -118,9 +119,9 @@ async def test_killed_after_any_change_it_resumes(empty_url: str) -> None:
     said, errors = await asyncio.wait_for(done.communicate(), 300)
     assert done.returncode == 0, errors.decode()
     changes = json.loads(said)
-    print(f"killed after each of {len(changes)} changes")
-    assert any(change.startswith("CREATE TABLE claims") for change in changes)
-    assert any("INDEX" in change and "ix_cases_unclaimed" in change for change in changes)
+    print(f"killed after {len(changes)} changes: {Counter(change.split()[0] for change in changes)}")
+    assert len(changes) > 40
+    assert any(change.startswith("CREATE TABLE") for change in changes)
 
 
 async def test_killed_while_it_makes_an_index_it_makes_it_anew(old_url: str) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import ME, Office
 from tests.faults.test_changes import QUIET, kill, scalar, until
 from tests.servers import Server
 
-ROWS = 8000
+ROWS = 5000
 COUNT = sa.select(sa.func.count())
 THERE = COUNT.select_from(cases)
 NOTED = COUNT.select_from(import_cases)
@@ -39,7 +39,7 @@ async def test_killed_again_and_again_each_row_goes_in_once_and_is_taken_back_on
     await begin(office, job_id, JobState.CHECKING, plan=plan)
     last = sa.select(sa.func.max(import_jobs.c.last))
     with Server(database_url, **QUIET) as server:
-        await kill(office, server.process, last, 3)
+        await kill(office, server.process, last, 3, wait=True)
     assert await scalar(office, THERE) == 0
     with Server(database_url, **QUIET):
         await until(office, STATE, JobState.CHECKED)

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -24,15 +25,18 @@ from casedial.domain.phone_changes import PhoneEdit, with_phone
 from casedial.domain.refused import Refusal
 from casedial.domain.rules import Purpose
 from casedial.domain.users import UserRole
+from casedial.domain.webhooks import Queued
 from casedial.service import do_not_call
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm, rename_firm
 from casedial.service.keys import LimitChange, add_key
-from casedial.service.operations import case, changes, users, views
+from casedial.service.operations import case, changes, users, views, webhooks
 from casedial.service.operations.cases import change_phones
 from casedial.service.operations.counting import Counter
+from casedial.service.operations.feed import Feed
 from casedial.service.operations.removal import remove_firm
 from casedial.storage import feed, refused, removal
+from casedial.storage import webhooks as stored_webhooks
 from casedial.storage.refused import Refused
 from tests.conftest import ME, NOW, Api, Office, assert_problem, make_office
 from tests.service.test_import_jobs import check, receive, run
@@ -75,6 +79,10 @@ async def fill(office: Office, http: httpx.AsyncClient) -> None:
     async with office.store.write() as tx:
         firm = await open_firm(tx, office.name, lock=True)
         await do_not_call.add(tx, firm, [Listing(datetime.now(UTC).date(), "a test", number="4025550005")])
+    _, hook = await webhooks.add(office.store, ME, Feed(office.store), office.name, "https://firm.example/")
+    async with office.store.write() as tx:
+        message = Queued(uuid4(), "case.noted", 2, NOW, "{}")
+        await stored_webhooks.put_in_line(tx, hook.webhook, [message], NOW)
     imported = await receive(office, "CaseID,Campaign\n9,Intake follow-up\n")
     await check(office, imported)
     await run(office, imported)

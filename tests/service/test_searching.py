@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from casedial.database import tables
 from casedial.database.engine import Store
 from casedial.database.tables import case_names, cases
 from casedial.domain.cases import Phone
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.searching import Capped, Order, Place, Search
-from casedial.service.operations import searching, upkeep
+from casedial.service.operations import names, searching
 from casedial.service.operations.forgetting import ReplyForm, forget
 from casedial.service.operations.searching import Result
-from casedial.storage import listing
+from casedial.storage import duties, listing
 from tests.conftest import ME, NOW, Office
 from tests.service.test_imports import bring
 from tests.statements import explaining
@@ -163,10 +164,55 @@ async def test_what_an_older_casedial_leaves_is_mended(office: Office) -> None:
         await tx.execute(cases.delete().where(cases.c.case_id == 2))
         await tx.execute(case_names.delete().where(case_names.c.case_id == 3))
     assert await find(office, "lee") == []  # a word that is left finds nobody
-    walk = upkeep.NameWalk()
+    walk = names.Walk()
     while not walk.is_done:
-        await upkeep.go_through_names(office.store, walk)
+        await names.page(office.store, walk)
     assert await words(office.store) == [("ann", 1), ("cy", 3), ("day", 3), ("roe", 1)]
+
+
+async def leave_no_words(office: Office) -> None:
+    async with office.store.write() as tx:
+        await tx.execute(case_names.delete())
+
+
+async def be_through(office: Office, namer: names.Namer) -> None:
+    for _ in range(5):
+        await namer.on_duty(office.store)
+
+
+async def test_one_server_goes_through_the_names_and_the_others_and_a_restart_rest(office: Office) -> None:
+    await office.add(1, plaintiff="Ann")
+    one, other = names.Namer(), names.Namer()
+    await leave_no_words(office)
+    await one.on_duty(office.store)
+    await leave_no_words(office)
+    await be_through(office, other)
+    assert await words(office.store) == [], "the other is at it"
+    await be_through(office, one)
+    await leave_no_words(office)
+    for namer in (one, other, names.Namer()):
+        await be_through(office, namer)
+    assert await words(office.store) == [], "it is not time yet"
+
+
+@pytest.mark.parametrize(("mended", "hours"), [(True, 1), (False, 24)])
+async def test_what_had_to_be_mended_is_looked_at_again_within_the_hour(
+    office: Office, mended: bool, hours: int
+) -> None:
+    await office.add(1, plaintiff="Ann")
+    if mended:
+        await leave_no_words(office)
+    else:
+        await bring(office, "CaseID,Plaintiff\n1,Ann\n")
+    await be_through(office, names.Namer())
+    async with office.store.write() as tx:
+        rest = await duties.of(tx, "names: rest")
+        assert rest
+        assert timedelta(hours=hours - 0.1) < rest.left <= timedelta(hours=hours)
+        await tx.execute(tables.duties.delete())
+    await leave_no_words(office)
+    await be_through(office, names.Namer())
+    assert await words(office.store) == [("ann", 1)]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from casedial.wire.sheets import Form
 from casedial.wire.writing import written
 
 _LIMIT = 50
-_ACTIONS = ("campaign", "case", "do_not_call", "firm", "import", "key", "rules", "status", "user")
+_ACTIONS = ("campaign", "case", "do_not_call", "firm", "import", "key", "status", "user")
 
 
 def _filter(visit: Visit, errors: FormErrors) -> AuditFilter:
@@ -56,7 +56,8 @@ async def _shown(visit: Visit, verified: Verified | None = None) -> Page:
     found = await operations.newest(visit.store, visit.actor, visit.firm.name, wanted, before, _LIMIT)
     values = {
         "entries": found.entries,
-        "next": found.entries[-1].id if found.more else None,
+        "next": found.looked if found.more else None,
+        "is_short": found.more and len(found.entries) < _LIMIT,
         "actions": [("", "Anything"), *((one, one.replace("_", " ")) for one in _ACTIONS)],
         "facts": _facts,
         "forms": FORMS,

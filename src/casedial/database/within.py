@@ -11,6 +11,7 @@ from casedial.database.engine import Store, Transaction
 from casedial.database.sessions import Session
 
 T = TypeVar("T")
+Work = Callable[[Store], Awaitable[object]]
 
 
 class Within(Store):
@@ -23,6 +24,7 @@ class Within(Store):
     def __init__(self, store: Store, tx: Transaction) -> None:
         vars(self).update(vars(store))
         self._tx = tx
+        self.waiting: list[Work] = []  # for the transaction's end
 
     def read(self) -> AbstractAsyncContextManager[Transaction]:
         """Read in the open transaction."""
@@ -52,6 +54,10 @@ class Within(Store):
             raise
         await session.run("RELEASE within")
         return done
+
+    async def afterwards(self, work: Work) -> None:
+        """Let it wait for the transaction's end, where whoever has opened it does it."""
+        self.waiting.append(work)
 
     async def give_way(self) -> None:
         """Do nothing: whoever waits, waits for the whole."""

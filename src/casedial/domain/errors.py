@@ -56,6 +56,7 @@
      │    ├── RoleNotAllowed           a user's role is not enough for this
      │    ├── KeyNotFound
      │    ├── KeyExists
+     │    ├── WebhookNotFound
      │    ├── ImportNotFound           the firm has no such import
      │    ├── ImportNotPossible        it cannot be checked, run or undone, any more
      │    ├── DatabaseMissing          there is none yet, or an empty one
@@ -322,6 +323,10 @@ class FirmExists(OperatorError):
 
 class KeyExists(OperatorError):
     title = "The key already exists"
+
+
+class WebhookNotFound(OperatorError):
+    title = "The webhook does not exist"
 
 
 class ImportNotFound(OperatorError):

@@ -16,26 +16,13 @@ from casedial.database.engine import Transaction
 from casedial.domain.actors import Actor, own_kind
 from casedial.domain.audit import NO_FIRM
 from casedial.domain.errors import InvalidSetting, LinkOver, UserExists, UserNotFound
-from casedial.domain.names import fold
+from casedial.domain.passwords import is_tried_first
 from casedial.domain.users import LINK_LIFE, User, UserRole
 from casedial.service.audit import note
 from casedial.service.firms import checked_name
 from casedial.storage import users
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 256
-_FEW = 5  # different characters that a password has at least
-_DULL = re.compile(r"[0-9 .:/-]+")  # a date, a telephone number
-# What passwords are made of that are tried first; one that is little else is refused.
-_COMMON = re.compile(
-    "password|passwort|passw0rd|p@ssw0rd|p@ssword|qwerty|qwertz|asdf|zxcv|azerty|1q2w3e4r|1qaz2wsx|letmein|welcome"
-    "|iloveyou|administrator|admin|changeme|secret|default|football|baseball|basketball|superman|batman|sunshine"
-    "|princess|monkey|dragon|trustno1|whatever|starwars|login|master|hello|freedom|shadow|michael|jordan|abcdefghijkl"
-    "|abcdef|abc|123456789|12345678|1234567|123456|12345|1234|123|1111+|0000+|casedial|lawfirm|law|firm|dialer"
-    "|spring|summer|autumn|fall|winter|january|february|march|april|may|june|july|august|september|october|november"
-    "|december|monday|tuesday|wednesday|thursday|friday|saturday|sunday|(19|20)[0-9][0-9]"
-)
-_LITTLE = 5  # characters that are left of one that is refused, at most
-
 hasher = argon2.PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
 _RECOVERY_CODES = 10
 _STEP_SECONDS = 30  # of a second factor
@@ -63,11 +50,7 @@ def checked_password(password: str, name: str) -> str:
     """Return a password that nobody tries first. Raises InvalidSetting."""
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise InvalidSetting(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
-    left = fold(password)
-    for known in re.findall(r"\w{3,}", fold(name)):
-        left = left.replace(known, "")
-    left = re.sub(r"[\W_]", "", _COMMON.sub("", left))
-    if len(set(password)) < _FEW or _DULL.fullmatch(password) or len(left) <= _LITTLE:
+    if is_tried_first(password, name):
         raise InvalidSetting("This password is one of those that are tried first. Take four words that nobody expects.")
     return password
 

@@ -61,6 +61,12 @@ async def next_id(tx: Transaction, after: int) -> int | None:
     return (await tx.execute(sa.select(sa.func.min(_h.id)).where(_h.id > after))).scalar()
 
 
+async def nth_counted(tx: Transaction, after: int, until: int, number: int) -> int | None:
+    """Return which row is so many-th of those to count behind one and up to another; None where there are fewer."""
+    query = sa.select(_h.id).where(_h.id > after, _h.id <= until, _COUNTED).order_by(_h.id)
+    return (await tx.execute(query.offset(number - 1).limit(1))).scalar()
+
+
 async def cases_between(tx: Transaction, after: int, until: int, firm_id: int | None = None) -> dict[int, list[int]]:
     """Return by firm the cases that have something to count behind one row of history and up to another."""
     found: dict[int, list[int]] = {}

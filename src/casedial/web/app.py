@@ -18,6 +18,7 @@ from casedial.clock import MACHINE, Clock
 from casedial.console.app import Console
 from casedial.console.routing import BASE
 from casedial.database.engine import Store
+from casedial.database.standby import standing_by
 from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.web import descriptors, outlet, stopping
 from casedial.web.api import METHODS, Api
@@ -32,6 +33,7 @@ from casedial.web.problems import on_exception
 from casedial.web.upkeep import Upkeep
 from casedial.web.v1.door import Door
 from casedial.web.v1.routes import TABLE
+from casedial.wire.posting import Poster
 
 PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that does not answer
 
@@ -40,14 +42,15 @@ def create_app(settings: Settings | None = None, clock: Clock = MACHINE) -> Edge
     """Build the ASGI application; the database is opened with the first request and closed at shutdown."""
     settings = settings or settings_from()
     configure_logging(settings.log_level)
-    return assemble(settings, Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock))[0]
+    store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock)
+    return assemble(settings, standing_by(store, settings.standby_url))[0]
 
 
 def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
     """Build the ASGI application of a store, and what that does without being asked."""
-    means = Means.of(store)
+    means, post = Means.of(store), Poster(settings.webhooks_inside)
     stopping.when_told(means.feed.let_go)
-    api, door, upkeep = Api(means), Door(means), Upkeep(store)
+    api, door, upkeep = Api(means), Door(means), Upkeep(store, post, means.feed)
     routes = [*calling_routes(store, means.authenticator), *pages(store, settings.base)]
 
     async def close() -> None:
@@ -65,7 +68,7 @@ def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
         logging_config=None,
     )
     verbs = {name: method.verbs for name, method in METHODS.items()}
-    console = Console(store) if settings.has_console else None
+    console = Console(store, post) if settings.has_console else None
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         record: Any = scope.get("casedial")  # which the server's start and stop have not

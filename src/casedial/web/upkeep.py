@@ -9,17 +9,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 from casedial.database.engine import Store
 from casedial.domain.damage import Damage
 from casedial.domain.errors import StorageUnavailable
+from casedial.domain.webhooks import Post
 from casedial.service.claims import Adopting
-from casedial.service.operations import holding_back, import_work, signing_in, upkeep, working
+from casedial.service.operations import holding_back, import_work, signing_in, upkeep, webhook_work, working
 from casedial.service.operations.counting import Counter
+from casedial.service.operations.feed import Feed
+from casedial.service.operations.names import Namer
 from casedial.service.operations.sweeping import Sweeper
-from casedial.web.observe import note_adopted, note_damage, note_returned, note_upkeep_fault
+from casedial.web.observe import note_adopted, note_damage, note_delivery, note_returned, note_upkeep_fault
+from casedial.wire.posting import Poster
 from casedial.wire.uploads import Reading
+from casedial.wire.webhooks import event_body
 
 Look = Callable[[], Awaitable[float]]  # does what there is; returns after how many seconds there may be more
 
@@ -30,11 +36,9 @@ _SNAPSHOT_SECONDS = 2.0
 _SWEEP_SECONDS = 1.0
 _CHANGE_SECONDS = 2.0
 _COUNT_SECONDS = 2.0
-_COUNTING_REST = 9  # times as long as counting a page took, until the next
+_REST = 9  # times as long as a page of history, or of names, took, until the next
 _BETWEEN_PAGES = 0.02  # seconds that a change leaves to dialers
 _MET_SECONDS = 0.25  # in which what many claims met comes together
-_NAMES_PAUSE = 0.25  # seconds between two pages of names
-_NAMES_AGAIN = (3600.0, 24 * 3600.0)  # the second time comes soon: older servers may go on for a while
 _STOP_SECONDS = 5.0  # how long the work at hand may take to end by itself
 
 
@@ -95,7 +99,7 @@ class _Chore:
 class Upkeep:
     """Runs in every server of a database; whoever comes first does the work, and the others find it done."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, post: Post | None = None, feed: Feed | None = None) -> None:
         self._store = store
         self._tasks: list[asyncio.Task[None]] = []
         self._told_to_stop = asyncio.Event()
@@ -103,8 +107,12 @@ class Upkeep:
         self._sweeper = Sweeper()
         self._counter = Counter()
         self._worker = uuid4()
-        self._names, self._names_again = upkeep.NameWalk(), list(_NAMES_AGAIN)
+        self._namer = Namer()
         self._importer = import_work.Worker(Reading())
+        tell_fault = partial(note_upkeep_fault, "webhooks")
+        self._webhooks = webhook_work.Worker(
+            feed or Feed(store), post or Poster(), event_body, note_delivery, tell_fault
+        )
         self._chores = [
             _Chore("leases", self.look, longest_pause=_LOOK_SECONDS),
             _Chore("unclaimed", self._adopt),
@@ -121,6 +129,8 @@ class Upkeep:
             _Chore("sessions", self._every(60, signing_in.forget)),
             _Chore("imports", self._go_on_with_imports),
             _Chore("old imports", self._every(60, import_work.forget)),
+            _Chore("webhooks", self._deliver),
+            _Chore("old webhooks", self._every(60, webhook_work.forget)),
         ]
 
     def start(self) -> None:
@@ -146,6 +156,7 @@ class Upkeep:
         for task in self._tasks:
             task.cancel()  # only then: cut off in the middle of a rollback, a connection is lost with noise
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._webhooks.stop()
 
     def _every(self, seconds: float, work: Callable[[Store, datetime], Awaitable[int]]) -> Look:
         """Return what does some work every so often, and is at it again at once when there was any."""
@@ -201,12 +212,10 @@ class Upkeep:
         return _BETWEEN_PAGES if did else _CHANGE_SECONDS
 
     async def _go_through_names(self) -> float:
-        """Go on with the words of names, a page at a time, and begin anew when it was through."""
-        await upkeep.go_through_names(self._store, self._names)
-        if not self._names.is_done:
-            return _NAMES_PAUSE
-        self._names = upkeep.NameWalk()
-        return self._names_again.pop(0) if len(self._names_again) > 1 else self._names_again[0]
+        """Go on with the words of names; where much is to be mended, dialers have most of the time."""
+        began = asyncio.get_running_loop().time()
+        pause = await self._namer.on_duty(self._store)
+        return max(pause, _REST * (asyncio.get_running_loop().time() - began))
 
     async def _count(self) -> float:
         """Count a page of history; where there is much, as after an upgrade, dialers have most of the time."""
@@ -214,11 +223,17 @@ class Upkeep:
         if not await self._counter.on_duty(self._store):
             return _COUNT_SECONDS
         await self._store.give_way()
-        return _COUNTING_REST * (asyncio.get_running_loop().time() - began)
+        return _REST * (asyncio.get_running_loop().time() - began)
 
     async def _hold_back_met(self) -> float:
         await holding_back.hold_back_met(self._store, self._store.now())
         return _MET_SECONDS
+
+    async def _deliver(self) -> float:
+        """See that webhooks are delivered, by tasks of their own."""
+        pause = await self._webhooks.look(self._store)
+        _note(self._webhooks.damages)
+        return pause
 
     async def _look_for_snapshots(self) -> float:
         await upkeep.look_for_snapshots(self._store)

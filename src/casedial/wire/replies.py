@@ -111,7 +111,7 @@ def without_cases(body: bytes, case_ids: Set[int]) -> bytes:
     sent = msgspec.json.decode(body)
     if isinstance(sent, list):
         return encode([case for case in sent if case["CaseID"] not in case_ids])
-    for result in sent["Results"]:
+    for result in sent.get("Results", ()):
         if not result["Success"] and str(result["CaseID"]) in set(map(str, case_ids)):
             result["Message"] = _FORGOTTEN
             if "detail" in sent:  # a problem document, whose words are those of its items

@@ -43,7 +43,7 @@ class Sqlite(Dialect):
     caution = None if sqlite.WAL else sqlite.CAUTION
     history_shift = _HISTORY_SHIFT
 
-    def open(self, url: str, pool_size: int, patience: float | None, **options: Any) -> Opened:
+    def open(self, url: str, pool_size: int, patience: float | None, is_standby: bool, **options: Any) -> Opened:
         """Make the sessions of a file that need not be there yet. Raises InvalidSetting."""
         path = sqlite.file_of(url)
         threads: WeakSet[Thread] = WeakSet()  # of connections

@@ -16,7 +16,8 @@ from casedial.service.settling import Settling
 from casedial.storage import figures
 from casedial.storage.figures import Place
 
-PAGE = 1000  # rows of history
+PAGE = 1000  # rows of history that are counted
+ROWS = 20_000  # of history that a page has at most: most tell of claims, and are passed over
 _WAIT_SECONDS = 2.0  # of a command, for those who write
 _LOOK_SECONDS = 0.02
 
@@ -61,6 +62,15 @@ class Counter:
                 await asyncio.sleep(_LOOK_SECONDS)
 
 
+async def end_of_page(tx: Transaction, after: int, settled: int) -> int | None:
+    """Return the last row of the page of history behind a row, up to one that is settled; None where there is none."""
+    first = await figures.next_id(tx, after)
+    if first is None or first > settled:
+        return None
+    until = min(settled, first + ROWS - 1)
+    return await figures.nth_counted(tx, after, until, PAGE) or until
+
+
 async def _is_behind(store: Store, last: int) -> bool:
     """Tell whether a row of history is not counted yet."""
     async with store.read() as tx:
@@ -71,5 +81,4 @@ async def _end_of_page(tx: Transaction, place: Place, settled: int) -> int:
     """Return the last row of the next page; it is before the place where ids were deleted that come again."""
     if settled <= place.history_id:
         return settled if tx.dialect.has_one_writer else place.history_id
-    first = await figures.next_id(tx, place.history_id)
-    return min(settled, (first or settled) + PAGE - 1)
+    return await end_of_page(tx, place.history_id, settled) or settled

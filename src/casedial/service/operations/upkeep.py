@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from casedial.database.engine import Store, Transaction
+from casedial.database.engine import Store
 from casedial.domain.damage import Damage
 from casedial.domain.errors import StorageUnavailable
 from casedial.service import claims
 from casedial.service.claims import Adopting, Returned, put_off, return_lapsed
-from casedial.storage import calls, idempotency, leases, names
+from casedial.storage import calls, idempotency, leases
 
 _SINGLY = 100  # claims, after all together failed
 _REPLIES_AT_ONCE = 1000
 _CALLS_AT_ONCE = 5000
-_NAMES_AT_ONCE = 1000
 
 
 async def next_check(store: Store) -> tuple[datetime, datetime | None]:
@@ -77,41 +75,3 @@ async def drop_old_replies(store: Store, now: datetime) -> int:
 async def forget_calls(store: Store, now: datetime) -> int:
     """Delete calls that no limit counts any more; return how many, of which there may be more."""
     return await store.transact(lambda tx: calls.forget(tx, now, _CALLS_AT_ONCE))
-
-
-@dataclass(slots=True)
-class NameWalk:
-    """How far a server is with the words of names: first all cases, then all words; ``is_done`` when it was through."""
-
-    case: tuple[int, int] | None = (0, 0)
-    word: int | None = 0
-
-    @property
-    def is_done(self) -> bool:
-        """Tell whether nothing is left to go through."""
-        return self.case is None and self.word is None
-
-
-async def go_through_names(store: Store, walk: NameWalk) -> int:
-    """Look at the next of the words by which cases are found; mend what an older casedial left, and return how many.
-
-    It writes no words where it adds a case or renames one, and removes none with a case.
-    """
-    if walk.case:
-        here = walk.case
-        async with store.read() as tx:
-            missing, walk.case = await names.missing(tx, here, _NAMES_AT_ONCE)
-
-        async def add(tx: Transaction) -> int:
-            rows, _ = await names.missing(tx, here, _NAMES_AT_ONCE, lock=True)
-            await names.write(tx, rows)
-            return len(rows)
-
-        return await store.transact(add) if missing else 0
-    if walk.word is not None:
-        async with store.read() as tx:
-            over, walk.word = await names.left_over(tx, walk.word, _NAMES_AT_ONCE)
-        if over:
-            await store.transact(lambda tx: names.drop(tx, over))
-        return len(over)
-    return 0

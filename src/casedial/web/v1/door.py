@@ -110,16 +110,23 @@ class Door:
 
     async def _do(self, route: Route, caller: Caller, work: Work, once: Once | None) -> Reply:
         store, commands = self._means.store, self._means.commands
+        inside: Within | None = None
 
         async def within(tx: Transaction) -> Reply:
-            return await work.run(Within(store, tx))
+            nonlocal inside
+            inside = Within(store, tx)
+            return await work.run(inside)
 
         # What it is about is told to be many cases where it may be: SQLite then lets nobody else wait with it.
         cases = max(1, work.cases) if route.changes else 0
         command = Command(caller, store.now(), within, cases, 0 if cases else work.cases, once=once)
         if route.apart:
             return await commands.execute_apart(command, partial(work.run, store))
-        return await commands.execute(command)
+        reply = await commands.execute(command)
+        for afterwards in inside.waiting if inside else ():
+            with suppress(StorageUnavailable):  # it is done, and what follows is looked at again at its own time
+                await afterwards(store)
+        return reply
 
     def _go_on(self, behind: Callable[[Store], Awaitable[object]]) -> None:
         task = asyncio.get_running_loop().create_task(_awaited(behind(self._means.store)))

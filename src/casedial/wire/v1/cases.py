@@ -87,11 +87,12 @@ def case_filter(given: Parameters, firm: Firm, now: datetime) -> CaseFilter:
         found = given.optional(field, status_of(firm, kind))
         return found.name if found else None
 
+    attempts = given.optional("Attempts", lambda value: status_of(firm, StatusType.ATTEMPTS)(values.attempts(value)))
     wanted: dict[str, Any] = {
         "dialer_status": name_of("DialerStatus", StatusType.DIALER),
         "campaign": name_of("Campaign", StatusType.CAMPAIGN),
         "disposition": name_of("Disposition", StatusType.DISPOSITION),
-        "attempts": name_of("Attempts", StatusType.ATTEMPTS),
+        "attempts": attempts.name if attempts else None,
         "case_group": given.optional("CaseGroup", values.name),
         "due_at": now if given.optional("Due", values.boolean) else None,
         "number": given.optional("Phone", values.phone),
@@ -111,3 +112,13 @@ def priority(value: object) -> int:
     if number not in PRIORITIES:
         raise ValueError(f"must be {PRIORITIES[0]} (first) to {PRIORITIES[-1]} (last)")
     return number
+
+
+class DeleteReply(msgspec.Struct, frozen=True):
+    """What was deleted with a case; Wiped tells whether nothing of it is left in the files of the database."""
+
+    CaseID: int
+    History: int
+    Notes: int
+    Phones: int
+    Wiped: bool

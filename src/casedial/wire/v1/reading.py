@@ -15,7 +15,7 @@ from casedial.domain.errors import (
 from casedial.domain.firms import Firm
 from casedial.domain.statuses import Status, StatusType
 from casedial.wire import values
-from casedial.wire.documents import JsonObject
+from casedial.wire.documents import JsonObject, Parameters, conflict
 
 T = TypeVar("T")
 
@@ -27,6 +27,14 @@ def object_of(value: object, what: str, pointer: str) -> JsonObject:
     if not isinstance(value, JsonObject):
         raise InvalidParameter(f"{what} must be a JSON object.", [FieldError(pointer, "must be a JSON object")])
     return value
+
+
+def one(given: Parameters, name: str) -> object:
+    """Return what was sent as a field, as JSON has it; None where it is absent. Raises ConflictingParameter."""
+    sent = given.every(name)
+    if len(sent) > 1:
+        raise conflict(name, given.pointer)
+    return sent[0] if sent else None
 
 
 def list_of(value: object, name: str, most: int) -> Sequence[object]:
