@@ -79,7 +79,8 @@ async def tab(database_url: str, store: Store, monkeypatch: pytest.MonkeyPatch) 
     if store.dialect.name == "postgresql":  # of a few rows it would rather read all
         async with store.write() as tx:
             name = database_url.rpartition("/")[2]
-            await tx.execute(sa.text(f"ALTER DATABASE {name} SET enable_seqscan = off"))
+            for way in ("seqscan", "hashjoin", "mergejoin"):
+                await tx.execute(sa.text(f"ALTER DATABASE {name} SET enable_{way} = off"))
             await tx.execute(sa.text("ANALYZE"))
     app = create_app(Settings(database_url=database_url, log_level="error"))
     doors = Doors(store, app, None)  # type: ignore[arg-type]
