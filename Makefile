@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fmt check test test-long test-browser chaos chaos-client fuzz bench bench-quick bench-profile bench-report bench-setup demo serve lock clean
+.PHONY: help setup fmt check test test-long test-browser chaos chaos-client ha fuzz bench bench-quick bench-profile bench-report bench-setup demo serve lock clean
 
 # Servers and commands are started by the hundred: each would compile all of casedial anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -49,6 +49,10 @@ chaos: setup ## kill servers under working dialers and check what is left; N=100
 
 chaos-client: setup ## kill dialers that use casedial-client, and count their results; N=200 kills, 50 reports for each
 	$(BIN)/python -m clients.python.tests.chaos --kills $(or $(N),200)
+
+ha: setup ## lose primaries of a PostgreSQL under Patroni beneath working dialers; N=10, ASYNC=1 shows what is lost without a wait
+	@tests/ha/install.sh || true
+	$(BIN)/python -m tests.ha --failovers $(or $(N),10) $(if $(ASYNC),--asynchronous)
 
 fuzz: setup ## hostile input to servers of both databases; N=100000 raw requests
 	$(BIN)/python -m tests.fuzz --raw $(or $(N),100000) --schema 1000

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from casedial.database.engine import Transaction
 from casedial.database.postgresql import PostgresqlSession
 from casedial.database.sessions import Prepared, Result
 from casedial.database.sqlite import SqliteSession
@@ -113,3 +115,15 @@ def failing(command: str, error: BaseException, after: int = 0) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SqliteSession, "run", run_or_fail)
         yield
+
+
+@asynccontextmanager
+async def plain_ids(tx: Transaction) -> AsyncIterator[None]:
+    """Rows that are put back keep their ids: SQLite's triggers would give them later places in the feed's line."""
+    triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    found = list(await tx.execute(sa.text(triggers))) if tx.dialect.name == "sqlite" else []
+    for trigger in found:
+        await tx.execute(sa.text(f"DROP TRIGGER {trigger.name}"))
+    yield
+    for trigger in found:
+        await tx.execute(sa.text(trigger.sql.replace(":", r"\:")))

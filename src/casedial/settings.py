@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
+from casedial.domain.destinations import Network, read_networks
 from casedial.domain.errors import InvalidSetting
 
 SUPERVISOR = "CASEDIAL_SUPERVISOR"  # no setting: tells workers the process id of the casedial serve above them
@@ -26,6 +26,10 @@ class Settings:
         "sqlite:///casedial.db",
         "The database: `sqlite:///relative/path`, `sqlite:////absolute/path` or `postgresql://user@host/name`.",
     )
+    standby_url: str = _setting(
+        "",
+        "A standby of that PostgreSQL, which reports and exports read: they may be 10 seconds behind.",
+    )
     host: str = _setting("127.0.0.1", "The address the server listens on.")
     port: int = _setting(8000, "The port the server listens on.")
     workers: int = _setting(1, "How many server processes answer requests.")
@@ -36,6 +40,10 @@ class Settings:
         "Addresses and networks of the proxies whose X-Forwarded-For is trusted, separated by commas.",
     )
     console: str = _setting("on", "Whether the console, for the firm's own people, is served at `/console`: on or off.")
+    webhook_networks: str = _setting(
+        "",
+        "Networks inside yours to which webhooks may go, over http, too, separated by commas; others are refused.",
+    )
     log_level: str = _setting("info", "The least severe log line that is written: debug, info, warning or error.")
 
     def __post_init__(self) -> None:
@@ -45,7 +53,7 @@ class Settings:
         for name, low, high in (("port", 0, 65535), ("workers", 1, 128), ("pool_size", 1, 1000)):
             if not low <= getattr(self, name) <= high:
                 raise InvalidSetting(f"{variable(name)} must be {low} to {high}.")
-        _ = self.proxies
+        _ = self.proxies, self.webhooks_inside
         if self.console not in ("on", "off"):
             raise InvalidSetting("CASEDIAL_CONSOLE must be on or off.")
         if self.log_level not in LOG_LEVELS:
@@ -62,12 +70,20 @@ class Settings:
         return self.console == "on"
 
     @property
-    def proxies(self) -> list[IPv4Network | IPv6Network]:
+    def proxies(self) -> list[Network]:
         """Return the networks of the trusted proxies."""
         try:
-            return [ip_network(text.strip()) for text in self.trusted_proxies.split(",") if text.strip()]
+            return read_networks(self.trusted_proxies)
         except ValueError as error:
             raise InvalidSetting(f"CASEDIAL_TRUSTED_PROXIES: {error}.") from None
+
+    @property
+    def webhooks_inside(self) -> list[Network]:
+        """Return the networks inside to which webhooks may go."""
+        try:
+            return read_networks(self.webhook_networks)
+        except ValueError as error:
+            raise InvalidSetting(f"CASEDIAL_WEBHOOK_NETWORKS: {error}.") from None
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make this very object, for server processes."""
@@ -86,6 +102,8 @@ def settings_from(environment: Mapping[str, str] = os.environ, **overrides: Any)
         text = environment.get(variable(setting.name))
         if text:
             values[setting.name] = _read(setting, text)
+    if overrides.get("database_url") is not None:
+        values.pop("standby_url", None)  # which is one of another database
     values.update({name: value for name, value in overrides.items() if value is not None})
     return Settings(**values)
 

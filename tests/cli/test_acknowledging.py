@@ -9,7 +9,7 @@ import pytest
 
 from casedial.database.engine import Store
 from casedial.service.operations import known
-from casedial.service.operations.doctor import Finding, Level
+from casedial.service.operations.findings import Finding, Level
 from casedial.service.operations.known import Judged, Known
 from casedial.storage import acknowledgements
 from tests.cli.test_commands import Casedial

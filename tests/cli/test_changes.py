@@ -131,3 +131,36 @@ async def test_the_history_tells_of_changes_of_the_priority(casedial: Casedial, 
 @pytest.mark.parametrize("given", [("undo",), ("changes", "none")])
 async def test_an_id_is_wanted(casedial: Casedial, given: tuple[str, ...]) -> None:
     await done(casedial, "cases", *given, *FIRM, status=2)
+
+
+async def test_notes_and_the_do_not_call_list(casedial: Casedial, office: Office) -> None:
+    for case_id in (1, 2):
+        await office.add(case_id)
+    said = await done(casedial, *SET, "--add-note", "Ask for the report.")
+    assert "This would change 2 cases." in said
+    assert await office.notes(1) == []
+    await done(casedial, *SET, "--add-note", "Ask for the report.", "--yes")
+    assert [note.text for note in await office.notes(2)] == ["Ask for the report."]
+    assert "a note: Ask for the report." in await done(casedial, "cases", "changes", *FIRM)
+    assert "Put back 2 cases." in await done(casedial, "cases", "undo", 1, *FIRM)
+    assert await office.notes(2) == []
+    listed = await told(casedial, *SET, "--put-on-do-not-call", "--reason", "moved", "--yes")
+    assert (listed["cases"], listed["do_not_call"]) == (2, 2)
+    assert await office.role(1) is Role.DO_NOT_DIAL
+    off = await told(casedial, "cases", "set", 1, *FIRM, "--take-off-do-not-call", "--yes")
+    assert off["cases"] == 1
+    assert (await told(casedial, "cases", "changes", *FIRM))["changes"][0]["kind"] == "unlist"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--add-note", " "), "must not be blank"),
+        (("--add-note", "x", "--to-dial"), "a change of its own"),
+        (("--add-note", "x", "--put-on-do-not-call"), "say one of --add-note"),
+        (("--put-on-do-not-call", "--take-off-do-not-call"), "say one of --add-note"),
+        (("--put-on-do-not-call", "--priority", 2), "a change of its own"),
+    ],
+)
+async def test_one_at_a_time(casedial: Casedial, office: Office, options: tuple[object, ...], words: str) -> None:
+    assert words in await done(casedial, *SET, *options, status=2)

@@ -153,6 +153,9 @@ async def test_only_those_that_were_chosen(people: Doors) -> None:
         ({"which": "all", "move": "do-not-dial", "at": "2026-05-06T09:00"}, "at", "A time goes with To Dial"),
         ({"which": "all", "to_priority": "12"}, "to_priority", "A priority is 1 to 9."),
         ({"which": "all", "to_campaign": "No such"}, "", "No such"),
+        ({"which": "all", "task": "note", "note": " "}, "note", "Write something."),
+        ({"which": "all", "task": "note", "note": "é" * 40_000}, "note", "at most 64 KiB"),
+        ({"which": "chosen", "task": "export"}, "which", "Choose cases by the boxes"),
         ({"which": "all", "move": "to-dial", "reason": "x" * 201}, "", "at most 200 characters"),
     ],
 )
@@ -200,3 +203,56 @@ async def test_an_empty_firm_says_what_to_do_first(doors: Doors) -> None:
     tab = await doors.signed_in(UserRole.VIEWER)
     assert "Import a spreadsheet" in (await tab.get(f"/{FIRM}/cases")).text
     assert "No changes yet" in (await tab.get(f"/{FIRM}/changes")).text
+
+
+async def test_a_note_on_all_that_match_and_its_undo(people: Doors) -> None:
+    tab = await people.signed_in(UserRole.MANAGER)
+    address = await begin(tab, list="q=smi", which="all", task="note", note="Send <b>the</b> form.")
+    shown = (await tab.get(address)).text
+    assert "<strong>3</strong> of 3 would get the note" in shown
+    assert "Send &lt;b&gt;the&lt;/b&gt; form." in shown
+    assert "Add the note to 3 cases" in shown
+    assert (await tab.post(f"{address}/run")).status_code == 303
+    await work(people)
+    assert "<strong>3</strong> of 3 got the note" in (await tab.get(address)).text
+    assert [one.text for one in await people.office.notes(5)] == ["Send <b>the</b> form."]
+    assert (await tab.post(f"{address}/undo")).status_code == 303
+    await work(people)
+    assert "<strong>3</strong> put back" in (await tab.get(address)).text
+    assert await people.office.notes(5) == []
+
+
+async def test_the_chosen_onto_the_do_not_call_list_and_off_it(people: Doors) -> None:
+    tab = await people.signed_in(UserRole.MANAGER)
+    address = await begin(tab, which="chosen", case=["1", "5"], task="list", reason="They asked")
+    shown = (await tab.get(address)).text
+    assert "<strong>2</strong> of 2 would be put on the do-not-call list" in shown
+    assert "Put 2 cases on the list" in shown
+    await tab.post(f"{address}/run")
+    await work(people)
+    assert await people.office.role(1) is Role.DO_NOT_DIAL
+    assert listed((await tab.get(f"/{FIRM}/cases?listed=yes")).text) == [1, 5]
+    off = await begin(tab, list="listed=yes", which="all", task="unlist")
+    assert "Take 2 cases off the list" in (await tab.get(off)).text
+    await tab.post(f"{off}/run")
+    await work(people)
+    assert listed((await tab.get(f"/{FIRM}/cases?listed=yes")).text) == []
+    assert await people.office.role(1) is Role.DO_NOT_DIAL  # as it is: nobody asked for more
+
+
+async def test_the_chosen_are_taken_along(people: Doors) -> None:
+    tab = await people.signed_in(UserRole.MANAGER)
+    address = await begin(tab, list="q=smi", which="all", task="export")
+    shown = (await tab.get(address)).text
+    assert "<strong>3</strong> of 3 will be in the file" in shown
+    assert "Do it?" not in shown
+    sent = await tab.get(f"{address}/file?what=cases&format=csv")
+    assert sent.status_code == 200
+    assert sent.headers["content-disposition"].startswith("attachment")
+    rows = sent.content.decode("utf-8-sig").splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["1", "3", "5"]
+    assert (await tab.get(f"{address}/file?what=notes&format=xlsx")).content[:2] == b"PK"
+    assert (await tab.get(f"{address}/file?what=keys&format=csv")).status_code == 404
+    assert (await tab.post(f"{address}/run")).status_code == 422
+    viewer = await people.signed_in(UserRole.VIEWER)
+    assert (await viewer.get(f"{address}/file?what=cases&format=csv")).status_code == 403

@@ -7,6 +7,7 @@ from html import unescape
 import httpx
 import pytest
 
+from casedial.console import do_not_call as shown_by
 from casedial.domain.audit import AuditFilter
 from casedial.domain.calling import Listing
 from casedial.domain.users import UserRole
@@ -142,6 +143,19 @@ async def test_a_file(doors: Doors) -> None:
     nothing = await tab.post(f"{HERE}/import")
     assert nothing.status_code == 422
     assert "Choose a file first." in nothing.text
+
+
+async def test_a_file_that_is_too_long_for_a_request(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shown_by, "_MOST_READ", 2)
+    tab = await doors.signed_in(UserRole.MANAGER)
+    numbers = "".join(f"402555{number:04}\n" for number in range(3))
+    for do in ("check", "save"):
+        refused = await upload(tab, f"Number\n{numbers}", do)
+        assert refused.status_code == 422
+        assert "more than 2 rows. Nothing was changed" in refused.text
+    assert await listed(doors) == []
+    assert (await upload(tab, f"Number\n{numbers[:22]}", "save")).status_code == 200
+    assert len(await listed(doors)) == 2
 
 
 async def test_viewers_look(doors: Doors) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from casedial.console import downloads
+from casedial.console import downloads, forms
 from casedial.domain.users import UserRole
 from casedial.service.operations import import_jobs as operations
 from casedial.service.operations import import_work
@@ -228,6 +228,21 @@ async def test_a_full_disk_is_told(doors: Doors, monkeypatch: pytest.MonkeyPatch
         assert reply.status_code == 422, form
         assert "No space left on device" in reply.text
         assert "nothing was changed" in reply.text
+
+
+async def test_an_upload_to_a_full_disk_is_told(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    tab = await doors.signed_in(UserRole.MANAGER)
+    token = await tab.token()
+
+    def full(*given: Any) -> Any:
+        return Path("/dev/full").open("r+b", buffering=0)
+
+    monkeypatch.setattr(forms.tempfile, "SpooledTemporaryFile", full)
+    for path in ("import", "do-not-call/import"):
+        files = {"file": ("cases.csv", b"CaseID\n7\n")}
+        reply = await tab.http.post(f"/console/{FIRM}/{path}", data={"token": token}, files=files)
+        assert reply.status_code == 422, path
+        assert "No space left on device. Nothing was changed." in reply.text
 
 
 async def test_the_audit_is_shown_filtered_sent_and_verified(doors: Doors) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from typing import Any
 
 import pytest
 
@@ -150,3 +151,38 @@ async def test_managers_look(doors: Doors) -> None:
     assert 'name="order"' not in (await tab.get(HERE)).text
     assert (await tab.post(f"{HERE}/add", type="disposition", name="X")).status_code == 403
     assert (await tab.post(f"/{FIRM}/setup/firm", records="1", do="save")).status_code == 403
+
+
+@pytest.mark.parametrize("first", ["rename", "flag"])
+@pytest.mark.parametrize("second", ["rename", "flag"])
+async def test_what_somebody_else_does_at_the_same_moment(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    """The page was read, and before its change is stored another one is."""
+    office, tab = doors.office, await doors.signed_in(UserRole.ADMINISTRATOR)
+    kind = StatusType.DISPOSITION
+    status = (await office.firm()).statuses.named(kind, "Busy")
+    real = {"rename": statuses.rename, "flag": statuses.flag}
+    before = {
+        "rename": lambda: real["rename"](doors.store, ME, office.name, kind, "Busy", "Engaged"),
+        "flag": lambda: real["flag"](doors.store, ME, office.name, "Busy", [Flag.FINAL]),
+    }
+
+    async def late(*given: Any) -> Any:
+        await before[first]()
+        return await real[second](*given)
+
+    monkeypatch.setattr(statuses, second, late)
+    common = {"type": "disposition", "status": str(status.id)}
+    forms = {
+        "rename": {f"name-{status.id}": "Taken", "was": "Busy"},
+        "flag": {"flag": ["attempt"], "was": ",".join(sorted(status.flags))},
+    }
+    reply = await tab.post(f"{HERE}/{second}", **common, **forms[second])
+    now = next(one for one in (await office.firm()).statuses.of(kind) if one.id == status.id)
+    if (first, second) == ("flag", "rename"):  # which do not concern each other
+        assert (reply.status_code, now.name, now.flags) == (303, "Taken", {Flag.FINAL})
+        return
+    assert reply.status_code == 422
+    assert "Nothing was changed" in reply.text
+    assert (now.name, now.flags) == (("Engaged", status.flags) if first == "rename" else ("Busy", {Flag.FINAL}))

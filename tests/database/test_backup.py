@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from casedial.database import backup, postgresql, schema
+from casedial.database import backup, hosts, schema
 from casedial.database.dialects.postgresql import pg_dump
 from casedial.database.engine import Store
 from casedial.database.tables import cases as cases_table
@@ -137,4 +137,4 @@ async def test_a_url_of_several_hosts(
     ],
 )
 def test_no_password_is_on_a_command_line(url: str, shown: str, password: str | None) -> None:
-    assert postgresql.without_password(url) == (shown, password)
+    assert hosts.without_password(url) == (shown, password)

@@ -11,8 +11,9 @@ import pytest
 
 from casedial.domain.actors import operator
 from casedial.domain.cases import Case, Hold
-from casedial.domain.changes import Before, Counts, put_back, read_order, written_order
+from casedial.domain.changes import Before, Counts, put_back
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange, change
+from casedial.domain.orders import read_order, written_order
 from casedial.domain.reasons import undo_of
 from casedial.domain.statuses import Role, StatusType
 from tests.domain.firm import FIRM

@@ -14,8 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from casedial.database.engine import Store
+from casedial.domain.keys import Scope
 from tests.conftest import Office, make_office
 from tests.servers import CASEDIAL, Server, plain
+from tests.web.v1.conftest import key_of
 
 
 async def command(*arguments: str, url: str) -> str:
@@ -49,6 +51,26 @@ async def test_every_worker_sees_a_rename_and_a_revoked_key_at_once(office: Offi
         for _ in range(20):
             refused = ask(server, office.key, "GetCasesToDial")
             assert (refused.status_code, refused.json()["code"]) == (401, "KeyRevoked")
+
+
+async def test_who_waits_for_the_feed_does_not_keep_a_server_from_stopping(office: Office, database_url: str) -> None:
+    key = await key_of(office, Scope.FEED)
+    with Server(database_url, "--workers", "2") as server:
+
+        async def wait(http: httpx.AsyncClient) -> httpx.Response:
+            return await http.get(
+                f"{server.url}/v1/changes", params={"After": "end", "Wait": 30}, headers={"X-ApiKey": key}
+            )
+
+        async with httpx.AsyncClient(timeout=40) as http:
+            waiting = [asyncio.create_task(wait(http)) for _ in range(6)]
+            await asyncio.sleep(1)
+            began = time.monotonic()
+            server.process.terminate()
+            replies = await asyncio.gather(*waiting)
+        assert {(reply.status_code, reply.json()["More"]) for reply in replies} == {(200, False)}
+        await asyncio.to_thread(server.process.wait, 10)
+        assert time.monotonic() - began < 3
 
 
 async def test_metrics_are_summed_over_workers(office: Office, database_url: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.pair import Pair, made_pair
 from tests.faults.service import CONNECTIONS, DATABASE, Service, fill
 from tests.postgres import PostgresServer
 from tests.servers import Server
@@ -37,3 +38,10 @@ def service(ground: Service) -> Iterator[Service]:
     yield ground
     assert ground.server.process.poll() is None
     assert "Traceback" not in ground.server.output()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """A server with a filled database, and its standby."""
+    with made_pair() as made:
+        yield made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import casedial.database.hosts as hosts
 import casedial.database.postgresql as postgresql
 import casedial.joining as joining
 import casedial.web.app as app
@@ -15,7 +16,7 @@ PATIENCE = 2.0
 
 def create_impatient() -> Edge:
     """Every limit becomes 2 s."""
-    app.PATIENCE_SECONDS = postgresql.CONNECT_SECONDS = PATIENCE
+    app.PATIENCE_SECONDS = postgresql.CONNECT_SECONDS = hosts.CONNECT_SECONDS = PATIENCE
     joining.QUEUE_SECONDS = pages.READY_SECONDS = PATIENCE
     return app.create_app()
 

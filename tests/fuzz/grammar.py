@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import accumulate
 from urllib.parse import quote_from_bytes
 
-from tests.fuzz import words
+from tests.fuzz import systems, words
 from tests.fuzz.words import BASE, FIELDS, KEY, READS, REQUIRED
 
 FORM = b"application/x-www-form-urlencoded"
@@ -361,10 +361,24 @@ def _guarded(number: int, kind: str, draw: random.Random) -> Hostile:
     return Hostile(number, kind, draft.framed(), refused=True)
 
 
+def _systems(number: int, kind: str, draw: random.Random) -> Hostile:
+    """A call of a firm's own system, or of a dialer where only those may call."""
+    call = systems.draw_call(draw)
+    draft = Draft(call.verb, call.path, call.query, [b"Host: x", b"X-ApiKey: " + call.key], call.body)
+    if draft.body and draw.random() < 0.1:
+        draft.body = _mutate(draw, draft.body)
+    if draft.body and draw.random() < 0.9:
+        draft.headers.append(b"Content-Type: " + JSON)
+    if draw.random() < 0.2:
+        draft.headers.append(b"Idempotency-Key: s%d" % draw.randrange(50))
+    return Hostile(number, kind, draft.framed(), refused=call.refused)
+
+
 # How many of a hundred requests are of each kind.
 _OF_A_HUNDRED: dict[str, tuple[float, Callable[[int, str, random.Random], Hostile]]] = {
     "plain": (1.5, _plain),
-    "values": (10.45, _values),
+    "values": (6.45, _values),
+    "systems": (4, _systems),
     "bodies": (7, _bodies),
     "lines": (15, _lines),
     "headers": (7, _headers),

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from casedial.web.v1.routes import ROUTES
 from tests.fuzz.target import DATABASES, KEY, Target
 
 ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
-OPERATIONS = 17
+OPERATIONS = 17 + len(ROUTES)
 ENOUGH = 500  # from so many cases on, the first database also gets what needs no chance: some 2,000 cases
 PER_OPERATION = 100  # cases by chance, at most in one run
 

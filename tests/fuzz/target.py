@@ -19,9 +19,10 @@ from casedial.database import schema
 from casedial.database.engine import Store
 from casedial.database.indexes import metadata
 from casedial.domain.cases import Phone
+from casedial.domain.keys import Scope
 from casedial.domain.statuses import StatusType
 from casedial.service.firms import open_firm
-from casedial.service.keys import add_key
+from casedial.service.keys import LimitChange, add_key
 from casedial.service.statuses import add_statuses
 from tests.conftest import NOW, Office, make_office
 from tests.fuzz import words
@@ -32,6 +33,7 @@ DATABASES = ("sqlite", "postgresql")
 MAX_GROWTH_MIB = 100
 CLAIM_TIMEOUT = 3  # seconds: short, so that leases run out all the time and there is always something to claim
 KEY = words.KEY.decode()
+MANAGED = "Systems & Daughters"  # a firm whose own system may change all of it, and nothing else
 # What no log may show: a fault of ours, a worker that died, a thread or task that nobody waited for.
 _BAD_LINES = (
     '"event": "fault"',
@@ -139,6 +141,13 @@ async def _furnish(url: str) -> None:
         )
     await _add_guarded(office)
     await _add_guarded(await make_office(store, "Other & Sons", "America/Los_Angeles"))
+    managed = await make_office(store, MANAGED)
+    async with store.write() as tx:
+        change = LimitChange(scopes=(Scope.MANAGE, Scope.FEED))
+        firm = await open_firm(tx, managed.name)
+        await add_key(tx, firm, "Fuzz System", NOW, words.MANAGE_KEY.decode(), change)
+    for number in words.OWN_CASES:
+        await managed.add(number, dial_at=NOW - timedelta(days=400))
     await store.close()
 
 
@@ -149,16 +158,21 @@ async def _add_guarded(office: Office) -> None:
 
 
 async def _protected(url: str) -> dict[str, list[Any]]:
-    """All that no granted request may touch: the guarded cases of every firm, every firm and its statuses."""
+    """All that no granted request may touch: the guarded cases of every firm, the firms and their statuses.
+
+    Of the firm whose own system calls, only its guarded cases, of which there are none.
+    """
     store = Store(url)
     found = {}
     async with store.read() as tx:
+        managed = (await open_firm(tx, MANAGED)).id
         for table in metadata.sorted_tables:
             if "case_id" in table.c:
                 guarded = table.c.case_id.between(words.GUARDED_CASES[0], words.GUARDED_CASES[-1])
                 query = sa.select(table).where(guarded).order_by(*table.primary_key)
             elif table.name in ("firms", "statuses"):
-                query = sa.select(table).order_by(*table.primary_key)
+                firm_id = table.c.id if table.name == "firms" else table.c.firm_id
+                query = sa.select(table).where(firm_id != managed).order_by(*table.primary_key)
             else:
                 continue
             found[table.name] = [tuple(row) for row in await tx.execute(query)]

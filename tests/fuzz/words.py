@@ -4,6 +4,7 @@ from __future__ import annotations
 
 BASE = b"/PredictiveDialer"
 KEY = b"fuzz-key-0123456789-abcdefghij"  # the vendor's ClientKey; the same in every run, so that requests are
+MANAGE_KEY = b"fuzz-system-0123456789-abcdef"  # of another firm's own system: what it may change is all that firm's
 OWN_CASES = range(1, 25)
 # Cases that only requests refused by construction ever name: too far from all else for a mutation to reach.
 GUARDED_CASES = range(8_123_456_789_012_345_001, 8_123_456_789_012_345_011)

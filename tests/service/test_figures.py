@@ -18,11 +18,11 @@ from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import IMPORT, Actor, operator
 from casedial.domain.cases import StatusChange
 from casedial.domain.dialing import CaseFilter
-from casedial.domain.figures import Kind, Span, monday_of
+from casedial.domain.figures import By, Kind, Span, monday_of
 from casedial.domain.statuses import Flag, Status, StatusType
 from casedial.service.operations import cases as case_operations
 from casedial.service.operations import counting, figures, forgetting, removal, retention
-from casedial.service.operations.figures import By, Figures
+from casedial.service.operations.figures import Figures
 from casedial.service.operations.forgetting import ReplyForm
 from casedial.storage import cases
 from casedial.storage import figures as storage

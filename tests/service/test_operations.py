@@ -19,6 +19,7 @@ from casedial.domain.calling import Listing
 from casedial.domain.changes import Change
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange
 from casedial.domain.errors import CaseNotFound, EndedHalfway, FirmNotFound, InvalidSetting, StorageUnavailable
+from casedial.domain.figures import By
 from casedial.domain.firms import Firm
 from casedial.domain.importing import BadRow, FileRow
 from casedial.domain.keys import Scope
@@ -47,7 +48,6 @@ from casedial.service.operations import (
     sample,
     statuses,
 )
-from casedial.service.operations.figures import By
 from casedial.service.operations.forgetting import ReplyForm
 from casedial.service.operations.imports import ImportTotal
 from casedial.wire.case_source import CaseSource
@@ -58,7 +58,7 @@ from tests.conftest import ME, NOW, Office
 SERVICE = Path(casedial.service.__file__).parent
 # What a server does by itself, for nobody; for who is not known yet, or for oneself; how operations open their firms.
 NOBODYS = {"account", "callers", "census", "counting", "duty", "holding_back", "opening", "sample_past", "signing_in"}
-NOBODYS |= {"import_work", "sweeping", "upkeep", "working"}
+NOBODYS |= {"import_work", "webhook_work", "sweeping", "upkeep", "working"}
 WITHOUT_AN_ACTOR = {("cases", "every_page"), ("cases", "missing"), ("refused", "keep")}
 
 

@@ -24,6 +24,7 @@ from casedial.web.api import METHODS
 from casedial.web.calling import PATHS
 from casedial.web.openapi import document
 from casedial.web.problems import status_of
+from casedial.web.v1.routes import ROUTES
 from tests.conftest import Api, Office, assert_problem
 from tests.web import test_examples
 
@@ -79,7 +80,8 @@ async def test_each_problem_type_leads_to_a_page(http: httpx.AsyncClient) -> Non
 @pytest.mark.parametrize("base", ["/PredictiveDialer", "/firm/api"])
 def test_the_document_is_valid(base: str) -> None:
     validate(json.loads(json.dumps(document(base))))
-    assert list(document(base)["paths"]) == [*(f"{base}/{method}" for method in METHODS), *PATHS]
+    own = dict.fromkeys(route.path for route in ROUTES)
+    assert list(document(base)["paths"]) == [*(f"{base}/{method}" for method in METHODS), *PATHS, *own]
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
@@ -91,11 +93,11 @@ def operations() -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def test_the_document_has_the_verbs_that_are_served() -> None:
-    described: dict[str, set[str]] = {}
-    for method, verb, _ in operations():
-        described.setdefault(method, set()).add(verb.upper())
-    beside = {path.rpartition("/")[2]: {"GET"} for path in PATHS}
-    assert described == {name: set(method.verbs) for name, method in METHODS.items()} | beside
+    described = {path: {verb.upper() for verb in verbs} for path, verbs in document("/x")["paths"].items()}
+    served = {f"/x/{name}": set(method.verbs) for name, method in METHODS.items()} | {path: {"GET"} for path in PATHS}
+    for route in ROUTES:
+        served.setdefault(route.path, set()).add(route.verb)
+    assert described == served
 
 
 def test_the_document_names_every_parameter_of_the_specification() -> None:

@@ -21,18 +21,24 @@ from casedial.storage import keys
 from casedial.web.examples import REFUSALS
 from casedial.web.openapi import document
 from tests.conftest import Office
+from tests.web.v1.conftest import key_of
 
 # Those for which a server has to be hurt, kept waiting or filled with cases; they have no example.
 NOT_SHOWN = {
     "BodyTooSlow",
     "CaseUnreadable",
+    "ChangedMeanwhile",
     "InternalError",
     "NotesTooLarge",
     "RequestStillRunning",
     "SchemaBehind",
+    "StatusExists",
+    "StatusHasRole",
+    "StatusNotFound",
     "StorageUnavailable",
     "TooBusy",
 }
+OF_SYSTEMS = ("ChangeNotFound", "ChangeNotPossible")  # of which requests of the firm's own systems are the examples
 LIMITS = {
     "ScopeNotAllowed": LimitChange(scopes=[Scope.NOTE]),
     "CampaignNotAllowed": LimitChange(campaigns=["Notification campaign"]),
@@ -55,6 +61,7 @@ BODIES: dict[str, Any] = {
 async def prepare(office: Office) -> None:
     """Put in what the requests of the examples meet."""
     await office.add(7, dialer="Do not Dial")
+    await office.add(8, dialer="In the Dialer")
     async with office.store.write() as tx:
         firm = await open_firm(tx, office.name, lock=True)
         firm = await add_statuses(tx, firm, [(StatusType.DISPOSITION, "Hung Up")])
@@ -63,6 +70,8 @@ async def prepare(office: Office) -> None:
 
 async def key_for(code: str, office: Office) -> str:
     """The key that the request for an error carries."""
+    if code in OF_SYSTEMS:
+        return await key_of(office, Scope.MANAGE)
     if code == "KeyMistyped":
         return office.key[:-1] + ("b" if office.key[-1] == "a" else "a")
     if code == "KeyUnknown":
@@ -88,7 +97,8 @@ async def reply_to(code: str, http: httpx.AsyncClient, office: Office) -> httpx.
     body = json.dumps(BODIES[code]) if code in BODIES else "".join(re.findall(r"^\{.*?(?= with |$)", *rest or [""]))
     if code in ("RateLimited", "IdempotencyKeyReused"):
         await http.post("/PredictiveDialer/AddCaseNote", json={"CaseID": 7, "Note": "First."}, headers=headers)
-    return await http.request(verb, f"/PredictiveDialer/{target}", content=body.encode(), headers=headers)
+    path = target if target.startswith("/") else f"/PredictiveDialer/{target}"
+    return await http.request(verb, path, content=body.encode(), headers=headers)
 
 
 def comparable(reply: dict[str, Any]) -> dict[str, Any]:

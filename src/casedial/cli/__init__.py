@@ -12,6 +12,7 @@ reports.py report.py    reports; report
 audit.py      audit
 users.py      user
 do_not_call.py    dnc
+webhooks.py   webhook
 sample.py     the sample firm of the demo
 sandbox.py    sandbox
 call.py       call
@@ -49,6 +50,7 @@ COMMANDS = {
     "dnc": ("do_not_call", "app", "The do-not-call list of a firm: numbers and cases that are never given out."),
     "report": ("report", "report", "Count what dialers reported, by disposition, campaign, vendor or hour."),
     "reports": ("reports", "app", "What dialers reported."),
+    "webhook": ("webhooks", "app", "Webhooks: where a firm's own systems are told of what happened."),
     "user": ("users", "app", "Users of the console: the firm's own people."),
     "audit": ("audit", "app", "The audit: who changed what, and whether that record was tampered with."),
     "demo": ("serve", "demo", "Serve a sample firm, and print a key and a line to paste for each method."),

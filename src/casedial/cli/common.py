@@ -21,12 +21,12 @@ from rich.console import Console
 from casedial.cli.tables import table
 from casedial.database import schema
 from casedial.database.engine import Store
+from casedial.database.standby import standing_by
 from casedial.domain.actors import Actor, operator
 from casedial.domain.errors import CasedialError, EndedHalfway, InvalidSetting, StorageUnavailable
 from casedial.domain.limits import show_span
-from casedial.domain.names import fold
 from casedial.domain.spans import read_span
-from casedial.domain.statuses import StatusesStale, StatusType
+from casedial.domain.statuses import StatusesStale, StatusType, type_of
 from casedial.service.firms import checked_timeout
 from casedial.service.operations.opening import stale
 from casedial.settings import settings_from
@@ -87,7 +87,8 @@ def run(
     """Open the database, prepared where that is due, do the work, close it; show an error and exit 1."""
 
     async def main() -> T:
-        store = Store(settings_from(database_url=database_url).database_url)
+        settings = settings_from(database_url=database_url)
+        store = standing_by(Store(settings.database_url), settings.standby_url)
         try:
             if prepare:
                 await prepare(store)
@@ -275,11 +276,8 @@ def show_utc(moment: datetime | None) -> str | None:
 
 def status_type(text: str) -> StatusType:
     """Read a status type: its whole name, or its first word."""
-    wanted = fold(text)
-    for kind in StatusType:
-        label = fold(kind.label)
-        if wanted in (label, label.removesuffix(" status"), label.removeprefix("last dialer ")):
-            return kind
+    if kind := type_of(text):
+        return kind
     known = ", ".join(f'"{kind.label}"' for kind in StatusType)
     raise typer.BadParameter(f"{text[:40]!r} is not one of {known}")
 

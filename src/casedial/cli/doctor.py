@@ -12,7 +12,8 @@ import typer
 from casedial.cli.common import AsJson, DatabaseUrl, Row, day, fail, me, show_json, show_table
 from casedial.database.engine import Store
 from casedial.domain.errors import CasedialError, InvalidSetting
-from casedial.service.operations.doctor import Finding, Level, examine
+from casedial.service.operations.doctor import examine
+from casedial.service.operations.findings import Finding, Level
 from casedial.service.operations.known import Judged, Known, acknowledge, judge
 from casedial.settings import settings_from
 

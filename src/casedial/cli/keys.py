@@ -27,7 +27,7 @@ from casedial.cli.common import (
     span,
 )
 from casedial.domain.firms import Firm
-from casedial.domain.keys import ALL_SCOPES, KeyLimits, KeyRecord, Scope
+from casedial.domain.keys import DIALER_SCOPES, KeyLimits, KeyRecord, Scope
 from casedial.domain.statuses import StatusType
 from casedial.service import keys as service
 from casedial.service.operations import keys as operations
@@ -44,7 +44,12 @@ KeyID = Annotated[
 ]
 Scopes = Annotated[
     list[Scope] | None,
-    typer.Option("--scope", help="What the key may do; may repeat; by default everything.", show_default=False),
+    typer.Option(
+        "--scope",
+        help="What the key may do; may repeat; by default what dialers do: dial, update, note, read. Only for the "
+        "firm's own systems: manage (all cases, campaigns and lists, under /v1), feed (read all that happens).",
+        show_default=False,
+    ),
 ]
 Campaigns = Annotated[
     list[str] | None,
@@ -100,7 +105,7 @@ def _told(firm: Firm, limits: KeyLimits) -> str:
     """Say in a line what a key is limited to; nothing where it is not."""
     row = _limits_row(firm, limits)
     parts = []
-    if limits.scopes != ALL_SCOPES:
+    if limits.scopes != DIALER_SCOPES:
         parts.append(f"scopes {', '.join(row['scopes'])}")
     for name in ("campaigns", "addresses"):
         if row[name] is not None:
@@ -171,7 +176,7 @@ def import_(
 def set_(
     key_id: KeyID,
     scope: Scopes = None,
-    all_scopes: Annotated[bool, typer.Option("--all-scopes", help="The key may do everything.")] = False,
+    all_scopes: Annotated[bool, typer.Option("--all-scopes", help="The key may do all that dialers do.")] = False,
     campaign: Campaigns = None,
     all_campaigns: Annotated[
         bool, typer.Option("--all-campaigns", help="The key may be used for all campaigns.")

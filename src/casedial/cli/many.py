@@ -27,12 +27,15 @@ from casedial.database.engine import Store
 from casedial.domain.cases import PRIORITIES
 from casedial.domain.changes import ChangeState, Counts, Outcome
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange
+from casedial.domain.errors import NoteTooLong
 from casedial.domain.firms import Firm
+from casedial.domain.orders import ChangeKind, Task, Wanted
 from casedial.domain.statuses import StatusType
 from casedial.service.cases import EVERY_CASE
 from casedial.service.operations import changes as operations
 from casedial.service.operations.changes import Shown, how_to_go_on
 from casedial.service.operations.forgetting import Forgotten, ReplyForm, forget
+from casedial.wire import values
 from casedial.wire.replies import case_marks, without_cases
 
 
@@ -60,6 +63,16 @@ def set_(
             show_default=False,
         ),
     ] = None,
+    add_note: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Add this note, signed with your user name.", show_default=False)
+    ] = None,
+    put_on_do_not_call: Annotated[
+        bool, typer.Option("--put-on-do-not-call", help="Put the cases on the do-not-call list.")
+    ] = False,
+    take_off_do_not_call: Annotated[
+        bool,
+        typer.Option("--take-off-do-not-call", help="Take the cases off it; their numbers and their status stay."),
+    ] = False,
     reason: Annotated[str, typer.Option(help="Why, to be kept with the change.", show_default=False)] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only say how many.")] = False,
     database_url: DatabaseUrl = None,
@@ -73,15 +86,19 @@ def set_(
     moves = [move for move, wanted in chosen if wanted]
     if into_campaign is not None and not into_campaign.strip():
         raise typer.BadParameter("--into-campaign is blank: give a name, or leave the option out")
-    if len(moves) > 1 or not (moves or into_campaign or priority):
+    task = _task(add_note, put_on_do_not_call, take_off_do_not_call)
+    if task and (moves or into_campaign or priority or at):
+        raise typer.BadParameter("a note, or the do-not-call list, is a change of its own: give two commands")
+    if len(moves) > 1 or not (task or moves or into_campaign or priority):
         raise typer.BadParameter(
-            "say one of --to-dial, --do-not-dial, --back-from-dialer, or --into-campaign NAME, or --priority N"
+            "say one of --to-dial, --do-not-dial, --back-from-dialer, or --into-campaign NAME, or --priority N, or "
+            "--add-note TEXT, or --put-on-do-not-call, or --take-off-do-not-call"
         )
     if at and (not moves or moves[0] is Move.DO_NOT_DIAL):
         raise typer.BadParameter("--at goes with --to-dial or --back-from-dialer")
     if (which == EVERY_CASE) is not every:
         raise typer.BadParameter("say which cases: either CaseIDs or filters, or --all")
-    order = _Order(moves[0] if moves else None, at, into_campaign, priority)
+    order = _Order(moves[0] if moves else None, at, into_campaign, priority, task)
     if yes:
         _do(firm, which, order, reason, database_url, as_json)
         return
@@ -92,6 +109,21 @@ def set_(
     else:
         show_counts(found.counts, order.move, "Nothing was changed; add --yes to do it.")
     refuse_left_out(found.unknown, found.unreadable)
+
+
+def _task(text: str | None, put_on: bool, take_off: bool) -> Task | None:
+    """Return what else than to set cases is wanted, if anything is."""
+    wanted = [kind for kind, is_wanted in ((ChangeKind.LIST, put_on), (ChangeKind.UNLIST, take_off)) if is_wanted]
+    if len(wanted) + (text is not None) > 1:
+        raise typer.BadParameter("say one of --add-note, --put-on-do-not-call and --take-off-do-not-call")
+    if text is None:
+        return Task(wanted[0]) if wanted else None
+    try:
+        return Task(ChangeKind.NOTE, values.note(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"a note {error}") from None
+    except NoteTooLong as error:
+        raise typer.BadParameter(error.detail) from None
 
 
 def _do(firm: str, which: CaseFilter, order: _Order, reason: str, database_url: str | None, as_json: bool) -> None:
@@ -137,9 +169,12 @@ class _Order:
     at: str | None
     campaign: str | None
     priority: int | None
+    task: Task | None = None
 
-    def read(self, firm: Firm) -> OperatorChange:
+    def read(self, firm: Firm) -> Wanted:
         """Return what it means for a firm. Raises StatusNotFound or RetiredStatus."""
+        if self.task:
+            return self.task
         dial_at = moment(self.at, firm.zone, "--at") if self.at else None
         into = None
         if self.campaign is not None:

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from casedial.cli.common import AsJson, DatabaseUrl, FirmName, day, me, run, show_json, show_table
-from casedial.service.operations.figures import By, count_reports
+from casedial.domain.figures import By
+from casedial.service.operations.figures import count_reports
 
 
 def report(

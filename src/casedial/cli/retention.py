@@ -70,6 +70,7 @@ def _show(total: Purged, done: bool) -> None:
             "refused reports",
             "phone changes",
             "priority changes",
+            "field changes",
         )
         rows = [(one.name, show_utc(one.cutoff), *one.counts.values()) for one in total.firms]
         show_table(columns, rows)

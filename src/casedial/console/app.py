@@ -34,9 +34,11 @@ from casedial.domain.errors import (
     StorageUnavailable,
     TooBusy,
     TooLarge,
+    WebhookNotFound,
 )
 from casedial.domain.firms import Firm
 from casedial.domain.users import Session, UserRole
+from casedial.domain.webhooks import Post
 from casedial.service.operations import callers, signing_in
 from casedial.service.operations.signing_in import Browser
 
@@ -47,6 +49,7 @@ _STATUS: dict[type[CasedialError], int] = {
     RoleNotAllowed: 403,
     FirmNotFound: 404,
     ImportNotFound: 404,
+    WebhookNotFound: 404,
     NotFound: 404,
     MethodNotAllowed: 405,
     Conflict: 409,
@@ -74,15 +77,16 @@ class _Reply:
 class Console:
     """The console of a server."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, post: Post) -> None:
         self._store = store
+        self._post_webhook = post
         self._renderer = Renderer(TABLE.has)
         self._firms: dict[int, tuple[int, Firm]] = {}
         self._fragments: dict[object, tuple[bytes, str]] = {}
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send, tell: Tell) -> None:
         """Answer a request; ``tell`` is told of what goes wrong."""
-        visit, body = _visit(self._store, scope), forms.Body(receive)
+        visit, body = _visit(self._store, self._post_webhook, scope), forms.Body(receive)
         try:
             reply = await self._answer(scope, body, visit)
         except Exception as error:
@@ -243,13 +247,13 @@ def _header(scope: HTTPScope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key.lower() == name), "")
 
 
-def _visit(store: Store, scope: HTTPScope) -> Visit:
+def _visit(store: Store, post: Post, scope: HTTPScope) -> Visit:
     client = scope["client"]
     is_safe = scope["scheme"] == "https"
     browser = Browser(client[0] if client else "", _header(scope, b"user-agent")[:300])
     token = doors.token_in(_header(scope, b"cookie"), is_safe) or doors.new_token()
     root = f"{scope['scheme']}://{_header(scope, b'host')}"
-    return Visit(store, store.now(), scope["path"], browser, token, is_safe, root)
+    return Visit(store, store.now(), scope["path"], browser, token, is_safe, root, post)
 
 
 async def _send(send: Send, reply: _Reply) -> None:

@@ -22,7 +22,7 @@ from casedial.wire.sheets import Form
 from casedial.wire.writing import written
 
 _LIMIT = 50
-_ACTIONS = ("campaign", "case", "do_not_call", "firm", "import", "key", "rules", "status", "user")
+_ACTIONS = ("campaign", "case", "do_not_call", "firm", "import", "key", "status", "user")
 
 
 def _filter(visit: Visit, errors: FormErrors) -> AuditFilter:
@@ -56,7 +56,8 @@ async def _shown(visit: Visit, verified: Verified | None = None) -> Page:
     found = await operations.newest(visit.store, visit.actor, visit.firm.name, wanted, before, _LIMIT)
     values = {
         "entries": found.entries,
-        "next": found.entries[-1].id if found.more else None,
+        "next": found.looked if found.more else None,
+        "is_short": found.more and len(found.entries) < _LIMIT,
         "actions": [("", "Anything"), *((one, one.replace("_", " ")) for one in _ACTIONS)],
         "facts": _facts,
         "forms": FORMS,
@@ -68,8 +69,24 @@ async def _shown(visit: Visit, verified: Verified | None = None) -> Page:
 
 def _facts(values: Mapping[str, Any] | None) -> str:
     """Write what was, or is, as people read it."""
-    told = ((name.replace("_", " "), value) for name, value in (values or {}).items())
-    return "; ".join(f"{name}: {'–' if value in (None, '') else value}" for name, value in told)[:500]
+    return "; ".join(f"{name.replace('_', ' ')}: {_told(value)}" for name, value in (values or {}).items())[:500]
+
+
+def _told(value: Any) -> str:
+    """Write a value: what is within others in brackets, hours by the clock."""
+    match value:
+        case None | "" | [] | {}:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case {"opens": int(opens), "closes": int(closes)}:
+            return f"{opens // 60:02}:{opens % 60:02}-{closes // 60:02}:{closes % 60:02}"
+        case Mapping():
+            return "(" + "; ".join(f"{name}: {_told(one)}" for name, one in value.items()) + ")"
+        case list():
+            return ", ".join(map(_told, value))
+        case _:
+            return str(value)
 
 
 def _broken(verified: Verified) -> str:

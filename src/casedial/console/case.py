@@ -8,7 +8,7 @@ from datetime import date
 from casedial.console import forms
 from casedial.console.answers import Answer, Page, Redirect
 from casedial.console.cases import query_of, search_of
-from casedial.console.changes import campaigns_to_set, wanted_of
+from casedial.console.change_forms import campaigns_to_set, settings_of
 from casedial.console.forms import FormErrors
 from casedial.console.routing import Route
 from casedial.console.visits import Visit
@@ -100,7 +100,7 @@ def _back(visit: Visit, said: str) -> Redirect:
 async def set_(visit: Visit) -> Answer:
     """Change its Dialer Status, campaign or priority."""
     errors = FormErrors()
-    wanted = wanted_of(visit, errors)
+    wanted = settings_of(visit, errors)
     if wanted is not None:
         with errors.at(""):
             how = (visit.store, visit.actor, visit.firm.name, visit.number("case_id"))

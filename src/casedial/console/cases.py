@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from casedial.console import forms
 from casedial.console.answers import Answer, Page, Redirect
-from casedial.console.changes import campaigns_to_set, wanted_of
+from casedial.console.change_forms import TASKS, asked_of, begin, campaigns_to_set
 from casedial.console.forms import Fields, FormErrors
 from casedial.console.routing import Route
 from casedial.console.visits import Visit
@@ -135,6 +135,7 @@ async def _listed(visit: Visit, fields: Fields, errors: FormErrors | None = None
         "dispositions": _options(visit, StatusType.DISPOSITION),
         "attempts": _options(visit, StatusType.ATTEMPTS),
         "priorities": [("", "any"), *((str(one), str(one)) for one in PRIORITIES)],
+        "tasks": TASKS,
         "into": [("", "as they are"), *campaigns_to_set(visit.firm)],
     }
     return Page("cases.html", values, errors)
@@ -153,13 +154,13 @@ def _chosen(visit: Visit) -> Sequence[int]:
 async def change(visit: Visit) -> Answer:
     """Begin a change of the cases that were chosen, or of all that match; the next page shows what it would do."""
     fields, errors = forms.query(visit.form.text("list").encode("ascii", "ignore")), FormErrors()
-    wanted = wanted_of(visit, errors)
+    asked = asked_of(visit, errors)
     chosen, every = sorted(set(_chosen(visit))), visit.form.text("which") == "all"
     if not every and not chosen:
         errors.add("which", "Choose cases by the boxes in front of them, or all that match.")
     if len(chosen) > _MOST_CHOSEN:
         errors.add("which", f"Choose at most {_MOST_CHOSEN:,} cases, or all that match.")
-    if errors or wanted is None:
+    if errors or asked is None:
         return await _listed(visit, fields, errors)
     search = search_of(fields, visit.now)
     with errors.at(""):
@@ -167,7 +168,7 @@ async def change(visit: Visit) -> Answer:
             which = await searching.meant(visit.store, visit.actor, visit.firm.name, search)
         else:
             which = CaseFilter(case_ids=tuple(chosen))
-        change_id = await wanted.begin(visit, which)
+        change_id = await begin(visit, which, asked)
         return Redirect(visit.to("changes", change_id))
     return await _listed(visit, fields, errors)
 

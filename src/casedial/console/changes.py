@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
+from typing import IO
 
 from casedial.console.answers import Answer, Fragment, Page, Redirect
+from casedial.console.downloads import FORMS, download
+from casedial.console.exports import WHAT, sheets_of
 from casedial.console.forms import FormErrors
 from casedial.console.routing import Route
 from casedial.console.visits import Visit
-from casedial.domain.cases import PRIORITIES
 from casedial.domain.changes import Change, ChangeState, Outcome, said
-from casedial.domain.dialing import CaseFilter, Move, OperatorChange
-from casedial.domain.errors import ChangeNotFound
+from casedial.domain.errors import ChangeNotFound, PathNotFound
 from casedial.domain.firms import Firm
+from casedial.domain.orders import ChangeKind
 from casedial.domain.statuses import StatusType
 from casedial.domain.users import UserRole
 from casedial.service.operations import changes as operations
+from casedial.service.operations import exports
 from casedial.service.operations.changes import TYPED_ABOVE, Shown
+from casedial.wire.sheets import Form
 
 _PAGE = 50
-_PATIENCE = 1.0  # seconds for which a preview is waited for: most are done by then
-_MOVES = {"to-dial": Move.TO_DIAL, "do-not-dial": Move.DO_NOT_DIAL, "back": Move.BACK_FROM_DIALER}
-_SETTLING: set[asyncio.Task[Change]] = set()
-
 OUTCOMES = {
     Outcome.IN_THE_DIALER: "In the Dialer, so left",
     Outcome.NOT_MEANT: "Changed by somebody else meanwhile, so left",
@@ -33,70 +31,26 @@ OUTCOMES = {
     Outcome.CHANGED_SINCE: "Changed since, so left",
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a form wants of cases."""
-
-    move: Move | None
-    dial_at: datetime | None
-    campaign: str | None
-    priority: int | None
-    reason: str
-
-    def read(self, firm: Firm) -> OperatorChange:
-        """Return what it means for a firm. Raises StatusNotFound or RetiredStatus."""
-        into = None
-        if self.campaign:
-            named = firm.statuses.named(StatusType.CAMPAIGN, self.campaign)
-            into = firm.statuses.to_set(StatusType.CAMPAIGN, named.name, "to_campaign")
-        return OperatorChange(self.move, self.dial_at, into, self.priority)
-
-    async def begin(self, visit: Visit, which: CaseFilter) -> int:
-        """Begin a preview, and go on with it whether or not anybody waits; return the id of the change."""
-        how = (visit.store, visit.actor, visit.firm.name)
-        change_id = await operations.begin(*how, which, self.read, self.reason)
-        task = asyncio.create_task(operations.settle(*how, change_id, which, self.read))
-        _SETTLING.add(task)
-        task.add_done_callback(_settled)
-        await asyncio.wait({task}, timeout=_PATIENCE)
-        return change_id
+# What the button does that has a change done, between its verb and how many cases these are.
+_VERBS = {
+    ChangeKind.SET: ("Change", ""),
+    ChangeKind.NOTE: ("Add the note to", ""),
+    ChangeKind.LIST: ("Put", " on the list"),
+    ChangeKind.UNLIST: ("Take", " off the list"),
+}
 
 
-def _settled(task: asyncio.Task[Change]) -> None:
-    """Let go of a preview; one that failed stays unfinished, which its page says."""
-    _SETTLING.discard(task)
-    if not task.cancelled():
-        task.exception()
-
-
-def wanted_of(visit: Visit, errors: FormErrors) -> Wanted | None:
-    """Read what is wanted of cases; None where it cannot be read, which ``errors`` say."""
-    form = visit.form
-    move, dial_at = _MOVES.get(form.text("move")), None
-    if text := form.text("at"):
-        try:
-            dial_at = datetime.fromisoformat(text).replace(tzinfo=visit.zone)
-        except ValueError:
-            errors.add("at", "Give a day and a time, such as 2026-05-06T09:00.")
-        if move in (None, Move.DO_NOT_DIAL):
-            errors.add("at", "A time goes with To Dial, or back from the dialer.")
-    priority = form.number("to_priority")
-    if form.text("to_priority") and priority not in PRIORITIES:
-        errors.add("to_priority", f"A priority is {PRIORITIES[0]} to {PRIORITIES[-1]}.")
-    campaign = form.text("to_campaign") or None
-    if not (move or campaign or priority):
-        errors.add("move", "Say what to change.")
-    return None if errors else Wanted(move, dial_at, campaign, priority, form.text("reason"))
-
-
-def campaigns_to_set(firm: Firm) -> list[tuple[str, str]]:
-    """Return the campaigns into which a case may be moved, to be chosen from."""
-    return [(one.name, one.name) for one in firm.statuses.of(StatusType.CAMPAIGN) if not one.retired]
+def _button(change: Change) -> str:
+    """Return what stands on the button that has a change done."""
+    number = change.expected.changed(change.has_move)
+    before, behind = _VERBS.get(change.kind, ("", ""))
+    return f"{before} {number:,} case{'' if number == 1 else 's'}{behind}"
 
 
 def _state(change: Change) -> tuple[str, str]:
     """Return how far a change is, as a mark and a word."""
+    if change.kind is ChangeKind.EXPORT and change.state is ChangeState.PREVIEWED:
+        return "good", "ready to be taken along"
     return {
         ChangeState.PREPARING: ("idle", "being counted"),
         ChangeState.PREVIEWED: ("idle", "not run"),
@@ -138,6 +92,8 @@ async def _shown(visit: Visit) -> dict[str, object]:
     found: Shown = await operations.show(visit.store, visit.actor, visit.firm.name, visit.number("id"))
     change = found.change
     done, of = _progress(change)
+    is_ready = change.state is ChangeState.PREVIEWED and not change.is_over(found.clock)
+    is_export = change.kind is ChangeKind.EXPORT
     return {
         "found": found,
         "change": change,
@@ -148,7 +104,13 @@ async def _shown(visit: Visit) -> dict[str, object]:
         "of": of,
         "left": [(OUTCOMES[why], ids) for why, ids in found.left.items() if ids],
         "left_by_undo": [(OUTCOMES[why], ids) for why, ids in found.left_by_undo.items() if ids],
-        "can_run": change.state is ChangeState.PREVIEWED and not change.is_over(found.clock),
+        "can_run": is_ready and not is_export,
+        "can_export": is_ready and is_export,
+        "kind": change.kind.name.lower(),
+        "note": change.order.get("note", ""),
+        "button": _button(change),
+        "what_to_export": WHAT,
+        "forms": FORMS[:2],
         "can_undo": change.can_be_undone(found.clock),
         "is_moving": change.state.is_at_work or change.state is ChangeState.PREPARING,
         "must_type": change.total > TYPED_ABOVE,
@@ -194,10 +156,27 @@ async def undo(visit: Visit) -> Answer:
     return await _page(visit, errors)
 
 
+async def file(visit: Visit) -> Answer:
+    """Send the cases of an export, or what else there is of them, as a file."""
+    what = visit.query.text("what", "cases")
+    form = next((one for one in (Form.CSV, Form.XLSX) if one == visit.query.text("format", "csv")), None)
+    if form is None or what not in dict(WHAT):
+        raise PathNotFound("There is no such file.")
+    day, change_id = visit.now.astimezone(visit.zone).date(), visit.number("id")
+    name = f"{what}-{visit.parameters['firm']}-{day}-{change_id}"
+    return await download(name, form, partial(_write, visit, change_id, what, form))
+
+
+async def _write(visit: Visit, change_id: int, what: str, form: Form, raw: IO[bytes]) -> None:
+    with sheets_of(raw, form, what) as sheets:
+        await exports.export_chosen(visit.store, visit.actor, visit.firm.name, change_id, sheets, what)
+
+
 ROUTES = (
     Route("GET", "/{firm}/changes", changes, UserRole.VIEWER),
     Route("GET", "/{firm}/changes/{id}", change, UserRole.VIEWER),
     Route("GET", "/{firm}/changes/{id}/live", live, UserRole.VIEWER, live=True),
+    Route("GET", "/{firm}/changes/{id}/file", file, UserRole.MANAGER),
     Route("POST", "/{firm}/changes/{id}/run", run, UserRole.MANAGER),
     Route("POST", "/{firm}/changes/{id}/undo", undo, UserRole.MANAGER),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from casedial.console import editing
 from casedial.console.answers import Answer, Page, Redirect
@@ -20,6 +22,7 @@ from casedial.wire.listings import LISTING_COLUMNS, read_listings
 from casedial.wire.values import MAX_CASE_ID
 
 _MOST_TYPED, _MOST_SHOWN = 1000, 100
+_MOST_READ = 100_000  # rows of a file, within a request: some seconds
 _COUNTS = (
     "Nobody calls these numbers in any case, nor these cases, from the next claim on and on every server.",
     "Cases that are To Dial and have no other number become Do not Dial when a claim meets them.",
@@ -146,7 +149,13 @@ async def receive(visit: Visit) -> Answer:
         errors.add("file", "Choose a file first.")
         return await _shown(visit, errors, "import")
     only_check = visit.form.text(DO) != SAVE
-    with errors.at("file"), read_listings(upload.file, visit.form.text("source") or upload.name[:200]) as (rows, told):
+    with errors.at("file"), read_listings(upload.file, visit.form.text("source") or upload.name[:200]) as (every, told):
+        rows = await asyncio.to_thread(list, islice(every, _MOST_READ + 1))  # before anything is written
+        if len(rows) > _MOST_READ:
+            raise InvalidSetting(
+                f"This file has more than {_MOST_READ:,} rows. Nothing was changed: send it in parts, or have it read "
+                "in at the server, by casedial dnc import."
+            )
         if only_check:
             total = await operations.look_through(visit.store, visit.actor, visit.firm.name, rows)
         else:

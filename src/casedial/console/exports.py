@@ -56,12 +56,15 @@ async def file(visit: Visit) -> Answer:
 
 
 async def _write(visit: Visit, what: str, form: Form, which: CaseFilter, raw: IO[bytes]) -> None:
-    if what == "cases":
-        with CaseSheets(raw, form, can_rewind=True) as sheets:
-            await operations.export_noted(visit.store, visit.actor, visit.firm.name, which, sheets, what)
-        return
-    with CaseSheets(_Nowhere(), Form.JSONL, {what: (raw, form)}) as sheets:
+    with sheets_of(raw, form, what) as sheets:
         await operations.export_noted(visit.store, visit.actor, visit.firm.name, which, sheets, what)
+
+
+def sheets_of(raw: IO[bytes], form: Form, what: str) -> CaseSheets:
+    """Return what writes the cases into a file, or only what else there is of them."""
+    if what == "cases":
+        return CaseSheets(raw, form, can_rewind=True)
+    return CaseSheets(_Nowhere(), Form.JSONL, {what: (raw, form)})
 
 
 class _Nowhere(io.BytesIO):

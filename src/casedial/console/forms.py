@@ -19,6 +19,7 @@ from casedial.domain.errors import (
     CasedialError,
     InternalError,
     MalformedDocument,
+    NoRoom,
     NotAuthenticated,
     StorageUnavailable,
     TooBusy,
@@ -209,6 +210,18 @@ async def _multipart(receive: Receive, boundary: str, most: int, admit: Callable
     return sent
 
 
+@contextmanager
+def _room() -> Iterator[None]:
+    """Say so where there is no room on the disk for a file that is being sent. Raises NoRoom."""
+    try:
+        yield
+    except OSError as error:
+        raise NoRoom(
+            f"The file cannot be kept in the server's folder {tempfile.gettempdir()}: {error.strerror or error}. "
+            "Nothing was changed. Tell who runs the server, or send a smaller file."
+        ) from None
+
+
 class _Reading:
     """A multipart form as it comes: small fields in memory, files on disk."""
 
@@ -227,7 +240,8 @@ class _Reading:
         elif event is None:
             self._end()
         elif self._file:
-            self._file.write(event)
+            with _room():
+                self._file.write(event)
         else:
             self._text += event
             if len(self._text) > MAX_BYTES:
@@ -243,8 +257,9 @@ class _Reading:
         if self._head is None:
             return
         if self._file:
-            size = self._file.tell()
-            self._file.seek(0)
+            with _room():
+                size = self._file.tell()
+                self._file.seek(0)
             self._files[self._head.name] = Upload(self._head.filename or "", self._file, size)
         else:
             self._pairs.append((self._head.name, self._text.decode()))

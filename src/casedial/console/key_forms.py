@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from casedial.console.forms import FormErrors
 from casedial.domain.errors import InvalidSetting
 from casedial.domain.firms import Firm
-from casedial.domain.keys import KeyLimits, Scope
+from casedial.domain.keys import DIALER_SCOPES, KeyLimits, Scope
 from casedial.domain.statuses import StatusType
 from casedial.service.keys import MAX_RATE_LIMIT, LimitChange, checked_addresses
 from casedial.wire.dates import written_time
@@ -20,6 +20,8 @@ SCOPES = {
     Scope.UPDATE: "report: statuses, attempts, dispositions",
     Scope.NOTE: "add notes",
     Scope.READ: "look cases up",
+    Scope.MANAGE: "for the firm's own systems, never a dialer: all cases, campaigns and lists, under /v1",
+    Scope.FEED: "for the firm's own systems: read all that happens to cases",
 }
 
 
@@ -90,7 +92,7 @@ def told(firm: Firm, shown: Mapping[str, str]) -> dict[str, str]:
     names = [status.name for status in firm.statuses.of(StatusType.CAMPAIGN) if shown[f"campaign-{status.id}"]]
     scopes = [scope.value for scope in Scope if shown[f"scope-{scope}"]]
     return {
-        "May": ", ".join(scopes) if len(scopes) < len(Scope) else "do everything",
+        "May": ", ".join(scopes) if set(scopes) != DIALER_SCOPES else "do all that dialers do",
         "Campaigns": ", ".join(names) or "all",
         "From": ", ".join(shown["addresses"].split()) or "any address",
         "Expires": f"{shown['expires'].replace('T', ' ')} ({firm.time_zone})" if shown["expires"] else "never",

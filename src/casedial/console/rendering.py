@@ -36,6 +36,7 @@ NAVIGATION = (
     ("Do not call", "/{firm}/do-not-call", UserRole.VIEWER),
     ("Set-up", "/{firm}/setup", UserRole.VIEWER),
     ("Keys", "/{firm}/keys", UserRole.ADMINISTRATOR),
+    ("Webhooks", "/{firm}/webhooks", UserRole.ADMINISTRATOR),
     ("Audit", "/{firm}/audit", UserRole.ADMINISTRATOR),
 )
 

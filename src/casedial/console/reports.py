@@ -15,11 +15,11 @@ from casedial.console.forms import FormErrors
 from casedial.console.routing import Route
 from casedial.console.visits import Visit
 from casedial.domain.errors import PathNotFound
-from casedial.domain.figures import NO_CAMPAIGN, Kind, monday_of
+from casedial.domain.figures import NO_CAMPAIGN, By, Kind, monday_of
 from casedial.domain.statuses import StatusType
 from casedial.domain.users import UserRole
 from casedial.service.operations import figures
-from casedial.service.operations.figures import By, Count, Figures
+from casedial.service.operations.figures import Count, Figures
 from casedial.wire.formulas import guarded
 
 _DAYS = 30  # of who does not say

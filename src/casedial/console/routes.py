@@ -21,12 +21,13 @@ from casedial.console import (
     statuses,
     today,
     users,
+    webhooks,
 )
 from casedial.console.routing import Table
 
 _SUBJECTS = (
     *(files, signing_in, account, users, today, cases, case, changes),
     *(campaigns, do_not_call, reports, imports, exports),
-    *(setup, statuses, rules, keys, audit),
+    *(setup, statuses, rules, keys, webhooks, audit),
 )
 TABLE = Table(route for subject in _SUBJECTS for route in subject.ROUTES)

@@ -104,24 +104,37 @@ async def rename(visit: Visit) -> Answer:
     field = f"name-{status.id}"
     name = visit.form.text(field)
     if status.name != visit.form.text("was"):
-        told = f"Somebody else has renamed it to {status.name} meanwhile. Nothing was changed."
-        return await _meanwhile(visit, kind, field, told)
+        return await _renamed_meanwhile(visit, kind, status.id)
     with errors.at(field):
-        await operations.rename(visit.store, visit.actor, visit.firm.name, kind, status.name, name)
+        try:
+            await operations.rename(visit.store, visit.actor, visit.firm.name, kind, status.name, name, status.id)
+        except ChangedMeanwhile:
+            return await _renamed_meanwhile(visit, kind, status.id)
         return Redirect(_here(visit, kind), said=f"{status.name} is named {name} now. Its cases and history stay.")
     return _shown(visit, kind, errors)
+
+
+async def _renamed_meanwhile(visit: Visit, kind: StatusType, status_id: int) -> Page:
+    now = await firms.show(visit.store, visit.actor, visit.firm.name)
+    name = now.statuses.known(status_id, kind).name
+    told = f"Somebody else has renamed it to {name} meanwhile. Nothing was changed."
+    return await _meanwhile(visit, kind, f"name-{status_id}", told)
 
 
 async def flag(visit: Visit) -> Answer:
     """Say what a disposition means."""
     kind, errors = StatusType.DISPOSITION, FormErrors()
     status, field = _chosen(visit, kind), f"flags-{visit.form.text('status')}"
+    told = "Somebody else has changed these flags meanwhile: here they are now. Nothing was changed."
     if visit.form.text("was") != ",".join(sorted(status.flags)):
-        told = "Somebody else has changed these flags meanwhile: here they are now. Nothing was changed."
         return await _meanwhile(visit, kind, field, told)
     wanted = [Flag(word) for word in visit.form.texts("flag") if word in list(Flag)]
     with errors.at(field):
-        await operations.flag(visit.store, visit.actor, visit.firm.name, status.name, wanted)
+        try:
+            seen = (status.id, status.flags)
+            await operations.flag(visit.store, visit.actor, visit.firm.name, status.name, wanted, seen)
+        except ChangedMeanwhile:
+            return await _meanwhile(visit, kind, field, told)
         said = f"{status.name} means from now on: {', '.join(FLAGS[one] for one in wanted) or 'nothing'}."
         return Redirect(_here(visit, kind), said=said)
     return _shown(visit, kind, errors)

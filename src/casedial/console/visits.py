@@ -14,6 +14,7 @@ from casedial.domain.actors import Actor, ActorKind
 from casedial.domain.errors import PathNotFound
 from casedial.domain.firms import Firm
 from casedial.domain.users import Seat, Session, User, UserRole
+from casedial.domain.webhooks import Post
 from casedial.service.operations.signing_in import Browser
 
 
@@ -31,7 +32,8 @@ class Visit:
     browser: Browser
     token: str  # of the browser: its session's, or one that no session has
     is_safe: bool  # whether the connection is encrypted
-    root: str = ""  # https://casedial.example, as the browser knows this server
+    root: str  # https://casedial.example, as the browser knows this server
+    post: Post  # what brings a message to a webhook
     parameters: Mapping[str, str] = field(default_factory=dict)
     query: Fields = field(default_factory=Fields)
     form: Fields = field(default_factory=Fields)

@@ -88,17 +88,22 @@ class Transaction:
 
 
 class Store:
-    """A database. ``read`` and ``write`` open one transaction; ``transact`` runs one again when it must."""
+    """A database. ``read`` and ``write`` open one transaction; ``transact`` runs one again when it must.
+
+    ``behind`` is where to read what may be some seconds old, and nothing hangs on: a standby, or the same store.
+    """
+
+    is_standby = False
 
     def __init__(self, url: str, pool_size: int = 4, patience: float | None = None, clock: Clock = MACHINE) -> None:
         """Raise InvalidSetting for a URL that names no database casedial knows.
 
         ``patience`` is after how many seconds a transaction that PostgreSQL does not end is given up.
         """
-        self.url, self.pool_size, self.machine = url, pool_size, clock
-        self._patience = patience
+        self.url, self.pool_size, self.machine, self.patience = url, pool_size, clock, patience
+        self.behind = self
         self.dialect = dialects.of_url(url)
-        opened = self.dialect.open(url, pool_size, patience, **_OPTIONS)
+        opened = self.dialect.open(url, pool_size, patience, self.is_standby, **_OPTIONS)
         self.engine, self.path, self.where = opened.engine, opened.path, opened.where
         self._sessions, self._closed = opened.sessions, opened.closed
         # Writers of one process queue here in order, not in SQLite's unfair busy loop.
@@ -186,6 +191,10 @@ class Store:
             assert tx.session  # noqa: S101  # which only ``session`` is without
             return await tx.session.whole(partial(_do_all, tx, tx.session, works))
 
+    async def afterwards(self, work: Callable[[Store], Awaitable[object]]) -> None:
+        """Do what follows a transaction that has ended, in transactions of its own."""
+        await work(self)
+
     async def give_way(self) -> None:
         """Let other processes write, between two of many large writes; twice a second is often enough.
 
@@ -232,19 +241,19 @@ class Store:
             await self._sessions.give_back(session)
 
     async def _see_it_kept(self, session: Session) -> None:
-        """Raise StorageUnavailable where what was committed is in a file that is gone, or may not be on the disk."""
+        """Raise StorageUnavailable where what was committed may be lost with the machine, or with its file."""
         try:
             session.check()
         except StorageUnavailable as error:
             raise failures.in_doubt(error, error.cause) from error
-        if not await session.is_settled():
-            raise failures.in_doubt(OSError("The folder cannot be written to disk"), self.where)
+        if why := await session.unsettled():
+            raise failures.in_doubt(OSError(why), self.where)
 
     def _watched(self, session: Session) -> AbstractContextManager[None]:
         """Give a session up where it is lost or takes too long: whatever waits for it then fails."""
-        if self._patience is None:
+        if self.patience is None:
             return nullcontext()
-        return self.dialect.watched(session, self._sessions, self._patience)
+        return self.dialect.watched(session, self._sessions, self.patience)
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[Transaction]:
@@ -291,6 +300,8 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection, after the writes that go on."""
+        if self.behind is not self:
+            await self.behind.close()
         await self._joined.finish()
         await self._sessions.close()
         await self._closed()

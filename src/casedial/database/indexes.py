@@ -22,6 +22,7 @@ from casedial.database.tables import (
     claims,
     import_jobs,
     status_history,
+    webhook_deliveries,
 )
 
 __all__ = ["metadata"]
@@ -87,3 +88,15 @@ for _table in (changes, import_jobs):
     for _name in ("worked_until", "keep_until"):
         _there = sa.text(f"{_name} IS NOT NULL")
         Index(f"ix_{_table.name}_{_name}", _table.c[_name], postgresql_where=_there, sqlite_where=_there)
+
+# Messages that wait for their next try, and those that were laid aside.
+for _name, _columns, _where in (
+    ("ix_webhook_deliveries_waiting", ("webhook_id", "next_at", "id"), sa.text("dead_at IS NULL")),
+    ("ix_webhook_deliveries_dead", ("dead_at",), sa.text("dead_at IS NOT NULL")),
+):
+    Index(
+        _name,
+        *(webhook_deliveries.c[column] for column in _columns),
+        postgresql_where=_where,
+        sqlite_where=_where,
+    )

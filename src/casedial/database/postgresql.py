@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 import asyncpg
 import msgspec
@@ -20,11 +16,11 @@ import sqlalchemy as sa
 from casedial.database import connections
 from casedial.database.columns import Instant
 from casedial.database.connections import Connection
+from casedial.database.hosts import BETWEEN, CONNECT_SECONDS, IDLE, TIMES, Hosts, hosts_of
 from casedial.database.pool import Pool
 from casedial.database.sessions import Prepared, Processor, Result, Session, Statements
 from casedial.domain.errors import InvalidSetting
 
-CONNECT_SECONDS = 10
 HANG_SECONDS = 3.0  # without an answer, after which it is looked at whether PostgreSQL is at work for it
 # What is raised where no connection can be made, whatever PostgreSQL says then.
 UNCONNECTED = (
@@ -34,15 +30,12 @@ UNCONNECTED = (
 WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
-# Of every session's connection, here and at PostgreSQL's side: what a connection is asked for while it is idle is soon
-# enough to be remembered by firewalls; one over which nothing passes any more ends, instead of being waited for.
-_IDLE, _BETWEEN, _TIMES = 30, 5, 3  # seconds until it is asked, between two times, and how often
-_UNHEARD_MS = 5000  # for which what was sent may stay without being acknowledged
+# Of every session's connection, at PostgreSQL's side, as it is kept here.
 _UNHEARD_THERE_MS = 30_000
 _KEPT = {
-    "tcp_keepalives_idle": str(_IDLE),
-    "tcp_keepalives_interval": str(_BETWEEN),
-    "tcp_keepalives_count": str(_TIMES),
+    "tcp_keepalives_idle": str(IDLE),
+    "tcp_keepalives_interval": str(BETWEEN),
+    "tcp_keepalives_count": str(TIMES),
     "tcp_user_timeout": str(_UNHEARD_THERE_MS),
 }
 # For a server's sessions; a value that somebody has set stands. The timeouts end on PostgreSQL's side, too, what is
@@ -56,6 +49,9 @@ WHERE source = 'default' OR setting IN ('0', 'auto')"""
 _READ_ONLY = "SELECT current_setting('transaction_read_only')"  # which is on at a standby, too
 _PROCESS = "SELECT pg_backend_pid()"
 _AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND state = 'active'"
+# What is in PostgreSQL's warning, in any language, that a commit waits no longer for a standby, because somebody ended
+# the wait. The commit succeeds all the same, and is lost with this server where a standby takes its place.
+_ENDS_WAIT = "SyncRepWaitForLSN"
 _ASKED = 5  # times, whose session a connection is
 
 _POOLER = (
@@ -65,7 +61,7 @@ _POOLER = (
 )
 
 
-def make_engine(url: str, patience: float | None, **options: Any) -> sa.Engine:
+def make_engine(hosts: Hosts, patience: float | None, **options: Any) -> sa.Engine:
     """Make an engine; ``patience`` is that of a server, in seconds.
 
     Transactions are begun and ended by its sessions.
@@ -76,7 +72,7 @@ def make_engine(url: str, patience: float | None, **options: Any) -> sa.Engine:
 
     async def connect() -> Any:
         # Whatever its length: a statement that the driver forgets is planned anew each time.
-        connection = await connect_to(url, max_cacheable_statement_size=0)
+        connection = await hosts.connect(max_cacheable_statement_size=0)
         try:
             await connection.execute(_SESSION, list(wanted), list(wanted.values()), timeout=CONNECT_SECONDS)
         except BaseException:
@@ -109,7 +105,7 @@ def encoder(type_: Any, dialect: sa.Dialect) -> Processor:
     return type_.dialect_impl(dialect).bind_processor(dialect)
 
 
-def make_pool(engine: sa.Engine, size: int, url: str) -> Pool:
+def make_pool(engine: sa.Engine, size: int, hosts: Hosts, is_standby: bool = False) -> Pool:
     """Make the sessions of a store."""
     # The driver's values are Python's.
     statements = Statements(engine, partial(encoder, dialect=engine.dialect), lambda type_: None)
@@ -118,95 +114,28 @@ def make_pool(engine: sa.Engine, size: int, url: str) -> Pool:
         connection = await Connection.of(engine)
         driver = await connection.driver()
         session = PostgresqlSession(connection, driver, statements)
+        driver.add_log_listener(session.listen)
+        session.is_of_standby = is_standby
         try:
-            session.url, session.process = url, await driver.fetchval(_PROCESS, timeout=CONNECT_SECONDS)
+            session.hosts, session.process = hosts, await driver.fetchval(_PROCESS, timeout=CONNECT_SECONDS)
         except BaseException:
             await connection.invalidate()
             await connection.close()
             raise
         return session
 
-    return Pool(make, size, hosts_of(url), UNCONNECTED)
-
-
-def _split(url: str) -> tuple[str, list[str], str]:
-    """Return what is before the hosts of a URL, with the user and the password, the hosts, and what is after them."""
-    _, _, url = url.partition("://")
-    place = re.split("[/?#]", url, maxsplit=1)[0]
-    who, at, hosts = place.rpartition("@")
-    return f"postgresql://{who}{at}", hosts.split(","), url[len(place) :]
-
-
-def hosts_of(url: str) -> str:
-    """Return the hosts that a URL names, as the log calls them."""
-    _, hosts, after = _split(url)
-    if "@" in after:  # of a password that is not encoded
-        return "PostgreSQL"
-    asked = dict(parse_qsl(after.partition("?")[2]))
-    return f"PostgreSQL at {','.join(filter(None, hosts)) or asked.get('host') or 'its default address'}"
-
-
-def advice(url: str) -> str:
-    """Return what to look at in a URL by which PostgreSQL cannot be reached; "" where that is nothing."""
-    before, _, after = _split(url)
-    torn = "@" in after  # of a password that is not encoded: what seems to be the host is something else
-    if not torn and ":" not in before.partition("://")[2]:
-        return ""
-    tried = "The URL has an @ behind its host, so its password may be cut. " if torn else ""
-    return f"{tried}In a password, write @ # / ? : % as %40 %23 %2F %3F %3A %25."
-
-
-def without_password(url: str) -> tuple[str, str | None]:
-    """Return a URL as libpq's programs take it, which other users of the machine may see, and its password."""
-    before, hosts, after = _split(url)
-    scheme, _, who = before.partition("://")
-    user, _, password = who.removesuffix("@").partition(":")
-    path, _, query = after.partition("?")
-    told = parse_qsl(query, keep_blank_values=True)
-    password = next((value for name, value in told if name == "password"), unquote(password))
-    rest = urlencode([(name, value) for name, value in told if name != "password"], quote_via=quote)
-    place = (f"{user}@" if user else "") + ",".join(hosts)
-    return f"{scheme}://{place}{path}" + (f"?{rest}" if rest else ""), password or None
-
-
-async def connect_to(url: str, seconds: float | None = None, **options: Any) -> asyncpg.Connection:
-    """Connect to the first host of a URL that takes it, of several the first that is no standby."""
-    before, hosts, after = _split(url)
-    if len(hosts) > 1 and "target_session_attrs=" not in url and "PGTARGETSESSIONATTRS" not in os.environ:
-        options["target_session_attrs"] = "primary"
-    each = (seconds or CONNECT_SECONDS) / len(hosts)  # one that is silent leaves time for the next
-    failure: Exception | None = None
-    for host in hosts:
-        try:
-            # asyncpg reads libpq's URLs itself: sslmode, sockets
-            connection = await asyncpg.connect(before + host + after, timeout=each, **options)
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
-            failure = error
-        else:
-            _keep_alive(connection)
-            return connection
-    raise failure or OSError("the URL names no host")
-
-
-def _keep_alive(connection: Any) -> None:
-    plug = connection._transport.get_extra_info("socket")
-    if plug is None or plug.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    plug.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    values = {"KEEPIDLE": _IDLE, "KEEPINTVL": _BETWEEN, "KEEPCNT": _TIMES, "USER_TIMEOUT": _UNHEARD_MS}
-    for name, value in values.items():
-        if hasattr(socket, f"TCP_{name}"):  # not on every system
-            plug.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_{name}"), value)
+    return Pool(make, size, hosts_of(hosts.url), UNCONNECTED)
 
 
 async def refuse_pooler(url: str) -> None:
     """Raise InvalidSetting where sessions are shared: two connections have one, or one has several."""
-    first = await connect_to(url, statement_cache_size=0)
+    hosts = Hosts(url)
+    first = await hosts.connect(statement_cache_size=0)
     second = None
     try:
         if await _process_of(first) == first.get_server_pid():  # nobody is in between
             return
-        second = await connect_to(url, statement_cache_size=0)
+        second = await hosts.connect(statement_cache_size=0)
         asked = {(await _process_of(first), await _process_of(second)) for _ in range(_ASKED)}
     finally:
         first.terminate()
@@ -235,7 +164,7 @@ class _Watch:
 
     def _look(self) -> None:
         if self._loop.time() >= self._over_at:
-            self._session.end()
+            self._session.give_up()
             return
         self._plan()
         if self._session.hangs:
@@ -256,8 +185,10 @@ def watched(session: PostgresqlSession, pool: Pool, patience: float) -> Iterator
 class PostgresqlSession(Session):
     """A session of PostgreSQL."""
 
-    url = ""
+    hosts: Hosts
+    is_of_standby = False
     process = 0  # of PostgreSQL, by its number
+    _is_alone = False  # whether a commit no longer waited for a standby
     _asked_at: float | None = None  # when what it is to answer was asked
 
     async def _send(self, prepared: Prepared, text: str, several: Sequence[Sequence[Any]]) -> Result:
@@ -287,6 +218,23 @@ class PostgresqlSession(Session):
     async def _roll_back(self) -> None:
         await self.run("ROLLBACK")
 
+    def listen(self, _: Any, message: Any) -> None:
+        """Hear what PostgreSQL warns of, before the answer to the statement that it is about."""
+        if message.server_source_function == _ENDS_WAIT:
+            self._is_alone = True
+
+    async def unsettled(self) -> str | None:
+        """Tell where a standby was to have what was committed, and nobody waited until it did."""
+        if not self._is_alone:
+            return None
+        self.end()
+        return "The wait for a standby was ended before it had what was committed"
+
+    def give_up(self) -> None:
+        """Cut the connection, over which nothing is heard; others are tried before its host."""
+        self.hosts.distrust(self.driver)
+        self.end()
+
     def end(self) -> None:
         """Cut the connection."""
         self.driver.terminate()
@@ -300,8 +248,8 @@ class PostgresqlSession(Session):
         """PostgreSQL says so itself."""
 
     async def is_well(self) -> bool:
-        """Ask whether the session is one of a server that takes writes."""
-        return not self.is_over and await self.driver.fetchval(_READ_ONLY) == "off"
+        """Ask whether the session is of a server that takes writes, or of a standby, where one was looked for."""
+        return not self.is_over and await self.driver.fetchval(_READ_ONLY) == ("on" if self.is_of_standby else "off")
 
     @property
     def hangs(self) -> bool:
@@ -318,10 +266,10 @@ class PostgresqlSession(Session):
         except Exception:  # PostgreSQL is there, though it does not say: it has no connection left, perhaps
             return
         if not is_at_work and asked_at == self._asked_at:
-            self.end()
+            self.give_up()
 
     async def _is_served(self) -> bool:
-        connection = await connect_to(self.url, HANG_SECONDS)
+        connection = await self.hosts.connect(HANG_SECONDS, beside=self.driver)
         try:
             async with asyncio.timeout(HANG_SECONDS):
                 return bool(await connection.fetchval(_AT_WORK, self.process))

@@ -226,9 +226,9 @@ class Session(ABC):
     def check(self) -> None:
         """Raise StorageUnavailable where nothing that is written here would last."""
 
-    async def is_settled(self) -> bool:
-        """Tell whether what was just committed stays, whatever happens to the machine."""
-        return True
+    async def unsettled(self) -> str | None:
+        """Return why what was just committed may not stay, whatever happens to the machine; None where it does."""
+        return None
 
     async def is_undone(self, error: sa.exc.DBAPIError) -> bool:
         """Tell whether nothing is left of a write whose COMMIT failed: where it was lost, it may have come through."""

@@ -218,9 +218,9 @@ class SqliteSession(Session):
             await self._there(lambda: self.driver._conn.execute(command, arguments).fetchall())
         return ""
 
-    async def is_settled(self) -> bool:
-        """Tell whether the folder of the file is on the disk, too."""
-        return WAL or await settle(self._files.path)
+    async def unsettled(self) -> str | None:
+        """Tell where the folder of the file is not on the disk, too."""
+        return None if WAL or await settle(self._files.path) else "The folder cannot be written to disk"
 
     async def is_undone(self, error: sa.exc.DBAPIError) -> bool:
         """Write over a write whose COMMIT failed; tell whether that was possible.

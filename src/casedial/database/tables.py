@@ -23,6 +23,9 @@ from casedial.database.change_tables import change_cases as change_cases
 from casedial.database.change_tables import changes as changes
 from casedial.database.columns import Instant, RowID, actor_columns
 from casedial.database.columns import metadata as metadata
+from casedial.database.feed_tables import fact_changes as fact_changes
+from casedial.database.feed_tables import feed_gone as feed_gone
+from casedial.database.feed_tables import feed_line as feed_line
 from casedial.database.figure_tables import figures as figures
 from casedial.database.figure_tables import figures_place as figures_place
 from casedial.database.finding_tables import case_names as case_names
@@ -31,11 +34,15 @@ from casedial.database.import_tables import import_cases as import_cases
 from casedial.database.import_tables import import_headers as import_headers
 from casedial.database.import_tables import import_jobs as import_jobs
 from casedial.database.import_tables import import_pieces as import_pieces
+from casedial.database.refused_tables import refused_days as refused_days
+from casedial.database.refused_tables import refused_reports as refused_reports
 from casedial.database.user_tables import looks as looks
 from casedial.database.user_tables import roles as roles
 from casedial.database.user_tables import sessions as sessions
 from casedial.database.user_tables import sign_in_tries as sign_in_tries
 from casedial.database.user_tables import users as users
+from casedial.database.webhook_tables import webhook_deliveries as webhook_deliveries
+from casedial.database.webhook_tables import webhooks as webhooks
 
 firms = sa.Table(
     "firms",
@@ -370,31 +377,4 @@ idempotency = sa.Table(
     Column("body", sa.LargeBinary),
     sa.PrimaryKeyConstraint("key_id", "digest"),
     Index("ix_idempotency_created_at", "created_at"),
-)
-
-# Reports that were refused, the last hundred of each firm: what a dialer's vendor has to mend.
-refused_reports = sa.Table(
-    "refused_reports",
-    metadata,
-    Column("id", RowID, primary_key=True),
-    Column("firm_id", BigInteger, nullable=False),
-    Column("key_id", BigInteger, nullable=False),
-    Column("case_id", BigInteger),  # null: which case could not be read, or all of a request was refused
-    Column("code", Text, nullable=False),
-    Column("field", Text, nullable=False),
-    Column("value", Text, nullable=False),  # what was sent in that field, cut; never a phone
-    Column("refused_at", Instant, nullable=False),
-    Index("ix_refused_reports_firm", "firm_id", "id"),
-)
-
-# How many there were, by key and code, on a day in the firm's zone; kept for a month.
-refused_days = sa.Table(
-    "refused_days",
-    metadata,
-    Column("firm_id", BigInteger, nullable=False),
-    Column("day", Date, nullable=False),
-    Column("key_id", BigInteger, nullable=False),
-    Column("code", Text, nullable=False),
-    Column("reports", BigInteger, nullable=False),
-    sa.PrimaryKeyConstraint("firm_id", "day", "key_id", "code"),
 )

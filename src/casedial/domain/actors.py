@@ -9,7 +9,7 @@ from enum import IntEnum
 class ActorKind(IntEnum):
     """What an actor is. Values are stored."""
 
-    KEY = 1  # of a dialer's vendor
+    KEY = 1  # of a dialer's vendor, or of a system of the firm's own
     USER = 2  # who signed in to the console
     COMMAND_LINE = 3
     IMPORT = 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
 from uuid import UUID
@@ -16,19 +16,14 @@ from uuid import UUID
 from casedial.domain.actors import Actor
 from casedial.domain.cases import Case, Hold, StatusChange
 from casedial.domain.counted import Counted
-from casedial.domain.dialing import CaseFilter, Move, OperatorChange, change
+from casedial.domain.dialing import Move, OperatorChange, change
 from casedial.domain.firms import Firm
+from casedial.domain.orders import ChangeKind, read_order, read_time, written_time
 from casedial.domain.reasons import Why
 from casedial.domain.statuses import Role, Status, StatusType
 
 KEPT = timedelta(days=1)  # how long a preview may be run, and what was run be undone
 REASON_LIMIT = 200  # characters
-
-
-class ChangeKind(IntEnum):
-    """What is done with the cases. Values are stored."""
-
-    SET = 1
 
 
 class ChangeState(IntEnum):
@@ -160,61 +155,6 @@ class Change:
         return self.state in (ChangeState.RUNNING, ChangeState.DONE) and not self.is_over(clock)
 
 
-def written_order(firm: Firm, wanted: OperatorChange, which: CaseFilter) -> dict[str, Any]:
-    """Return what is wanted as JSON has it: statuses by their ids, and nothing of a person.
-
-    Of ``which`` only in what state a case has to be: CaseIDs, names and numbers have made the set.
-    """
-    named = {name: _id_of(firm, kind, getattr(which, name)) for name, kind in _NAMED.items()}
-    if named["attempts"] is None:
-        del named["attempts"]
-    return {
-        "move": wanted.move.name if wanted.move else None,
-        "dial_at": _written(wanted.dial_at),
-        "campaign": wanted.campaign.id if wanted.campaign else None,
-        "priority": wanted.priority,
-        "which": {
-            **named,
-            "case_group": which.case_group,
-            "due_at": _written(which.due_at),
-            "do_not_call": which.do_not_call,
-            "held_by": which.held_by,
-            **{name: value for name in _LATER if (value := getattr(which, name))},
-        },
-    }
-
-
-_NAMED = {
-    "dialer_status": StatusType.DIALER,
-    "campaign": StatusType.CAMPAIGN,
-    "disposition": StatusType.DISPOSITION,
-    "attempts": StatusType.ATTEMPTS,
-}
-# Written only where it is asked for: an older casedial goes on with a change that it can read.
-_LATER = ("priority", "held_back", "answered")
-
-
-def _id_of(firm: Firm, kind: StatusType, name: str | None) -> int | None:
-    return firm.statuses.named(kind, name).id if name else None
-
-
-def _written(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat() if at else None
-
-
-def _read(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def read_order(firm: Firm, order: Mapping[str, Any]) -> tuple[OperatorChange, CaseFilter]:
-    """Return what is wanted of cases, and in which state they have to be. Raises StatusesStale."""
-    move = Move[order["move"]] if order["move"] else None
-    wanted = OperatorChange(move, _read(order["dial_at"]), firm.statuses.by_id(order["campaign"]), order["priority"])
-    which: dict[str, Any] = {**order["which"], "due_at": _read(order["which"]["due_at"])}
-    named = {name: status.name if (status := firm.statuses.by_id(which.get(name))) else None for name in _NAMED}
-    return wanted, CaseFilter(**(which | named))
-
-
 @dataclass(frozen=True, slots=True)
 class Before:
     """What a case was before a change, as far as a change may touch it: statuses by their ids."""
@@ -240,10 +180,10 @@ class Before:
         """Return it as JSON has it."""
         hold = self.hold and [
             str(self.hold.claim_id),
-            *map(_written, (self.hold.until, self.hold.redial_at, self.hold.answered_at)),
+            *map(written_time, (self.hold.until, self.hold.redial_at, self.hold.answered_at)),
         ]
         facts = {"dialer": self.dialer, "campaign": self.campaign, "priority": self.priority}
-        return {**facts, "dial_at": _written(self.dial_at), "hold": hold}
+        return {**facts, "dial_at": written_time(self.dial_at), "hold": hold}
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Before:
@@ -251,9 +191,9 @@ class Before:
         hold = None
         if written["hold"]:
             claim_id, *times = written["hold"]
-            hold = Hold(UUID(claim_id), *map(_read, times))
+            hold = Hold(UUID(claim_id), *map(read_time, times))
         facts = {name: written[name] for name in ("dialer", "campaign", "priority")}
-        return cls(**facts, dial_at=_read(written["dial_at"]), hold=hold)
+        return cls(**facts, dial_at=read_time(written["dial_at"]), hold=hold)
 
 
 def put_back(
@@ -276,10 +216,22 @@ def put_back(
 
 
 _SET = {Move.TO_DIAL: Role.TO_DIAL, Move.DO_NOT_DIAL: Role.DO_NOT_DIAL}
+_SAID = {
+    ChangeKind.LIST: "onto the do-not-call list",
+    ChangeKind.UNLIST: "off the do-not-call list",
+    ChangeKind.EXPORT: "export",
+}
+_SAID_OF_NOTE = 60  # characters
 
 
 def said(firm: Firm, change: Change) -> str:
     """Say what was wanted of the cases. Raises StatusesStale."""
+    if change.kind is ChangeKind.NOTE:
+        text = " ".join(change.order.get("note", "").split())
+        cut = f"{text[:_SAID_OF_NOTE]}…" if len(text) > _SAID_OF_NOTE else text
+        return f"a note: {cut}" if cut else "a note"
+    if change.kind is not ChangeKind.SET:
+        return _SAID[change.kind]
     wanted, _ = read_order(firm, change.order)
     told = []
     if wanted.move is Move.BACK_FROM_DIALER:

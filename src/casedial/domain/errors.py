@@ -31,11 +31,18 @@
      ├── NotFound
      │    ├── PathNotFound
      │    ├── CaseNotFound
-     │    └── PhoneNotFound            no case of the firm has this number
+     │    ├── PhoneNotFound            no case of the firm has this number
+     │    ├── StatusNotFound
+     │    └── ChangeNotFound           the firm has no such change of many cases
      ├── Conflict
      │    ├── CaseUnreadable           what is stored of the case makes no sense
      │    ├── ClaimLost                the case is no longer held by this claim
+     │    ├── StatusExists
+     │    ├── StatusHasRole
+     │    ├── ChangedMeanwhile         somebody else changed it since it was shown
+     │    ├── ChangeNotPossible        it cannot be run, or be undone, any more; or a case is In the Dialer
      │    └── RequestStillRunning      the first request with this Idempotency-Key
+     ├── CursorGone               what is behind a cursor of the feed was purged, or never was
      ├── IdempotencyKeyReused     with another request
      ├── BodyTooSlow
      ├── CallerLeft               hung up before the work began: in logs only
@@ -49,12 +56,7 @@
      │    ├── RoleNotAllowed           a user's role is not enough for this
      │    ├── KeyNotFound
      │    ├── KeyExists
-     │    ├── StatusNotFound
-     │    ├── StatusExists
-     │    ├── StatusHasRole
-     │    ├── ChangedMeanwhile         somebody else changed it since it was shown
-     │    ├── ChangeNotFound           the firm has no such change of many cases
-     │    ├── ChangeNotPossible        it cannot be run, or be undone, any more
+     │    ├── WebhookNotFound
      │    ├── ImportNotFound           the firm has no such import
      │    ├── ImportNotPossible        it cannot be checked, run or undone, any more
      │    ├── DatabaseMissing          there is none yet, or an empty one
@@ -227,6 +229,14 @@ class PhoneNotFound(NotFound):
     title = "No case has this phone"
 
 
+class StatusNotFound(NotFound):
+    title = "The status does not exist"
+
+
+class ChangeNotFound(NotFound):
+    title = "The change does not exist"
+
+
 class Conflict(CasedialError):
     title = "The request conflicts with what is stored"
 
@@ -241,6 +251,30 @@ class ClaimLost(Conflict):
 
 class RequestStillRunning(Conflict):
     title = "The first request with this key is still running"
+
+
+class StatusExists(Conflict):
+    title = "The status already exists"
+
+
+class StatusHasRole(Conflict):
+    title = "The status has a role"
+
+
+class ChangedMeanwhile(Conflict):
+    title = "Somebody else changed it meanwhile"
+
+
+class ChangeNotPossible(Conflict):
+    title = "This cannot be done as things are"
+
+
+class CursorGone(CasedialError):
+    title = "The feed cannot go on from this cursor"
+
+    def __init__(self, detail: str, start_over: str) -> None:
+        super().__init__(detail)
+        self.start_over = start_over  # the cursor before all that is kept
 
 
 class IdempotencyKeyReused(CasedialError):
@@ -279,10 +313,6 @@ class KeyNotFound(OperatorError):
     title = "The key does not exist"
 
 
-class StatusNotFound(OperatorError):
-    title = "The status does not exist"
-
-
 class MethodNotAllowed(CasedialError):
     title = "The HTTP method is not allowed here"
 
@@ -295,24 +325,8 @@ class KeyExists(OperatorError):
     title = "The key already exists"
 
 
-class StatusExists(OperatorError):
-    title = "The status already exists"
-
-
-class StatusHasRole(OperatorError):
-    title = "The status has a role"
-
-
-class ChangedMeanwhile(OperatorError):
-    title = "Somebody else changed it meanwhile"
-
-
-class ChangeNotFound(OperatorError):
-    title = "The change does not exist"
-
-
-class ChangeNotPossible(OperatorError):
-    title = "The change cannot be run or undone now"
+class WebhookNotFound(OperatorError):
+    title = "The webhook does not exist"
 
 
 class ImportNotFound(OperatorError):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import NamedTuple
@@ -37,6 +37,15 @@ class Kind(IntEnum):
     CALLED = 3  # those of them that were called there, by when they came
     REACHED = 4  # those of them that were reached there, by when they came
     TRIES = 5  # cases that were reached, when that was; at which attempt
+
+
+class By(StrEnum):
+    """By what reports are counted."""
+
+    DISPOSITION = "disposition"
+    CAMPAIGN = "campaign"
+    VENDOR = "vendor"
+    HOUR = "hour"
 
 
 class Figure(NamedTuple):

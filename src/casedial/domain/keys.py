@@ -11,15 +11,21 @@ from casedial.domain.errors import AddressNotAllowed, KeyExpired
 
 
 class Scope(StrEnum):
-    """One kind of work that a key may do. Values are stored."""
+    """One kind of work that a key may do. Values are stored.
+
+    A casedial that does not know one cannot read the key, and refuses it. MANAGE and FEED are for the firm's own
+    systems: a key has them only where somebody says so.
+    """
 
     DIAL = "dial"
     UPDATE = "update"
     NOTE = "note"
     READ = "read"
+    MANAGE = "manage"
+    FEED = "feed"
 
 
-ALL_SCOPES = frozenset(Scope)
+DIALER_SCOPES = frozenset((Scope.DIAL, Scope.UPDATE, Scope.NOTE, Scope.READ))  # of a key that nobody limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class KeyLimits:
     is in requests a minute.
     """
 
-    scopes: frozenset[Scope] = ALL_SCOPES
+    scopes: frozenset[Scope] = DIALER_SCOPES
     campaigns: frozenset[int] | None = None
     addresses: tuple[IPv4Network | IPv6Network, ...] | None = None
     expires_at: datetime | None = None

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from casedial.domain.cases import Case, Note, PriorityChange, StatusChange
 from casedial.domain.claims import Claim
+from casedial.domain.fact_changes import FactChange
 from casedial.domain.phone_changes import PhoneChange
 
 
 @dataclass(slots=True)
 class Moves:
-    """What becomes of cases: how they are left, their history, and the claims, notes, changes of phones and priorities.
+    """What becomes of cases: how they are left, their history, claims, notes, changes of phones, priorities, fields.
 
     ``cases`` are as they are left, and ``history`` what is new in it, both by CaseID.
     """
@@ -23,6 +24,7 @@ class Moves:
     notes: list[Note] = field(default_factory=list)
     phone_changes: list[PhoneChange] = field(default_factory=list)
     priority_changes: list[PriorityChange] = field(default_factory=list)
+    fact_changes: list[FactChange] = field(default_factory=list)
     _found: dict[int, Case | None] = field(default_factory=dict)
 
     def move(self, before: Case | None, after: Case, recorded: Iterable[StatusChange] = ()) -> None:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     REFUSED = "refused"
     PHONE_CHANGES = "phone_changes"
     PRIORITY_CHANGES = "priority_changes"
+    FACT_CHANGES = "fact_changes"
 
 
 def kept_since(firm: Firm, older_than: timedelta | None, now: datetime) -> datetime | None:

@@ -45,6 +45,16 @@ _LABELS = {
 }
 
 
+def type_of(text: str) -> StatusType | None:
+    """Return the type that is called so, by its whole name or its first word; None where there is none."""
+    wanted = fold(text)
+    for kind, label in _LABELS.items():
+        whole = fold(label)
+        if wanted in (whole, whole.removesuffix(" status"), whole.removeprefix("last dialer ")):
+            return kind
+    return None
+
+
 class Role(IntEnum):
     """What a Dialer Status means, whatever a firm calls it. Values are stored and indexed."""
 

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from casedial.database.engine import Transaction
 from casedial.domain.actors import Actor
 from casedial.domain.cases import Case, Hold, changes_of_priority
-from casedial.domain.changes import Before, Change, Counts, Outcome, UndoCounts, put_back, read_order
+from casedial.domain.changes import Before, Change, Counts, Outcome, UndoCounts, put_back
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange, concerns, operate
 from casedial.domain.firms import Firm
 from casedial.domain.moves import Moves
+from casedial.domain.orders import ChangeKind, Task, Wanted, read_order
 from casedial.domain.reasons import Why, of_change, undo_of
 from casedial.domain.statuses import Role
-from casedial.service import storing
+from casedial.service import change_tasks, storing
 from casedial.service.cases import EVERY_CASE, still_meant
+from casedial.service.change_tasks import Changed
 from casedial.service.claims import adopt_cases
 from casedial.service.do_not_call import keep_off
 from casedial.service.firms import open_firm
 from casedial.storage import cases, changes, firms, leases
 from casedial.storage.changes import Left
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What a change did to some cases: counted, and of each; and what those were before that it changed."""
-
-    counts: Counts
-    outcomes: Mapping[int, Outcome]
-    before: Mapping[int, Before]
 
 
 async def change_cases(
@@ -62,13 +55,16 @@ async def change_cases(
     left = Outcome.IN_THE_DIALER if wanted.move is Move.TO_DIAL else Outcome.UNCHANGED
     for case in meant:
         outcomes[case.case_id] = Outcome.CHANGED if case.case_id in moves.cases else left
-    return Changed(counts, outcomes, {case.case_id: Before.of(case) for case in meant if case.case_id in moves.cases})
+    before = {case.case_id: Before.of(case).written() for case in meant if case.case_id in moves.cases}
+    return Changed(counts, outcomes, before)
 
 
 async def would_change(
-    tx: Transaction, firm: Firm, found: Collection[Case], wanted: OperatorChange, by: Actor, now: datetime
+    tx: Transaction, firm: Firm, found: Collection[Case], wanted: Wanted, by: Actor, now: datetime
 ) -> Counts:
     """Return what would become of cases that this transaction need not hold; nothing is stored."""
+    if isinstance(wanted, Task):
+        return await change_tasks.would_do(tx, firm, found, wanted)
     moves = _moves(firm, found, wanted, by, now)
     await keep_off(tx, firm, moves, now)
     return _count(wanted, found, moves)
@@ -102,8 +98,12 @@ async def run_page(tx: Transaction, firm: Firm, change: Change, size: int, now: 
     case_ids = await changes.to_do(tx, change, size)
     if not case_ids:
         return None
-    wanted, which = read_order(firm, change.order)
-    done = await change_cases(tx, firm, case_ids, wanted, change.actor, now, which, of_change(change.id, change.reason))
+    if change.kind is ChangeKind.SET:
+        wanted, which = read_order(firm, change.order)
+        why = of_change(change.id, change.reason)
+        done = await change_cases(tx, firm, case_ids, wanted, change.actor, now, which, why)
+    else:
+        done = await change_tasks.do_task(tx, firm, change, case_ids, now)
     await changes.note_done(tx, firm, change, done.outcomes, done.before)
     return done.counts, case_ids[-1]
 
@@ -116,14 +116,17 @@ async def undo_page(
     if not left:
         return None
     by = change.undone_by or change.actor
+    if change.kind is ChangeKind.LIST:  # whose undo changes the firm: it is held before any case
+        firm = await open_firm(tx, firm.name, lock=True)
     locked = await cases.lock(tx, firm, [one.case_id for one in left])
-    outcomes = await _judged(tx, firm, left, locked)
-    before = await _with_claims_that_are_there(tx, firm, left)
+    outcomes = await _judged(tx, firm, change, left, locked)
+    await change_tasks.take_back(tx, firm, change, [one for one in left if outcomes[one.case_id] is Outcome.PUT_BACK])
+    before = await _with_claims_that_are_there(tx, firm, _were(change, left))
     moves = Moves()
-    for case_id, outcome in outcomes.items():
-        if outcome is Outcome.PUT_BACK:
+    for case_id, was in before.items():
+        if outcomes[case_id] is Outcome.PUT_BACK:
             case = locked[case_id]
-            moves.move(case, *put_back(firm, case, before[case_id], by, now, undo_of(change.id)))
+            moves.move(case, *put_back(firm, case, was, by, now, undo_of(change.id)))
     moves.priority_changes = changes_of_priority(moves.changed, by, now)
     await storing.store(tx, firm, moves, now)
     await leases.check_by(tx, _first_ends(case.hold for case in moves.cases.values() if case.hold))
@@ -131,9 +134,21 @@ async def undo_page(
     return _count_undone(outcomes, moves, before), left[-1].case_id
 
 
-async def _judged(tx: Transaction, firm: Firm, left: Sequence[Left], locked: cases.Found) -> dict[int, Outcome]:
+def _were(change: Change, left: Sequence[Left]) -> dict[int, Before]:
+    """Return what those of these cases were of which the change touched more than a note or an entry."""
+    key = None if change.kind is ChangeKind.SET else "was"
+    found = {one.case_id: one.before if key is None else one.before.get(key) for one in left}
+    return {case_id: Before.read(was) for case_id, was in found.items() if was}
+
+
+async def _judged(
+    tx: Transaction, firm: Firm, change: Change, left: Sequence[Left], locked: cases.Found
+) -> dict[int, Outcome]:
     """Return what an undo does with each of these cases, which this transaction holds."""
-    touched = await changes.touched_since(tx, firm, left)
+    were = _were(change, left)
+    touched = await changes.touched_since(tx, firm, [one for one in left if one.case_id in were])
+    if change.kind is not ChangeKind.SET:
+        touched |= await change_tasks.judge(tx, firm, change, left)
 
     def judge(one: Left) -> Outcome:
         case = locked.get(one.case_id)
@@ -148,15 +163,13 @@ async def _judged(tx: Transaction, firm: Firm, left: Sequence[Left], locked: cas
     return {one.case_id: judge(one) for one in left}
 
 
-async def _with_claims_that_are_there(tx: Transaction, firm: Firm, left: Sequence[Left]) -> dict[int, Before]:
+async def _with_claims_that_are_there(tx: Transaction, firm: Firm, were: Mapping[int, Before]) -> dict[int, Before]:
     """Return what cases were; one whose claim was removed since gets a new one, as any that has none does."""
-    claim_ids = {one.before.hold.claim_id for one in left if one.before.hold}
+    claim_ids = {was.hold.claim_id for was in were.values() if was.hold}
     there = await leases.find(tx, firm, claim_ids)
     return {
-        one.case_id: one.before
-        if one.before.hold is None or one.before.hold.claim_id in there
-        else replace(one.before, hold=None)
-        for one in left
+        case_id: was if was.hold is None or was.hold.claim_id in there else replace(was, hold=None)
+        for case_id, was in were.items()
     }
 
 

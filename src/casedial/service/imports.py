@@ -10,6 +10,7 @@ from casedial.database.engine import Transaction
 from casedial.domain.actors import IMPORT
 from casedial.domain.cases import PRIORITY, Case, StatusChange, changes_of_priority
 from casedial.domain.claims import Taker, opened
+from casedial.domain.fact_changes import changes_of_facts
 from casedial.domain.firms import Firm
 from casedial.domain.importing import (
     BadRow,
@@ -155,6 +156,9 @@ async def merged(
     moves.priority_changes = changes_of_priority(moves.changed, IMPORT, now)
     for before, after in moves.changed:
         moves.phone_changes += changes_of_phones(before, after, IMPORT, now)
+        moves.fact_changes += changes_of_facts(before, after, IMPORT, now)
+    for case in moves.added:
+        moves.fact_changes += changes_of_facts(None, case, IMPORT, now)
     taken = (opened(stored.get(case.case_id), case, IMPORT, now) for case in moves.cases.values() if case.hold)
     moves.claims = [claim for claim in taken if claim]
     return moves

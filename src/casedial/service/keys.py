@@ -24,7 +24,7 @@ from casedial.domain.errors import (
     KeyRevoked,
 )
 from casedial.domain.firms import Caller, CallerStale, Firm
-from casedial.domain.keys import ALL_SCOPES, UNLIMITED, KeyLimits, KeyRecord, Scope
+from casedial.domain.keys import DIALER_SCOPES, UNLIMITED, KeyLimits, KeyRecord, Scope
 from casedial.domain.names import fold
 from casedial.domain.statuses import StatusType
 from casedial.service.firms import checked_name
@@ -106,7 +106,7 @@ def digest(sent: str) -> bytes:
 def _changed(firm: Firm, limits: KeyLimits, change: LimitChange, now: datetime) -> KeyLimits:
     """Return a key's limits after a change. Raises StatusNotFound or InvalidSetting."""
     if change.scopes is not None:
-        limits = replace(limits, scopes=frozenset(change.scopes) or ALL_SCOPES)
+        limits = replace(limits, scopes=frozenset(change.scopes) or DIALER_SCOPES)
     if change.campaigns is not None:
         named = frozenset(firm.statuses.named(StatusType.CAMPAIGN, name).id for name in change.campaigns)
         if len(named) > MAX_CAMPAIGNS:

@@ -14,14 +14,14 @@ from casedial.domain.moves import Moves
 from casedial.domain.reasons import RELEASED
 from casedial.domain.statuses import Role, StatusType
 from casedial.service.do_not_call import keep_off
-from casedial.storage import cases, claims, leases, notes, phone_changes, priority_changes
+from casedial.storage import cases, claims, fact_changes, leases, notes, phone_changes, priority_changes
 from casedial.storage.additions import Addition
 
 
 async def store(tx: Transaction, firm: Firm, moves: Moves, now: datetime, ready: Addition | None = None) -> None:
     """Store what becomes of cases that this transaction holds; those that must not be called are kept off first.
 
-    What wants to know of every change begins here: a feed, say. Only a claim of due cases goes past, which
+    What wants to know of every change begins here. Only a claim of due cases goes past, which
     ``storage/claims.py`` picks, moves and records in one statement. ``ready`` is what was made ready of moves that do
     nothing but add cases: it writes them with their history.
     """
@@ -38,6 +38,7 @@ async def store(tx: Transaction, firm: Firm, moves: Moves, now: datetime, ready:
     await notes.add(tx, firm, moves.notes)
     await phone_changes.add(tx, firm, moves.phone_changes)
     await priority_changes.add(tx, firm, moves.priority_changes)
+    await fact_changes.add(tx, firm, moves.fact_changes)
 
 
 async def put_back(tx: Transaction, caller: Caller, case_ids: Sequence[int], claim_id: UUID, now: datetime) -> None:

@@ -17,8 +17,9 @@ from casedial.database.dialects import Dialect
 from casedial.database.engine import Transaction
 from casedial.database.tables import change_cases, changes, priority_changes, status_history
 from casedial.domain.actors import Actor
-from casedial.domain.changes import Before, Change, ChangeKind, ChangeState, Counts, Outcome, UndoCounts
+from casedial.domain.changes import Change, ChangeState, Counts, Outcome, UndoCounts
 from casedial.domain.firms import Firm
+from casedial.domain.orders import ChangeKind
 from casedial.storage import shifts
 from casedial.storage.actors import actor_from, actor_values
 
@@ -64,14 +65,21 @@ def _counts(kind: type[T], stored: Mapping[str, int]) -> T:
 
 
 async def add(
-    tx: Transaction, firm: Firm, actor: Actor, order: Mapping[str, Any], reason: str, now: datetime, keep: timedelta
+    tx: Transaction,
+    firm: Firm,
+    actor: Actor,
+    task: ChangeKind,
+    order: Mapping[str, Any],
+    reason: str,
+    now: datetime,
+    keep: timedelta,
 ) -> int:
     """Add a change whose set is to be settled; return its id."""
     kind, actor_id = actor_values(actor)
     nothing: dict[str, int] = {}
     row = changes.insert().values(
         firm_id=firm.id,
-        kind=int(ChangeKind.SET),
+        kind=int(task),
         state=int(ChangeState.PREPARING),
         made_at=now,
         made_by=actor.name,
@@ -147,10 +155,10 @@ async def put_off(tx: Transaction, change_id: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A case as a change left it: what it was before, and the last rows of its history then."""
+    """A case as a change left it: what undo goes back to, as it was written, and the last rows of its history then."""
 
     case_id: int
-    before: Before
+    before: Mapping[str, Any]
     history_id: int
     priority_id: int
 
@@ -170,8 +178,7 @@ async def to_undo(tx: Transaction, change: Change, limit: int) -> list[Left]:
     )
     rows = await tx.execute(query.order_by(c.case_id).limit(limit))
     return [
-        Left(row.case_id, Before.read(msgspec.json.decode(row.before)), row.history_id or 0, row.priority_id or 0)
-        for row in rows
+        Left(row.case_id, msgspec.json.decode(row.before), row.history_id or 0, row.priority_id or 0) for row in rows
     ]
 
 
@@ -185,16 +192,20 @@ def _noted(dialect: Dialect, columns: tuple[str, ...]) -> sa.Update:
 
 
 async def note_done(
-    tx: Transaction, firm: Firm, change: Change, outcomes: Mapping[int, Outcome], before: Mapping[int, Before]
+    tx: Transaction,
+    firm: Firm,
+    change: Change,
+    outcomes: Mapping[int, Outcome],
+    before: Mapping[int, Mapping[str, Any]],
 ) -> None:
-    """Store what became of cases; of those that were changed also what they were before, and where their history is."""
+    """Store what became of cases; of those that were changed also what undo goes back to, and where history ended."""
     history = await last_rows(tx, firm, status_history, list(before))
     priorities = await last_rows(tx, firm, priority_changes, list(before))
     rows = [
         {
             "case_id": case_id,
             "outcome": int(outcome),
-            "before": msgspec.json.encode(before[case_id].written()).decode() if case_id in before else None,
+            "before": msgspec.json.encode(before[case_id]).decode() if case_id in before else None,
             "history_id": history.get(case_id),
             "priority_id": priorities.get(case_id),
         }
@@ -242,17 +253,20 @@ async def named(tx: Transaction, change: Change, outcome: Outcome, most: int, is
     return list((await tx.execute(query.order_by(c.case_id).limit(most))).scalars())
 
 
-async def first_cases(tx: Transaction, change: Change, most: int) -> list[int]:
-    """Return the first cases of the set of a change."""
+async def set_behind(tx: Transaction, change: Change, after: int, limit: int) -> list[int]:
+    """Return the next cases of the set of a change, behind a CaseID."""
     c = change_cases.c
-    query = sa.select(c.case_id).where(c.change_id == change.id).order_by(c.case_id).limit(most)
+    query = sa.select(c.case_id).where(c.change_id == change.id, c.case_id > after).order_by(c.case_id).limit(limit)
     return list((await tx.execute(query)).scalars())
 
 
 async def forget(tx: Transaction, limit: int) -> int:
-    """Let go of cases of a change whose time is over; a preview that was never run goes, too. Return how many went."""
+    """Let go of cases of a change whose time is over, and of the text of its note; what was never run goes whole.
+
+    Return how many went.
+    """
     c = changes.c
-    over = sa.select(c.id, c.state).where(c.keep_until.is_not(None), c.keep_until <= await tx.clock())
+    over = sa.select(c.id, c.state, c.wanted).where(c.keep_until.is_not(None), c.keep_until <= await tx.clock())
     row = (await tx.execute(over.order_by(c.keep_until).limit(1).with_for_update(skip_locked=True))).one_or_none()
     if row is None:
         return 0
@@ -264,5 +278,7 @@ async def forget(tx: Transaction, limit: int) -> int:
         return len(some)
     this = c.id == row.id
     was_run = row.state not in (ChangeState.PREPARING, ChangeState.PREVIEWED)
-    await tx.execute(changes.update().where(this).values(keep_until=None) if was_run else changes.delete().where(this))
+    kept = {name: value for name, value in row.wanted.items() if name != "note"}
+    header = changes.update().where(this).values(keep_until=None, wanted=kept)
+    await tx.execute(header if was_run else changes.delete().where(this))
     return 1

@@ -91,3 +91,10 @@ async def remove(tx: Transaction, firm_id: int, numbers: Iterable[str], case_ids
     """Take entries off; return how many there were."""
     these = sa.or_(tx.among(table.c.number, sorted(set(numbers))), tx.among(table.c.case_id, sorted(set(case_ids))))
     return int((await tx.execute(table.delete().where(table.c.firm_id == firm_id, these))).rowcount)
+
+
+async def of_cases(tx: Transaction, firm_id: int, case_ids: Iterable[int]) -> dict[int, tuple[int, Listing]]:
+    """Return the entries for these cases, by CaseID, each with its id."""
+    these = table.c.firm_id == firm_id, tx.among(table.c.case_id, sorted(set(case_ids)))
+    rows = await tx.execute(table.select().where(*these))
+    return {row.case_id: (row.id, _listing_from(row)) for row in rows}

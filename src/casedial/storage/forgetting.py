@@ -16,6 +16,7 @@ from casedial.database.tables import (
     changes,
     claims,
     do_not_call,
+    fact_changes,
     idempotency,
     import_cases,
     import_pieces,
@@ -27,8 +28,9 @@ from casedial.database.tables import (
     priority_changes,
     refused_reports,
     status_history,
+    webhook_deliveries,
 )
-from casedial.storage import firms, import_jobs, names
+from casedial.storage import firms, import_jobs, names, webhooks
 from casedial.storage.changes import HAS_CASES
 
 ReplyName = tuple[int, bytes]  # the key, and the digest of the Idempotency-Key
@@ -37,6 +39,7 @@ _ROWS = {
     "history": status_history,
     "phone_changes": phone_changes,
     "priority_changes": priority_changes,
+    "fact_changes": fact_changes,
     "notes": notes,
 }
 
@@ -69,6 +72,7 @@ async def delete(tx: Transaction, firm_id: int, case_id: int) -> dict[str, int]:
     there = change_cases.c.change_id.in_(with_cases)
     await tx.execute(change_cases.delete().where(there, _of(change_cases, firm_id, case_id)))
     await tx.execute(import_jobs.forget_cases(firm_id, [case_id]))
+    await webhooks.take_back(tx, firm_id, [case_id])
     return removed
 
 
@@ -77,11 +81,12 @@ async def delete_untouched(tx: Transaction, firm_id: int, case_ids: Sequence[int
     if not case_ids:
         return
     with_cases = sa.select(changes.c.id).where(changes.c.firm_id == firm_id, HAS_CASES)
+    await webhooks.take_back(tx, firm_id, case_ids)
     these = tx.among(change_cases.c.case_id, case_ids)
     await tx.execute(
         change_cases.delete().where(change_cases.c.change_id.in_(with_cases), change_cases.c.firm_id == firm_id, these)
     )
-    for table in (status_history, phone_numbers, calls, refused_reports, cases):
+    for table in (status_history, fact_changes, phone_numbers, calls, refused_reports, cases):
         await tx.execute(table.delete().where(table.c.firm_id == firm_id, tx.among(table.c.case_id, case_ids)))
 
 
@@ -138,6 +143,6 @@ async def wipe(store: Store) -> bool:
         (
             *_ROWS.values(),
             *(phone_numbers, case_names, calls, refused_reports, claims, idempotency, change_cases, cases),
-            *(import_pieces, import_cases),
+            *(import_pieces, import_cases, webhook_deliveries),
         ),
     )

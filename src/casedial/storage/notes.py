@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
 
 from casedial.database import bulk
 from casedial.database.engine import Transaction
@@ -32,3 +35,28 @@ async def of_cases(tx: Transaction, firm: Firm, case_ids: Sequence[int]) -> list
         Note(row.case_id, row.text, actor_from(row.actor_kind, row.actor_id, row.author), row.created_at)
         for row in await tx.execute(query)
     ]
+
+
+async def written(
+    tx: Transaction, firm: Firm, case_ids: Collection[int], text: str, created_at: datetime
+) -> dict[int, int]:
+    """Return the id of the note of this text and time that each of these cases has, if it has one."""
+    c = notes.c
+    query = sa.select(c.case_id, sa.func.max(c.id).label("last")).where(
+        c.firm_id == firm.id, tx.among(c.case_id, sorted(case_ids)), c.created_at == created_at, c.text == text
+    )
+    return {row.case_id: row.last for row in await tx.execute(query.group_by(c.case_id))}
+
+
+async def there(tx: Transaction, firm: Firm, ids: Mapping[int, int]) -> set[int]:
+    """Return those of these notes, ids by case, that there are still."""
+    c = notes.c
+    these = c.firm_id == firm.id, tx.among(c.case_id, sorted(ids)), tx.among(c.id, sorted(ids.values()))
+    return set((await tx.execute(sa.select(c.id).where(*these))).scalars())
+
+
+async def remove(tx: Transaction, firm: Firm, ids: Mapping[int, int]) -> None:
+    """Take notes away, ids by case."""
+    c = notes.c
+    these = c.firm_id == firm.id, tx.among(c.case_id, sorted(ids)), tx.among(c.id, sorted(ids.values()))
+    await tx.execute(notes.delete().where(*these))

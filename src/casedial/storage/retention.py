@@ -14,6 +14,7 @@ from casedial.database.engine import Transaction
 from casedial.database.tables import (
     cases,
     claims,
+    fact_changes,
     notes,
     phone_changes,
     priority_changes,
@@ -33,12 +34,14 @@ _TABLES = {
     Kind.REFUSED: refused_reports,
     Kind.PHONE_CHANGES: phone_changes,
     Kind.PRIORITY_CHANGES: priority_changes,
+    Kind.FACT_CHANGES: fact_changes,
 }
 # What is over as soon as it is old, with its time.
 _TIMES = {
     Kind.NOTES: notes.c.created_at,
     Kind.PHONE_CHANGES: phone_changes.c.changed_at,
     Kind.PRIORITY_CHANGES: priority_changes.c.changed_at,
+    Kind.FACT_CHANGES: fact_changes.c.changed_at,
 }
 
 
@@ -107,6 +110,8 @@ async def rows_after(tx: Transaction, kind: Kind, firm_id: int, after: OldRow | 
     """Return a page of a firm's notes, or changes of phones or priorities, case by case."""
     c, at = _TABLES[kind].c, _TIMES[kind]
     query = sa.select(c.id, c.case_id, at.label("at")).where(c.firm_id == firm_id)
+    if kind is Kind.FACT_CHANGES:
+        query = query.where(c.before.is_not(None))  # that a case was added stays as long as the case
     if after:
         query = query.where(sa.tuple_(c.case_id, c.id) > sa.tuple_(sa.literal(after.case_id), sa.literal(after.id)))
     rows = await tx.execute(query.order_by(c.case_id, c.id).limit(PAGE))

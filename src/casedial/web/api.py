@@ -9,7 +9,7 @@ from functools import partial
 
 from litestar.types import HTTPScope, Receive, Send
 
-from casedial.database.engine import Store, Transaction
+from casedial.database.engine import Transaction
 from casedial.database.slices import by_slices
 from casedial.domain.cases import CasesUnreadable, ShownCase
 from casedial.domain.claims import Claim
@@ -18,15 +18,15 @@ from casedial.domain.errors import CampaignNotAllowed, CasedialError, MethodNotA
 from casedial.domain.firms import Caller, Firm
 from casedial.domain.keys import Scope
 from casedial.service import claims, dialing, replies
-from casedial.service.operations.commands import Claiming, Command, Commands
+from casedial.service.operations.commands import Claiming, Command
 from casedial.service.replies import PARTIAL, SUCCESS, Once, Reply
-from casedial.web.auth import Authenticator, Scopes, require
-from casedial.web.bodies import Bodies, discard
+from casedial.web.auth import Scopes, require
+from casedial.web.bodies import discard
 from casedial.web.exchange import Departure, Request, is_strict, sent
+from casedial.web.means import Means
 from casedial.web.observe import RequestRecord
 from casedial.web.problems import problem, refusal, send_reply
 from casedial.web.refused import RefusedReports, refused_items, refused_whole
-from casedial.web.turns import Turns
 from casedial.wire import requests, values
 from casedial.wire.documents import Document, read_document
 from casedial.wire.replies import encode, write_reply
@@ -216,20 +216,14 @@ METHODS: dict[str, Method] = {
 class Api:
     """Answers the methods from one store."""
 
-    def __init__(self, store: Store, authenticator: Authenticator) -> None:
-        self._store = store
-        self._authenticator = authenticator
-        self._commands = Commands(store)
-        self._refused = RefusedReports(store)
-        self._turns = Turns(store.pool_size)
-        self._bodies = Bodies()
+    def __init__(self, means: Means) -> None:
+        self._store, self._authenticator = means.store, means.authenticator
+        self._commands, self._turns, self._bodies = means.commands, means.turns, means.bodies
+        self._refused = RefusedReports(means.store)
 
     async def close(self) -> None:
-        """Finish what goes on behind requests, and close the database."""
-        await self._authenticator.close()
+        """Finish what goes on behind requests."""
         await self._refused.close()
-        await self._commands.close()
-        await self._store.close()
 
     async def __call__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Answer a request to one of the methods, whatever its verb: the wrong ones are told what is right.

@@ -18,18 +18,22 @@ from casedial.clock import MACHINE, Clock
 from casedial.console.app import Console
 from casedial.console.routing import BASE
 from casedial.database.engine import Store
+from casedial.database.standby import standing_by
 from casedial.settings import SUPERVISOR, Settings, settings_from
-from casedial.web import descriptors, outlet
+from casedial.web import descriptors, outlet, stopping
 from casedial.web.api import METHODS, Api
-from casedial.web.auth import Authenticator
 from casedial.web.bodies import MAX_BODY_BYTES
 from casedial.web.calling import calling_routes
 from casedial.web.counts import COUNTS
 from casedial.web.edge import CONSOLE, Edge
+from casedial.web.means import Means
 from casedial.web.observe import configure_logging, note_refusal
 from casedial.web.probes import pages
 from casedial.web.problems import on_exception
 from casedial.web.upkeep import Upkeep
+from casedial.web.v1.door import Door
+from casedial.web.v1.routes import TABLE
+from casedial.wire.posting import Poster
 
 PATIENCE_SECONDS = 30.0  # how long a request waits for a database server that does not answer
 
@@ -38,30 +42,40 @@ def create_app(settings: Settings | None = None, clock: Clock = MACHINE) -> Edge
     """Build the ASGI application; the database is opened with the first request and closed at shutdown."""
     settings = settings or settings_from()
     configure_logging(settings.log_level)
-    return assemble(settings, Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock))[0]
+    store = Store(settings.database_url, settings.pool_size, PATIENCE_SECONDS, clock)
+    return assemble(settings, standing_by(store, settings.standby_url))[0]
 
 
 def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
     """Build the ASGI application of a store, and what that does without being asked."""
-    authenticator = Authenticator(store)
-    api, upkeep = Api(store, authenticator), Upkeep(store)
-    routes = [*calling_routes(store, authenticator), *pages(store, settings.base)]
+    means, post = Means.of(store), Poster(settings.webhooks_inside)
+    stopping.when_told(means.feed.let_go)
+    api, door, upkeep = Api(means), Door(means), Upkeep(store, post, means.feed)
+    routes = [*calling_routes(store, means.authenticator), *pages(store, settings.base)]
+
+    async def close() -> None:
+        await api.close()
+        await door.close()
+        await means.close()
+
     app = Litestar(
         route_handlers=routes,
         on_startup=[_follow_supervisor, _watch(settings), upkeep.start, _keep_what_is_loaded],
-        on_shutdown=[upkeep.stop, api.close, COUNTS.hand_over, outlet.finish],
+        on_shutdown=[upkeep.stop, close, COUNTS.hand_over, outlet.finish],
         exception_handlers={Exception: on_exception},
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,
         logging_config=None,
     )
     verbs = {name: method.verbs for name, method in METHODS.items()}
-    console = Console(store) if settings.has_console else None
+    console = Console(store, post) if settings.has_console else None
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         record: Any = scope.get("casedial")  # which the server's start and stop have not
         if record and record.method in METHODS:
             await api(cast(HTTPScope, scope), receive, send)
+        elif record and record.found:
+            await door(record.found, cast(HTTPScope, scope), receive, send)
         elif record and record.method == CONSOLE and console:
             await console(cast(HTTPScope, scope), receive, send, partial(note_refusal, record))
         else:
@@ -69,7 +83,7 @@ def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
 
     paths = [path for route in routes for path in route.paths]
     rooms = (BASE,) if console else ()
-    return Edge(_behind_proxies(answer, settings), settings.base, verbs, paths, rooms, api.close), upkeep
+    return Edge(_behind_proxies(answer, settings), settings.base, verbs, paths, rooms, TABLE, close), upkeep
 
 
 def _behind_proxies(app: ASGIApp, settings: Settings) -> ASGIApp:

@@ -20,7 +20,7 @@ from casedial.domain.statuses import StatusType
 from casedial.service import dialing, judging, preflights
 from casedial.service.replies import Reply
 from casedial.service.standing import standings
-from casedial.web.auth import Authenticator, require
+from casedial.web.auth import Authenticator, Scopes, require
 from casedial.web.exchange import is_strict
 from casedial.web.observe import RequestRecord
 from casedial.web.problems import respond
@@ -33,6 +33,7 @@ from casedial.wire.replies import encode
 T = TypeVar("T")
 Work = Callable[[T, Caller, datetime], Awaitable[Reply]]
 
+_LOOKS = (Scope.READ, Scope.MANAGE)
 PATHS = ("/v1/firm", "/v1/cases/{case_id}/explain", "/v1/preflight")
 
 
@@ -41,14 +42,14 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
     counting: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def answer(
-        request: Request[Any, Any, Any], method: str, scope: Scope | None, read: Callable[[Document], T], work: Work[T]
+        request: Request[Any, Any, Any], method: str, scopes: Scopes, read: Callable[[Document], T], work: Work[T]
     ) -> Response[bytes]:
         record: RequestRecord = request.scope["casedial"]  # type: ignore[typeddict-item]
         record.method, now = method, store.now()
         caller = await authenticator.identify(request.scope, now)
         record.firm, record.key = caller.firm.id, caller.key_id
-        if scope:
-            require(caller, (scope,))
+        if scopes:
+            require(caller, scopes)
         document = read_document(request.scope["query_string"], b"", "")
         record.ignored = document.ignored
         with document.read(is_strict(request.scope)):
@@ -61,7 +62,7 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
         async def work(_: None, caller: Caller, now: datetime) -> Reply:
             return Reply(encode(firm_reply(caller)))
 
-        return await answer(request, "Firm", None, requests.no_parameters, work)
+        return await answer(request, "Firm", (), requests.no_parameters, work)
 
     @get(PATHS[1].replace("{case_id}", "{case_id:str}"))
     async def explain(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -70,11 +71,12 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
                 case = await dialing.get_case_info(tx, caller, case_id)
                 verdict = await judging.explain(tx, caller.firm, case, now)
                 [standing] = await standings(tx, caller.firm, [case])
-            body = explain_reply(caller.firm, case, verdict, standing, now, caller.actor)
+            asker = None if Scope.MANAGE in caller.scopes else caller.actor  # the firm's own may know every name
+            body = explain_reply(caller.firm, case, verdict, standing, now, asker)
             return Reply(encode(body), cases=1)
 
         read = partial(requests.explained_case, request.path_params["case_id"])
-        return await answer(request, "Explain", Scope.READ, read, work)
+        return await answer(request, "Explain", _LOOKS, read, work)
 
     @get(PATHS[2])
     async def preflight(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -85,7 +87,7 @@ def calling_routes(store: Store, authenticator: Authenticator) -> list[HTTPRoute
             body = preflight_reply(found.due, found.callable, found.without_rules, found.held_back, found.by_hour, now)
             return Reply(encode(body), cases=found.due)
 
-        return await answer(request, "Preflight", Scope.READ, requests.preflight_campaign, work)
+        return await answer(request, "Preflight", _LOOKS, requests.preflight_campaign, work)
 
     return [firm, explain, preflight]
 

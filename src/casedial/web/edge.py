@@ -13,6 +13,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from casedial.domain.errors import MethodNotAllowed
 from casedial.web.observe import RequestRecord, note_request
 from casedial.web.problems import every_reply_has, nothing_here, refusal, send_reply
+from casedial.web.v1.routing import Table
 
 CONSOLE = "Console"  # the method of a request for one of its pages
 
@@ -31,10 +32,12 @@ class Edge:
         methods: Mapping[str, tuple[str, ...]],
         pages: Iterable[str],
         rooms: Collection[str],
+        table: Table,
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self.app = app
         self.pages = re.compile("|".join(map(_pattern, pages)))
+        self.table = table  # of the paths of the firm's own systems
         self.rooms = rooms  # the beginnings of paths that find their pages themselves
         self.close = close  # for who runs the application without a server's start and stop
         self.paths = {f"{base}/{method}".lower(): (method, verbs) for method, verbs in methods.items()}
@@ -62,8 +65,10 @@ class Edge:
         is_page = not found and raw_path == path.encode() and self.pages.fullmatch(path)
         if found:
             record.method, record.verbs = found
+        elif not is_page and (there := self.table.find(raw_path.decode("latin-1"))):
+            record.found, record.verbs, record.method = there, there.verbs, there.name(scope["method"])
         try:
-            if found:
+            if found or record.found:
                 await self.app(scope, receive, send)
             elif self._is_of_a_room(path) and raw_path == path.encode():
                 record.method = CONSOLE

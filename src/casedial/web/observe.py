@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from prometheus_client import (
@@ -24,8 +25,10 @@ from prometheus_client.registry import Collector
 from casedial.console.doors import FormTooOld
 from casedial.domain.damage import Damage
 from casedial.domain.errors import CasedialError, StorageUnavailable
-from casedial.service.operations.census import DialList
+from casedial.domain.webhooks import Webhook
+from casedial.service.operations.census import DialList, Listed
 from casedial.service.replies import SUCCESS
+from casedial.service.webhooks import GONE
 from casedial.web import outlet
 from casedial.web.counts import AllWorkers
 from casedial.web.tally import TALLY
@@ -40,6 +43,8 @@ _UPKEEP_FAULTS = Counter("casedial_upkeep_faults", "Failures of the server's own
 _DAMAGES = Counter("casedial_passed_over", "Times a damaged row was passed over.", ["what"])
 _DAMAGES_KNOWN = 10_000  # that are not logged again
 _damages_told: set[Damage] = set()
+
+_DELIVERIES = Counter("casedial_webhook_deliveries", "Tries to deliver a webhook.", ["firm", "webhook", "outcome"])
 
 _REFUSED = Counter("casedial_reports_refused", "Refused reports, counted by item.", ["key", "code"])
 
@@ -78,6 +83,7 @@ class RequestRecord:
     claimed_in: frozenset[int | None] = frozenset()
     ignored: Sequence[Ignored] = ()  # parameters that nothing asked for
     cause: str | None = None  # why the database cannot answer
+    found: Any = None  # the routes of its path, below /v1
 
 
 def configure_logging(level: str) -> None:
@@ -134,6 +140,13 @@ def note_returned(cases: int) -> None:
     if cases:
         _RETURNED.inc(cases)
         log.warning("claims ran out", cases=cases)
+
+
+def note_delivery(webhook: Webhook, outcome: str) -> None:
+    """Count what came of a try to deliver a webhook; log it where the endpoint is given up."""
+    _DELIVERIES.labels(str(webhook.firm_id), str(webhook.id), outcome).inc()
+    if outcome == GONE:
+        log.warning("a webhook's endpoint is gone", firm=webhook.firm_id, webhook=webhook.id)
 
 
 def note_adopted(cases: int) -> None:
@@ -268,11 +281,38 @@ class _Answered(Collector):
         yield gauge
 
 
+class _Webhooks(Collector):
+    """What endpoints do not have yet, as the database has it."""
+
+    def __init__(self, listed: Iterable[Listed], now: datetime) -> None:
+        self._listed = listed
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        oldest, waiting, dead = (
+            GaugeMetricFamily(f"casedial_webhook_{name}", words, labels=["firm", "webhook"])
+            for name, words in (
+                ("oldest_undelivered_seconds", "How long ago the oldest message that waits happened; 0: none waits."),
+                ("waiting", "Messages that wait to be delivered."),
+                ("dead", "Messages that were laid aside, and can be replayed."),
+            )
+        )
+        for found in self._listed:
+            labels, standing = [str(found.webhook.firm_id), str(found.webhook.id)], found.standing
+            age = (self._now - standing.oldest).total_seconds() if standing.oldest else 0.0
+            oldest.add_metric(labels, max(0.0, age))
+            waiting.add_metric(labels, standing.waiting)
+            dead.add_metric(labels, standing.dead)
+        yield from (oldest, waiting, dead)
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the database counted: answered cases by firm, and the dial lists at ``at``."""
+    """What the database counted: answered cases by firm, webhooks, and the dial lists at ``at``."""
 
     answered: Mapping[int, int]
+    webhooks: Sequence[Listed]
+    now: datetime
     lists: Sequence[DialList]
     at: datetime
 
@@ -283,5 +323,6 @@ def metrics(counts: Counts | None) -> tuple[bytes, str]:
     registry.register(_Workers(AllWorkers(), counts.lists if counts else ()))
     if counts is not None:
         registry.register(_Answered(counts.answered))
+        registry.register(_Webhooks(counts.webhooks, counts.now))
         registry.register(_Lists(counts.lists, counts.at))
     return generate_latest(registry), CONTENT_TYPE_LATEST

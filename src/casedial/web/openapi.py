@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from casedial import __version__
 from casedial.domain import errors
+from casedial.web.described import body_of, operation, query_of, request_headers, responses
 from casedial.web.examples import CASE, CASE_INFO, COUNTED, DONE, EXPLAINED, FIRM, REFUSALS, UPDATE
 from casedial.web.fields import BY_PHONE, CASE_ID, DIAL, ITEM, MANY_CASE_IDS, NOTE, REQUEST_HEADERS, Schema
 from casedial.web.links import linked
-from casedial.web.problems import PROBLEM, status_of
 from casedial.web.schemas import SCHEMAS, ref
+from casedial.web.v1 import describing
 from casedial.wire.firms import FirmReply
 from casedial.wire.replies import CaseReply, ProblemReply, WriteReply
 
 _DESCRIPTION = """\
 Dialers ask for the cases to call, and report what came of each call. Of the methods below, GetCasesToDial, GetCaseInfo,
 UpdateCaseStatus, AddCaseNote and AddCaseNoteByPhone are the published Predictive Dialer API. ExtendClaim, ReleaseClaim,
-the paths under `/v1`, and the request headers `Idempotency-Key`, `X-Claim-Id`, `X-Claim-Seconds` and `X-Strict` are
-additions of casedial; a client may do without them. To try a method here, press Authorize and enter your ClientKey.
+the paths under `/v1`, most of them for the firm's own systems, and the request headers `Idempotency-Key`, `X-Claim-Id`,
+`X-Claim-Seconds` and `X-Strict` are additions of casedial; a client may do without them. To try a method here, press
+Authorize and enter your ClientKey.
 
 Names of parameters are compared without regard to case, `-`, `_` and blanks. Times are local to the firm
 (`2026-05-06T09:00:00`); times with `Z` or an offset are converted. A parameter that a method does not have is ignored,
@@ -58,93 +58,6 @@ An error is a problem document (RFC 9457). Decide by its `code`, which is stable
 """
 
 
-# What any method may answer beside its own replies.
-_COMMON_ERRORS: tuple[type[errors.CasedialError], ...] = (
-    errors.MalformedDocument,
-    errors.UnknownParameter,
-    errors.InvalidParameter,
-    errors.ConflictingParameter,
-    errors.KeyMissing,
-    errors.KeyMistyped,
-    errors.KeyUnknown,
-    errors.KeyRevoked,
-    errors.KeyExpired,
-    errors.ScopeNotAllowed,
-    errors.CampaignNotAllowed,
-    errors.AddressNotAllowed,
-    errors.RateLimited,
-    errors.MethodNotAllowed,
-    errors.BodyTooLarge,
-    errors.BodyTooSlow,
-    errors.UnsupportedContentType,
-    errors.StorageUnavailable,
-    errors.TooBusy,
-    errors.InternalError,
-)
-
-
-def _query(properties: dict[str, Schema], required: tuple[str, ...] = ()) -> list[Schema]:
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": name in required,
-            "description": schema.get("description", ""),
-            "schema": {key: value for key, value in schema.items() if key != "description"},
-        }
-        for name, schema in properties.items()
-    ]
-
-
-def _request_headers(*names: str) -> list[Schema]:
-    return [{"$ref": f"#/components/parameters/{name}"} for name in names]
-
-
-def _body(schema: Schema, example: Schema, form: Schema) -> Schema:
-    """Describe a body; it is not required, for the plain parameters may stand in the query string."""
-    json = {"schema": schema, "example": example}
-    return {"content": {"application/json": json, "application/x-www-form-urlencoded": {"schema": form}}}
-
-
-def _headers(*names: str) -> Schema:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-def _responses(
-    success: Schema, example: Any, own: tuple[type[errors.CasedialError], ...], headers: tuple[str, ...] = ()
-) -> Schema:
-    by_status: dict[int, list[type[errors.CasedialError]]] = {}
-    for error in (*own, *_COMMON_ERRORS):
-        by_status.setdefault(status_of(error), []).append(error)
-    retry = ("Retry-After",)
-    extra = {401: ("WWW-Authenticate",), 405: ("Allow",), 409: retry, 429: retry, 503: retry}
-    found: Schema = {
-        "200": {
-            "description": "Done.",
-            "headers": _headers("X-Request-Id", "X-Ignored-Parameters", *headers),
-            "content": {"application/json": {"schema": success, "example": example}},
-        }
-    }
-    for status, codes in sorted(by_status.items()):
-        found[str(status)] = {
-            "description": " ".join(f"`{code.__name__}`: {code.title}." for code in dict.fromkeys(codes)),
-            "headers": _headers("X-Request-Id", *extra.get(status, ())),
-            "content": {PROBLEM: {"schema": ref("ProblemReply"), **_shown(codes)}},
-        }
-    return found
-
-
-def _shown(codes: list[type[errors.CasedialError]]) -> Schema:
-    examples = {
-        code.__name__: {"$ref": f"#/components/examples/{code.__name__}"} for code in codes if code.__name__ in REFUSALS
-    }
-    return {"examples": examples} if examples else {}
-
-
-def _operation(method: str, verb: str, summary: str, parts: Schema) -> Schema:
-    return {"operationId": f"{method}_{verb}", "tags": [method], "summary": summary, **parts}
-
-
 def _read(
     method: str,
     summary: str,
@@ -155,12 +68,12 @@ def _read(
     whole = SCHEMAS[body]
     properties, required = whole["properties"], tuple(whole.get("required", ()))
     example: Schema = dict.fromkeys(required, 7) or {"Campaign": "Intake follow-up", "Records": 25, "Auto-change": True}
-    also = _request_headers(*headers, "X-Strict")
-    queried = {"parameters": [*_query(properties, required), *also], "responses": reply}
-    posted = {"parameters": also, "requestBody": _body(ref(body), example, whole), "responses": reply}
+    also = request_headers(*headers, "X-Strict")
+    queried = {"parameters": [*query_of(properties, required), *also], "responses": reply}
+    posted = {"parameters": also, "requestBody": body_of(ref(body), example, whole), "responses": reply}
     return {
-        "get": _operation(method, "get", summary, queried),
-        "post": _operation(method, "post", summary, posted),
+        "get": operation(method, "get", summary, queried),
+        "post": operation(method, "post", summary, posted),
     }
 
 
@@ -168,9 +81,9 @@ def _write(
     method: str, summary: str, plain: dict[str, Schema], body: Schema, reply: Schema, headers: tuple[str, ...] = ()
 ) -> Schema:
     """Describe a write; its plain parameters may come in the query string instead of the body."""
-    parameters = [*_query(plain), *_request_headers("Idempotency-Key", *headers, "X-Strict")]
+    parameters = [*query_of(plain), *request_headers("Idempotency-Key", *headers, "X-Strict")]
     parts = {"parameters": parameters, "requestBody": body, "responses": reply}
-    return {verb: _operation(method, verb, summary, parts) for verb in ("post", "put")}
+    return {verb: operation(method, verb, summary, parts) for verb in ("post", "put")}
 
 
 def _reads(base: str) -> Schema:
@@ -180,14 +93,14 @@ def _reads(base: str) -> Schema:
             "GetCasesToDial",
             "Gets a list of cases for dialer to dial",
             "DialQuery",
-            _responses({"type": "array", "items": case}, [CASE], _REPEATED, ("X-Records-Limit", *_CLAIM)),
+            responses({"type": "array", "items": case}, [CASE], _REPEATED, ("X-Records-Limit", *_CLAIM)),
             ("Idempotency-Key", "X-Claim-Seconds"),
         ),
         f"{base}/GetCaseInfo": _read(
             "GetCaseInfo",
             "Returns information about a specific case",
             "CaseQuery",
-            _responses(case, CASE_INFO, (errors.MissingParameter, errors.CaseNotFound, errors.CaseUnreadable)),
+            responses(case, CASE_INFO, (errors.MissingParameter, errors.CaseNotFound, errors.CaseUnreadable)),
         ),
     }
 
@@ -195,18 +108,18 @@ def _reads(base: str) -> Schema:
 def _calling() -> Schema:
     """Describe what is beside the specification: what a key may do, why a case may be called or not."""
     case_id = {"name": "case_id", "in": "path", "required": True, "schema": CASE_ID}
-    strict = _request_headers("X-Strict")
-    explained = _responses(ref("ExplainReply"), EXPLAINED, (errors.CaseNotFound,))
-    counted = _responses(ref("PreflightReply"), COUNTED, ())
-    counts = {"parameters": [*_query({"Campaign": DIAL["Campaign"]}), *strict], "responses": counted}
+    strict = request_headers("X-Strict")
+    explained = responses(ref("ExplainReply"), EXPLAINED, (errors.CaseNotFound,))
+    counted = responses(ref("PreflightReply"), COUNTED, ())
+    counts = {"parameters": [*query_of({"Campaign": DIAL["Campaign"]}), *strict], "responses": counted}
     about = {"parameters": [case_id, *strict], "responses": explained}
-    firm = {"parameters": strict, "responses": _responses(ref("FirmReply"), FIRM, ())}
+    firm = {"parameters": strict, "responses": responses(ref("FirmReply"), FIRM, ())}
     return {
-        "/v1/firm": {"get": _operation("Firm", "get", "The firm's names and time zone, and what the key may do", firm)},
+        "/v1/firm": {"get": operation("Firm", "get", "The firm's names and time zone, and what the key may do", firm)},
         "/v1/cases/{case_id}/explain": {
-            "get": _operation("Explain", "get", "Why a case may be called now, or not, and when it may next", about)
+            "get": operation("Explain", "get", "Why a case may be called now, or not, and when it may next", about)
         },
-        "/v1/preflight": {"get": _operation("Preflight", "get", "Counts due cases by what holds them back", counts)},
+        "/v1/preflight": {"get": operation("Preflight", "get", "Counts due cases by what holds them back", counts)},
     }
 
 
@@ -225,8 +138,8 @@ def _update(base: str) -> Schema:
             "UpdateCaseStatus",
             "Updates status for one or more cases",
             ITEM,
-            _body({"anyOf": [ref("CaseUpdates"), ref("CaseUpdate")]}, UPDATE, SCHEMAS["CaseUpdate"]),
-            _responses(_WRITE, updated, (*own, *statuses, *_REPEATED), ("X-Attempts-Limit", *_CLAIM)),
+            body_of({"anyOf": [ref("CaseUpdates"), ref("CaseUpdate")]}, UPDATE, SCHEMAS["CaseUpdate"]),
+            responses(_WRITE, updated, (*own, *statuses, *_REPEATED), ("X-Attempts-Limit", *_CLAIM)),
             ("X-Claim-Id", "X-Claim-Seconds"),
         )
     }
@@ -241,15 +154,15 @@ def _notes(base: str) -> Schema:
             "AddCaseNote",
             "Adds a note to one or more cases",
             {"CaseID": MANY_CASE_IDS, "Note": NOTE},
-            _body(several, {"CaseID": 7, "Note": "Asked to be called back."}, SCHEMAS["CaseNote"]),
-            _responses(_WRITE, DONE, (*own, errors.TooManyItems, errors.CaseNotFound, *_REPEATED)),
+            body_of(several, {"CaseID": 7, "Note": "Asked to be called back."}, SCHEMAS["CaseNote"]),
+            responses(_WRITE, DONE, (*own, errors.TooManyItems, errors.CaseNotFound, *_REPEATED)),
         ),
         f"{base}/AddCaseNoteByPhone": _write(
             "AddCaseNoteByPhone",
             "Adds a note to cases found by phone number",
             BY_PHONE,
-            _body(ref("NoteByPhone"), by_phone, SCHEMAS["NoteByPhone"]),
-            _responses(_WRITE, DONE, (*own, errors.PhoneNotFound, errors.CaseUnreadable, *_REPEATED)),
+            body_of(ref("NoteByPhone"), by_phone, SCHEMAS["NoteByPhone"]),
+            responses(_WRITE, DONE, (*own, errors.PhoneNotFound, errors.CaseUnreadable, *_REPEATED)),
         ),
     }
 
@@ -263,8 +176,8 @@ def _claims(base: str) -> Schema:
         ("ExtendClaim", "Keeps cases of a claim for longer", "ExtendQuery", ("X-Claim-Expires",)),
         ("ReleaseClaim", "Gives cases of a claim back, undialed", "ReleaseQuery", ()),
     ):
-        body, plain = _body(ref(name), claim, SCHEMAS[name]), SCHEMAS[name]["properties"]
-        reply = _responses(_WRITE, DONE, own, headers)
+        body, plain = body_of(ref(name), claim, SCHEMAS[name]), SCHEMAS[name]["properties"]
+        reply = responses(_WRITE, DONE, own, headers)
         found[f"{base}/{method}"] = _write(method, summary, plain, body, reply, ("X-Claim-Id",))
     return found
 
@@ -286,7 +199,11 @@ def document(base: str) -> Schema:
         },
         "servers": [{"url": "/"}],
         "security": [{"ClientKey": []}],
-        "paths": {**linked({**_reads(base), **_update(base), **_notes(base), **_claims(base)}), **_calling()},
+        "paths": {
+            **linked({**_reads(base), **_update(base), **_notes(base), **_claims(base)}),
+            **_calling(),
+            **describing.paths(),
+        },
         "components": _components(),
     }
 
@@ -296,7 +213,7 @@ def _components() -> Schema:
         [CaseReply, WriteReply, ProblemReply, FirmReply], ref_template="#/components/schemas/{name}"
     )
     return {
-        "schemas": schemas | SCHEMAS,
+        "schemas": schemas | SCHEMAS | describing.schemas(),
         "examples": {
             code: {"summary": f"{code}: {shown['request']}", "value": shown["reply"]}
             for code, shown in REFUSALS.items()

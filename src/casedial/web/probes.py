@@ -185,9 +185,10 @@ class _Census:
     async def _counts(self) -> Counts | None:
         with suppress(CasedialError):
             answered = await census.count_answered(self._store)
+            webhooks = await census.count_webhooks(self._store)
             with suppress(CasedialError):
                 await self._count_lists()
-            return Counts(answered, self._lists, self._listed_at)
+            return Counts(answered, webhooks, self._store.now(), self._lists, self._listed_at)
         return None
 
     async def _count_lists(self) -> None:

@@ -30,6 +30,7 @@ STATUS_OF: dict[type[errors.CasedialError], int] = {
     errors.BodyTooSlow: 408,
     errors.CallerLeft: 408,
     errors.Conflict: 409,
+    errors.CursorGone: 410,
     errors.TooLarge: 413,
     errors.UnsupportedContentType: 415,
     errors.IdempotencyKeyReused: 422,

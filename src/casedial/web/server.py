@@ -17,7 +17,7 @@ from granian.http import HTTP1Settings
 from granian.log import LOGGING_CONFIG, LogLevels
 
 from casedial.settings import SUPERVISOR, Settings
-from casedial.web import descriptors, outlet
+from casedial.web import descriptors, outlet, stopping
 from casedial.web.counts import COUNTS, Shared
 from casedial.web.observe import configure_logging, note_no_start
 
@@ -81,6 +81,7 @@ def _handlers() -> dict[str, Any]:
 
 def _work(*arguments: Any) -> None:
     """Be a worker, to the last line that it has to tell."""
+    stopping.listen()
     try:
         Granian._spawn_asgi_lifespan_worker(*arguments)
     except Exception as error:

@@ -9,18 +9,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 from casedial.database.engine import Store
 from casedial.domain.damage import Damage
 from casedial.domain.errors import StorageUnavailable
+from casedial.domain.webhooks import Post
 from casedial.service.claims import Adopting
-from casedial.service.operations import holding_back, import_work, signing_in, upkeep, working
+from casedial.service.operations import holding_back, import_work, signing_in, upkeep, webhook_work, working
 from casedial.service.operations.counting import Counter
+from casedial.service.operations.feed import Feed
 from casedial.service.operations.names import Namer
 from casedial.service.operations.sweeping import Sweeper
-from casedial.web.observe import note_adopted, note_damage, note_returned, note_upkeep_fault
+from casedial.web.observe import note_adopted, note_damage, note_delivery, note_returned, note_upkeep_fault
+from casedial.wire.posting import Poster
 from casedial.wire.uploads import Reading
+from casedial.wire.webhooks import event_body
 
 Look = Callable[[], Awaitable[float]]  # does what there is; returns after how many seconds there may be more
 
@@ -94,7 +99,7 @@ class _Chore:
 class Upkeep:
     """Runs in every server of a database; whoever comes first does the work, and the others find it done."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, post: Post | None = None, feed: Feed | None = None) -> None:
         self._store = store
         self._tasks: list[asyncio.Task[None]] = []
         self._told_to_stop = asyncio.Event()
@@ -104,6 +109,10 @@ class Upkeep:
         self._worker = uuid4()
         self._namer = Namer()
         self._importer = import_work.Worker(Reading())
+        tell_fault = partial(note_upkeep_fault, "webhooks")
+        self._webhooks = webhook_work.Worker(
+            feed or Feed(store), post or Poster(), event_body, note_delivery, tell_fault
+        )
         self._chores = [
             _Chore("leases", self.look, longest_pause=_LOOK_SECONDS),
             _Chore("unclaimed", self._adopt),
@@ -120,6 +129,8 @@ class Upkeep:
             _Chore("sessions", self._every(60, signing_in.forget)),
             _Chore("imports", self._go_on_with_imports),
             _Chore("old imports", self._every(60, import_work.forget)),
+            _Chore("webhooks", self._deliver),
+            _Chore("old webhooks", self._every(60, webhook_work.forget)),
         ]
 
     def start(self) -> None:
@@ -145,6 +156,7 @@ class Upkeep:
         for task in self._tasks:
             task.cancel()  # only then: cut off in the middle of a rollback, a connection is lost with noise
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._webhooks.stop()
 
     def _every(self, seconds: float, work: Callable[[Store, datetime], Awaitable[int]]) -> Look:
         """Return what does some work every so often, and is at it again at once when there was any."""
@@ -216,6 +228,12 @@ class Upkeep:
     async def _hold_back_met(self) -> float:
         await holding_back.hold_back_met(self._store, self._store.now())
         return _MET_SECONDS
+
+    async def _deliver(self) -> float:
+        """See that webhooks are delivered, by tasks of their own."""
+        pause = await self._webhooks.look(self._store)
+        _note(self._webhooks.damages)
+        return pause
 
     async def _look_for_snapshots(self) -> float:
         await upkeep.look_for_snapshots(self._store)

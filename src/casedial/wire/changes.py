@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from casedial.domain.actors import Actor
-from casedial.domain.changes import Change, read_order
+from casedial.domain.changes import Change
 from casedial.domain.firms import Firm
+from casedial.domain.orders import read_order
 from casedial.wire.values import instant
 
 
@@ -17,6 +18,7 @@ def change_row(firm: Firm, change: Change, clock: datetime) -> dict[str, Any]:
     wanted, which = read_order(firm, change.order)
     return {
         "id": change.id,
+        "kind": change.kind.name.lower(),
         "state": change.state.name.lower(),
         "interrupted": change.is_interrupted(clock),
         "made_at": instant(change.made_at),
@@ -26,6 +28,7 @@ def change_row(firm: Firm, change: Change, clock: datetime) -> dict[str, Any]:
         "dial_at": instant(wanted.dial_at),
         "campaign": wanted.campaign.name if wanted.campaign else None,
         "priority": wanted.priority,
+        "note": change.order.get("note"),
         "which": {
             "status": which.dialer_status,
             "campaign": which.campaign,

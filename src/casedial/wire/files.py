@@ -331,6 +331,12 @@ def read_json_lines(stream: TextIO, dates: Dates, names: Names = NO_NAMES) -> Im
     return ImportFile((_ROW,), lines.unknown, lines.rows(stream), lines.told)
 
 
+def read_object(value: JsonObject, dates: Dates) -> tuple[CaseRow, list[str]]:
+    """Read an object with the fields of a line; return the names that mean nothing in it, too. Raises BadRow."""
+    lines = _Lines(dates, NO_NAMES)
+    return lines.read(value), lines.unknown
+
+
 @dataclass(slots=True)
 class _Lines:
     """Reads JSON Lines: which names mean nothing, and which of ``names`` were not met, is known at their end."""
@@ -354,13 +360,14 @@ class _Lines:
             value = read_json(text.encode("utf-8", "surrogateescape"), "line")
             if not isinstance(value, JsonObject):
                 raise BadRow("", "must be a JSON object")
-            return self._row(value)
+            return self.read(value)
         except CasedialError as error:
             return BadRow("", error.detail)
         except BadRow as error:
             return error
 
-    def _row(self, value: JsonObject) -> CaseRow:
+    def read(self, value: JsonObject) -> CaseRow:
+        """Read the object of a line. Raises BadRow."""
         builder = _Builder(self.dates)
         for given, cell in value:
             name = self.names.get(canonical(given), given)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from casedial.domain.cases import Case
-from casedial.domain.errors import CasedialError
+from casedial.domain.errors import CasedialError, CursorGone
 from casedial.domain.phones import dialable
 from casedial.domain.statuses import StatusType
 from casedial.wire.values import show_time
@@ -61,7 +61,10 @@ class FieldReply(msgspec.Struct, frozen=True):
 
 
 class ProblemReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A problem document (RFC 9457); a write of which every item failed also carries its results."""
+    """A problem document (RFC 9457); a write of which every item failed also carries its results.
+
+    StartOver is the cursor from which a feed can be read that cannot go on.
+    """
 
     type: str
     title: str
@@ -74,6 +77,7 @@ class ProblemReply(msgspec.Struct, frozen=True, omit_defaults=True):
     Succeeded: int | None = None
     Failed: int | None = None
     Results: list[ResultReply] | None = None
+    StartOver: str | None = None
 
 
 encode = msgspec.json.Encoder().encode
@@ -107,7 +111,7 @@ def without_cases(body: bytes, case_ids: Set[int]) -> bytes:
     sent = msgspec.json.decode(body)
     if isinstance(sent, list):
         return encode([case for case in sent if case["CaseID"] not in case_ids])
-    for result in sent["Results"]:
+    for result in sent.get("Results", ()):
         if not result["Success"] and str(result["CaseID"]) in set(map(str, case_ids)):
             result["Message"] = _FORGOTTEN
             if "detail" in sent:  # a problem document, whose words are those of its items
@@ -139,4 +143,5 @@ def problem_reply(error: CasedialError, status: int, request_id: str, write: Wri
         Succeeded=write.Succeeded if write else None,
         Failed=write.Failed if write else None,
         Results=write.Results if write else None,
+        StartOver=error.start_over if isinstance(error, CursorGone) else None,
     )

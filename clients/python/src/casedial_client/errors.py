@@ -10,8 +10,9 @@
      │    ├── TooLarge                    BodyTooLarge, TooManyItems, NoteTooLong, NotesTooLarge
      │    ├── NotAuthenticated            KeyMissing, KeyMistyped, KeyUnknown, KeyRevoked, KeyExpired
      │    ├── NotAllowed                  ScopeNotAllowed, CampaignNotAllowed, AddressNotAllowed
-     │    ├── NotFound                    PathNotFound, CaseNotFound, PhoneNotFound
+     │    ├── NotFound                    PathNotFound, CaseNotFound, PhoneNotFound, StatusNotFound, ChangeNotFound
      │    ├── Conflict                    CaseUnreadable, ClaimLost, RequestStillRunning
+     │    │                               StatusExists, StatusHasRole, ChangedMeanwhile, ChangeNotPossible
      │    ├── ServerError                 StorageUnavailable, SchemaBehind, TooBusy, InternalError
      │    └── RateLimited, BodyTooSlow, CallerLeft, MethodNotAllowed, UnsupportedContentType, IdempotencyKeyReused
      ├── NoReply                      nothing came back
@@ -228,6 +229,16 @@ class PhoneNotFound(NotFound):
     is_final = True
 
 
+class StatusNotFound(NotFound):
+    """The firm has no status of this name: a campaign, a disposition, a Dialer Status. `casedial status list` shows the
+    names."""
+
+
+class ChangeNotFound(NotFound):
+    """The firm has no change with this id; a change that was never run is kept for a day. `casedial cases changes`
+    shows the ids."""
+
+
 class Conflict(Refusal):
     """The request conflicts with what is stored. Look at the case, and decide anew."""
 
@@ -250,6 +261,23 @@ class RequestStillRunning(Conflict):
     is_final = False
     is_transient = True
     may_be_done = True
+
+
+class StatusExists(Conflict):
+    """The firm already has this status, perhaps in another spelling or retired."""
+
+
+class StatusHasRole(Conflict):
+    """The firm needs this status. Rename it instead."""
+
+
+class ChangedMeanwhile(Conflict):
+    """Look at what it is now, and change that."""
+
+
+class ChangeNotPossible(Conflict):
+    """The message says why: the change was never run, was done more than 24 hours ago, or has been undone; or the case
+    is In the Dialer, and has to be taken back first."""
 
 
 class RateLimited(Refusal):

@@ -86,12 +86,18 @@ class Dialect(ABC):
     write: str
     unconnected: tuple[type[Exception], ...] = ()  # what the driver raises where no connection can be made
     caution: str | None = None  # what an administrator should know before a database is served
+    # In the one line of all that a feed tells, a row has its id for a key; one of the history its id with so many bits
+    # more behind it. Between those are the keys of what was written between them.
+    history_shift: int = 0
 
     # Connections
 
     @abstractmethod
-    def open(self, url: str, pool_size: int, patience: float | None, **options: Any) -> Opened:
-        """Make what a store works with; nothing is connected yet. Raises InvalidSetting."""
+    def open(self, url: str, pool_size: int, patience: float | None, is_standby: bool, **options: Any) -> Opened:
+        """Make what a store works with; nothing is connected yet. Raises InvalidSetting.
+
+        ``is_standby`` tells that a server is looked for that follows another, to read only.
+        """
 
     @abstractmethod
     def encoder(self, type_: Any, dialect: sa.Dialect) -> Processor:
@@ -214,6 +220,10 @@ class Dialect(ABC):
     async def version(self, tx: Transaction) -> tuple[str, str]:
         """Return the database's version in words, and what to do about it; "" where all is well."""
 
+    async def is_near(self, tx: Transaction, seconds: float) -> bool:
+        """Tell whether this is a standby that has what its primary wrote up to so many seconds ago."""
+        return False
+
     async def writers(self, tx: Transaction) -> int:
         """Return a number that is above those of all transactions which may have written what is not seen yet.
 
@@ -224,6 +234,14 @@ class Dialect(ABC):
     async def have_ended(self, tx: Transaction, writers: int) -> bool:
         """Tell whether this transaction sees all that those ``writers`` wrote."""
         return True
+
+    @abstractmethod
+    async def last_in_line(self, tx: Transaction) -> int:
+        """Return the last key of that line whose row is there, or was: what is seen is not lost by a failover."""
+
+    async def given_in_line(self, tx: Transaction) -> int:
+        """Return the last key that was given to anybody, whatever became of its row: it never goes back."""
+        return await self.last_in_line(tx)
 
     async def is_snapshot_held(self, tx: Transaction, reached: str | None) -> tuple[bool, str | None]:
         """Tell whether somebody keeps rows from being cleaned up, from before a transaction was ``reached``.

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from casedial.database import postgresql
+from casedial.database import hosts, postgresql
 from casedial.database.columns import Instant
 from casedial.database.dialects import Column, Condition, Dialect, Opened, RowHeld, Snapshot, unnested
+from casedial.database.feed_tables import IN_LINE
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -73,8 +74,22 @@ SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS xid) AS text) AS rea
         UNION ALL SELECT xmin FROM pg_replication_slots) AS holders
 """)
 
+_WAITS = sa.text(
+    "SELECT current_setting('synchronous_commit') AS waits, current_setting('synchronous_standby_names') AS standbys"
+)
+
+# Where nothing is written, the last transaction that a standby has is old, and it has all: unless it hears nothing.
+_NEAR = sa.text("""
+SELECT pg_is_in_recovery() AND coalesce(
+         EXISTS (SELECT FROM pg_stat_wal_receiver) AND pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn()
+         OR pg_last_xact_replay_timestamp() > clock_timestamp() - make_interval(secs => :seconds), false)
+""")
+
 # Who writes has a number, which it got with its first lock, before any row of its own.
 _WRITERS = sa.text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
+_GIVEN_IN_LINE = sa.text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM status_history_id_seq")
+_TOLD = ("status_history", *IN_LINE)
+_LAST_IN_LINE = sa.text(f"SELECT greatest(0, {', '.join(f'(SELECT max(id) FROM {table})' for table in _TOLD)})")  # noqa: S608
 _FIRST_WRITER = sa.text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
 
@@ -87,11 +102,13 @@ class Postgresql(Dialect):
     read, write = postgresql.READ, postgresql.WRITE
     unconnected = postgresql.UNCONNECTED
 
-    def open(self, url: str, pool_size: int, patience: float | None, **options: Any) -> Opened:
+    def open(self, url: str, pool_size: int, patience: float | None, is_standby: bool, **options: Any) -> Opened:
         """Make the sessions of a server that need not be there yet."""
-        engine = postgresql.make_engine(url, patience, **options)
-        pool = postgresql.make_pool(engine, pool_size, url)
-        return Opened(engine, pool, postgresql.hosts_of(url), None, _nothing)
+        hosts.check(url, is_standby)
+        named = hosts.Hosts(url, is_standby)
+        engine = postgresql.make_engine(named, patience, **options)
+        pool = postgresql.make_pool(engine, pool_size, named, is_standby)
+        return Opened(engine, pool, hosts.hosts_of(url), None, _nothing)
 
     def encoder(self, type_: Any, dialect: sa.Dialect) -> Any:
         """Return what makes of a value of a type what the driver takes; None where nothing does."""
@@ -103,7 +120,7 @@ class Postgresql(Dialect):
 
     def advice(self, url: str) -> str:
         """Return what to look at in a URL by which PostgreSQL cannot be reached."""
-        return postgresql.advice(url)
+        return hosts.advice(url)
 
     async def refuse_pooler(self, url: str) -> None:
         """Raise InvalidSetting where a pooler gives sessions to others."""
@@ -213,10 +230,19 @@ class Postgresql(Dialect):
             await tx.execute(_LOCK)
 
     async def version(self, tx: Transaction) -> tuple[str, str]:
-        """Return the server's version, and what to do about an old one."""
+        """Return the server's version, and what to do about an old one, or one that forgets what it committed."""
         number = str((await tx.execute(sa.text("SHOW server_version"))).scalar_one())
-        good = int(number.partition(".")[0]) >= 14
-        return f"PostgreSQL {number}", "" if good else "Use PostgreSQL 14 or newer."
+        if int(number.partition(".")[0]) < 14:
+            return f"PostgreSQL {number}", "Use PostgreSQL 14 or newer."
+        row = (await tx.execute(_WAITS)).one()
+        if row.waits == "off" or (row.waits == "local" and row.standbys):
+            advice = "What was acknowledged may be lost in a crash: set synchronous_commit to on for casedial's role."
+            return f"PostgreSQL {number} with synchronous_commit = {row.waits}", advice
+        return f"PostgreSQL {number}", ""
+
+    async def is_near(self, tx: Transaction, seconds: float) -> bool:
+        """Ask a standby how far it is: with all that it received, or with what was committed a moment ago."""
+        return bool((await tx.execute(_NEAR, {"seconds": seconds})).scalar_one())
 
     async def writers(self, tx: Transaction) -> int:
         """Return our own number: those that write by now have a lower one."""
@@ -225,6 +251,14 @@ class Postgresql(Dialect):
     async def have_ended(self, tx: Transaction, writers: int) -> bool:
         """Tell whether the first that still writes came after them."""
         return int((await tx.execute(_FIRST_WRITER)).scalar_one()) > writers
+
+    async def last_in_line(self, tx: Transaction) -> int:
+        """Return the last of all rows that are seen: a standby that becomes the primary has them, too."""
+        return int((await tx.execute(_LAST_IN_LINE)).scalar_one())
+
+    async def given_in_line(self, tx: Transaction) -> int:
+        """Return the last value of the sequence that gives them all."""
+        return int((await tx.execute(_GIVEN_IN_LINE)).scalar_one())
 
     async def is_snapshot_held(self, tx: Transaction, reached: str | None) -> tuple[bool, str | None]:
         """Tell whether somebody keeps rows from being cleaned up, and which transaction is reached."""
@@ -256,7 +290,7 @@ class Postgresql(Dialect):
     async def copy(self, store: Store, target: Path) -> None:
         """Have pg_dump write a file in its custom format."""
         program = pg_dump()
-        shown, password = postgresql.without_password(store.url)
+        shown, password = hosts.without_password(store.url)
         environment = {**os.environ, "PGPASSWORD": password} if password else dict(os.environ)
         process = await asyncio.create_subprocess_exec(
             program,

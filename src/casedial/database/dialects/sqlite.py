@@ -27,6 +27,10 @@ _WIPE_PAUSE = 0.5  # seconds
 _ADVICE = (
     "This version can corrupt a database in WAL mode, so WAL is off. To use WAL, install pysqlite3 (Linux x86-64)."
 )
+_HISTORY_SHIFT = 28  # so many rows may come between two of the history; the triggers know it, too
+_LAST_IN_LINE = sa.text(
+    f"SELECT max((SELECT coalesce(max(id), 0) FROM status_history) << {_HISTORY_SHIFT}, (SELECT last FROM feed_line))"  # noqa: S608
+)
 
 
 class Sqlite(Dialect):
@@ -37,8 +41,9 @@ class Sqlite(Dialect):
     has_copy = False
     read, write = sqlite.READ, sqlite.WRITE
     caution = None if sqlite.WAL else sqlite.CAUTION
+    history_shift = _HISTORY_SHIFT
 
-    def open(self, url: str, pool_size: int, patience: float | None, **options: Any) -> Opened:
+    def open(self, url: str, pool_size: int, patience: float | None, is_standby: bool, **options: Any) -> Opened:
         """Make the sessions of a file that need not be there yet. Raises InvalidSetting."""
         path = sqlite.file_of(url)
         threads: WeakSet[Thread] = WeakSet()  # of connections
@@ -142,6 +147,10 @@ class Sqlite(Dialect):
         if path:
             sqlite_files.see_room(path)
         await tx.execute(sa.text(sqlite.REWRITE))
+
+    async def last_in_line(self, tx: Transaction) -> int:
+        """Return the later of the last rows of the history and of all else."""
+        return int((await tx.execute(_LAST_IN_LINE)).scalar_one())
 
     async def version(self, tx: Transaction) -> tuple[str, str]:
         """Return the version, and what to do where it has no WAL."""

@@ -16,11 +16,15 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """Entries, oldest first, and the names of their firms; ``more`` tells whether there are others behind them."""
+    """Entries, and the names of their firms; ``more`` tells whether there may be others behind them.
+
+    ``looked`` is, of the newest, where to go on: with fewer entries than were asked for, it is how far was looked.
+    """
 
     entries: list[KeptEntry]
     firms: dict[int, str]
     more: bool
+    looked: int | None = None
 
 
 async def entries(
@@ -37,11 +41,13 @@ async def entries(
 async def newest(
     store: Store, actor: Actor, firm_name: str, wanted: AuditFilter, before: int | None, limit: int
 ) -> Entries:
-    """Return entries of a firm, the newest first, from the one before an id. Raises FirmNotFound."""
-    wanted = await _of(store, firm_name, wanted)
+    """Return entries of a firm, the newest first, from the one before an id, within bounds. Raises FirmNotFound."""
     async with store.read() as tx:
-        found = await audit.page_back(tx, wanted, before, limit + 1)
-    return Entries(found[:limit], {}, len(found) > limit)
+        firm_id = (await open_firm(tx, firm_name)).id
+        found, looked = await audit.page_back(tx, wanted, firm_id, before, limit + 1)
+    if len(found) > limit:
+        return Entries(found[:limit], {}, True, found[limit - 1].id)
+    return Entries(found, {}, looked is not None, looked)
 
 
 async def _of(store: Store, firm_name: str | None, wanted: AuditFilter) -> AuditFilter:

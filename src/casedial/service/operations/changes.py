@@ -26,10 +26,8 @@ from casedial.domain.changes import (
     ChangeState,
     Counts,
     Outcome,
-    read_order,
-    written_order,
 )
-from casedial.domain.dialing import CaseFilter, OperatorChange
+from casedial.domain.dialing import CaseFilter
 from casedial.domain.errors import (
     ChangeNotFound,
     ChangeNotPossible,
@@ -39,6 +37,7 @@ from casedial.domain.errors import (
     RetiredStatus,
 )
 from casedial.domain.firms import Firm
+from casedial.domain.orders import ChangeKind, Wanted, kind_of, read_order, written_order
 from casedial.service.audit import note, prove
 from casedial.service.cases import PAGE, unknown_cases
 from casedial.service.changes import would_change
@@ -48,7 +47,7 @@ from casedial.service.operations.opening import read_firm, transact_fresh
 from casedial.storage import cases, changes, finding
 from casedial.storage.cases import Found
 
-Meant = Callable[[Firm], OperatorChange]  # returns what was asked for in terms of the firm as it is then
+Meant = Callable[[Firm], Wanted]  # returns what was asked for in terms of the firm as it is then
 Sink = Callable[[Change], None]  # gets a change as it is after each page
 
 _LOOK_ON_SECONDS = 0.5  # between two looks at what somebody else does
@@ -125,9 +124,10 @@ async def begin(store: Store, actor: Actor, firm_name: str, which: CaseFilter, m
 
     async def work(tx: Transaction) -> int:
         firm = await open_firm(tx, firm_name)
-        order = written_order(firm, meant(firm), which)
+        wanted = meant(firm)
+        order = written_order(firm, wanted, which)
         await prove(tx, actor, firm.id, "case.change")
-        return await changes.add(tx, firm, actor, order, reason, tx.now(), KEPT)
+        return await changes.add(tx, firm, actor, kind_of(wanted), order, reason, tx.now(), KEPT)
 
     return await store.transact(work)
 
@@ -191,6 +191,8 @@ async def _begin_run(
         change = await _find(tx, firm, change_id, lock=True)
         if change.state in (ChangeState.RUNNING, ChangeState.DONE):
             return
+        if change.kind is ChangeKind.EXPORT:
+            raise ChangeNotPossible(f"Change {change_id} is an export, which changes nothing: take its file along.")
         if worker is None and change.total > TYPED_ABOVE and typed != change.total:
             raise InvalidSetting(f"Type the number of cases, {change.total}, to go on.")
         if change.state is not ChangeState.PREVIEWED:
@@ -219,8 +221,10 @@ def _refuse_retired(firm: Firm, change: Change) -> None:
 
 
 def _noted(change: Change) -> dict[str, Any]:
-    """Return what is written down of a change: what was asked for, and of how many cases."""
-    return {**change.order, "cases": change.total}
+    """Return what is written down of a change: what was asked for, and of how many cases; of a note not the text."""
+    order = {name: value for name, value in change.order.items() if name != "note"}
+    what = {} if change.kind is ChangeKind.SET else {"what": change.kind.name.lower()}
+    return {**what, **order, "cases": change.total}
 
 
 async def _give_to(tx: Transaction, change_id: int, worker: UUID | None, **values: Any) -> None:
@@ -352,7 +356,7 @@ async def show(store: Store, actor: Actor, firm_name: str, change_id: int) -> Sh
         change = await _find(tx, firm, change_id)
         left = {why: await changes.named(tx, change, why, MOST_NAMED, False) for why in _LEFT}
         by_undo = {why: await changes.named(tx, change, why, MOST_NAMED, True) for why in _LEFT_BY_UNDO}
-        examples = await changes.first_cases(tx, change, EXAMPLES)
+        examples = await changes.set_behind(tx, change, 0, EXAMPLES)
         there = await cases.these(tx, firm, examples)
         return Shown(firm, await tx.clock(), change, left, by_undo, examples, list(there.values()))
 

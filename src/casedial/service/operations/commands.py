@@ -132,6 +132,49 @@ class Commands:
         finally:
             self._at_work -= 1
 
+    async def execute_apart(self, command: Command, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Do what takes transactions of its own, and may be done twice; keep its reply, so that a repeat gets it.
+
+        Raises CallerStale, and what ``execute`` does; what was done by then stays.
+        """
+        self._at_work += 1
+        try:
+            if command.once is None:
+                began = time.monotonic()
+                async with self._store.read() as tx:
+                    await keys.prove(tx, command.caller, command.now)
+                reply = await work()
+                if time.monotonic() - began > SLOW_SECONDS:
+                    async with self._store.read() as tx:
+                        await _prove_again(tx, [command], began)
+                return reply
+            async with self._alone(command.once):
+                return await self._once_apart(command, command.once, work)
+        finally:
+            self._at_work -= 1
+
+    async def _once_apart(self, command: Command, once: Once, work: Callable[[], Awaitable[Reply]]) -> Reply:
+        async def look(tx: Transaction) -> KeptReply | None:
+            await keys.prove(tx, command.caller, command.now)
+            earlier = await replies.begin(tx, once, command.now, _LOOK_SECONDS)
+            if earlier is None:
+                await replies.forget(tx, once)
+            return earlier
+
+        if earlier := await self._store.transact(look, 1):
+            return replies.again(earlier, once)
+        reply = await work()
+
+        async def keep(tx: Transaction) -> KeptReply | None:
+            earlier = await replies.begin(tx, once, command.now, _LOOK_SECONDS)
+            if earlier is None:
+                await replies.keep(tx, {once: reply.to_keep(once)})
+            return earlier  # of one that did the same at another server
+
+        if reply.is_final and (earlier := await self._store.transact(keep, 1)):
+            return replies.again(earlier, once)
+        return reply
+
     async def close(self) -> None:
         """Wait for what is done behind those who left: the server waits for those who are there."""
         with suppress(TimeoutError):

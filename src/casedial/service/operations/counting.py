@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from casedial.database.engine import Store, Transaction
 from casedial.service import figures as steps
 from casedial.service.operations.duty import Duty
+from casedial.service.settling import Settling
 from casedial.storage import figures
 from casedial.storage.figures import Place
 
@@ -23,16 +24,10 @@ _LOOK_SECONDS = 0.02
 
 @dataclass(slots=True)
 class Counter:
-    """Counts the history of a database.
-
-    On PostgreSQL a row may come to light behind later ones, when its transaction ends at last: rows are settled up to
-    the last one that was there at some time, once all have ended that wrote at that time.
-    """
+    """Counts the history of a database."""
 
     duty: Duty = field(default_factory=lambda: Duty("figures"))
-    _settled: int = 0
-    _last: int = 0  # row of history that was there when
-    _writers: int | None = None  # these wrote, who have not all ended
+    _settling: Settling = field(default_factory=lambda: Settling(figures.last_id))
 
     async def on_duty(self, store: Store) -> bool:
         """Count a page, if it is for this server to do; return whether there may be more."""
@@ -42,31 +37,16 @@ class Counter:
 
     async def page(self, store: Store) -> bool:
         """Count a page; return whether there was one."""
+        known = self._settling.settled
         async with store.read() as tx:
             place = await figures.place(tx)
-            await self._settle(tx, place)
-            until = await self._end_of_page(tx, place)
+            settled = await self._settling.look(tx, known, place.history_id)
+            until = await _end_of_page(tx, place, settled)
             if until == place.history_id:
                 return False
             counts = await steps.counted(tx, place.history_id, until)
         await store.transact(lambda tx: steps.keep(tx, place, until, counts), cases=1)
         return True
-
-    async def _settle(self, tx: Transaction, place: Place) -> None:
-        if self._writers is not None and await tx.dialect.have_ended(tx, self._writers):
-            self._settled, self._writers = self._last, None
-        if self._writers is None:
-            last = await figures.last_id(tx)
-            if tx.dialect.has_one_writer:
-                self._settled = last
-            elif last > max(self._settled, place.history_id):
-                self._last, self._writers = last, await tx.dialect.writers(tx)
-
-    async def _end_of_page(self, tx: Transaction, place: Place) -> int:
-        """Return the last row of the next page; it is before the place where ids were deleted that come again."""
-        if self._settled <= place.history_id:
-            return self._settled if tx.dialect.has_one_writer else place.history_id
-        return await end_of_page(tx, place.history_id, self._settled) or self._settled
 
     async def catch_up(self, store: Store) -> None:
         """Count all that is there now; what others still write is left after a while."""
@@ -95,3 +75,10 @@ async def _is_behind(store: Store, last: int) -> bool:
     """Tell whether a row of history is not counted yet."""
     async with store.read() as tx:
         return (await figures.place(tx)).history_id < last
+
+
+async def _end_of_page(tx: Transaction, place: Place, settled: int) -> int:
+    """Return the last row of the next page; it is before the place where ids were deleted that come again."""
+    if settled <= place.history_id:
+        return settled if tx.dialect.has_one_writer else place.history_id
+    return await end_of_page(tx, place.history_id, settled) or settled

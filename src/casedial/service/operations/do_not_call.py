@@ -96,6 +96,7 @@ async def import_list(store: Store, actor: Actor, firm_name: str, rows: Iterable
             page.append(row)
             if len(page) == _PAGE:
                 await _add_page(store, actor, firm_name, page, total)
+                await store.give_way()
     except InvalidSetting as error:
         raise InvalidSetting(f"{error.detail}; {total.added} entries before that were added.") from None
     await _add_page(store, actor, firm_name, page, total)
@@ -116,6 +117,7 @@ async def look_through(store: Store, actor: Actor, firm_name: str, rows: Iterabl
             page.append(row)
             if len(page) == _PAGE:
                 await _look_at_page(store, firm_name, page, total)
+                await store.give_way()
     await _look_at_page(store, firm_name, page, total)
     return total
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from enum import IntEnum
 from pathlib import Path
 
 from casedial.database import schema
@@ -24,7 +22,8 @@ from casedial.domain.statuses import Role, Status, StatusType
 from casedial.places import BUILT
 from casedial.service import preflights, refused
 from casedial.service.keys import is_reserved
-from casedial.storage import damage, firms, health, keys, rules
+from casedial.service.operations.findings import Finding, Level, Look
+from casedial.storage import damage, firms, health, keys, rules, webhooks
 
 _SKEW_WARNS, _SKEW_FAILS = timedelta(seconds=2), timedelta(seconds=30)
 _SNAPSHOT_AGE = timedelta(minutes=5)
@@ -34,29 +33,9 @@ _ANSWERED_FOR = timedelta(hours=1)  # as long as a call may go on
 _HELD_FOR = timedelta(hours=24)
 _IDLE_FOR = timedelta(hours=1)
 _PLACES_AGE = timedelta(days=180)  # new area codes are opened every few months
+_FAILING_FOR, _UNDELIVERED_FOR = timedelta(minutes=10), timedelta(hours=1)
 _FREE_BYTES = 256 * 1024 * 1024
 _WAL_BYTES = 256 * 1024 * 1024
-
-
-Look = Callable[[Transaction], Awaitable[Sequence["Finding"]]]
-
-
-class Level(IntEnum):
-    """How bad a finding is; the worst is the exit code, as monitors want it."""
-
-    OK = 0
-    WARNING = 1
-    FAILURE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at, what was found, and what to do."""
-
-    check: str
-    level: Level
-    found: str
-    advice: str = ""
 
 
 async def examine(store: Store, actor: Actor) -> list[Finding]:
@@ -294,6 +273,24 @@ async def _keys(tx: Transaction) -> list[Finding]:
     return findings or [Finding("keys", Level.OK, "no vendor's name clashes with one that casedial uses itself")]
 
 
+async def _webhooks(tx: Transaction) -> list[Finding]:
+    """Look for endpoints that do not take what they are sent, and for messages that wait for long."""
+    findings, clock, standing = [], await tx.clock(), await webhooks.standing(tx)
+    for one, name in (await webhooks.every(tx))[0]:
+        oldest = standing[one.id].oldest if one.id in standing else None
+        if one.disabled_at:
+            words = f"said at {one.disabled_at:%Y-%m-%d %H:%M} UTC that it is gone (410)"
+        elif one.failing_since and clock - one.failing_since > _FAILING_FOR:
+            words = f"has failed since {one.failing_since:%Y-%m-%d %H:%M} UTC: {one.error}"
+        elif oldest and clock - oldest > _UNDELIVERED_FOR:
+            words = f"has not got what happened at {oldest:%Y-%m-%d %H:%M} UTC: {one.error or 'no server sends it'}"
+        else:
+            continue
+        advice = f"casedial webhook test {one.id} tries it; once it answers, casedial webhook replay {one.id}."
+        findings.append(Finding("webhooks", Level.WARNING, f"{name}: webhook {one.id} {words}.", advice))
+    return findings or [Finding("webhooks", Level.OK, "none is stuck")]
+
+
 _SET = "casedial cases set CASEID... --firm NAME"
 # What to do about rows that make no sense; a restore brings back what is missing everywhere.
 _OF_CLAIMS = (damage.CASE_IDS, damage.ORPHANED, damage.NAMELESS)
@@ -396,5 +393,6 @@ _LOOKS: dict[str, Look] = {
     "snapshots": _snapshots,
     "refused reports": _refused,
     "keys": _keys,
+    "webhooks": _webhooks,
     _SENSELESS: _senseless,
 }

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 
 from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import Actor
 from casedial.domain.errors import InvalidSetting
-from casedial.domain.figures import Span, Tally, spans
+from casedial.domain.figures import By, Span, Tally, spans
 from casedial.domain.firms import Firm
 from casedial.domain.statuses import Flag, StatusType
 from casedial.service import figures as steps
@@ -20,15 +19,6 @@ from casedial.service.operations import counting
 from casedial.storage import figures
 
 _MOST_PAGES = 20  # that somebody who looks at a page waits for
-
-
-class By(StrEnum):
-    """By what reports are counted."""
-
-    DISPOSITION = "disposition"
-    CAMPAIGN = "campaign"
-    VENDOR = "vendor"
-    HOUR = "hour"
 
 
 @dataclass(slots=True)
@@ -113,7 +103,7 @@ async def look(
 
     What a server has not counted yet is counted here, as far as that does not take long.
     """
-    return await _read(store, firm_name, since, until, campaign_id, _MOST_PAGES)
+    return await _read(store.behind, firm_name, since, until, campaign_id, _MOST_PAGES)
 
 
 async def count_reports(store: Store, actor: Actor, firm_name: str, since: date, until: date | None) -> Figures:
@@ -127,7 +117,7 @@ async def count_reports(store: Store, actor: Actor, firm_name: str, since: date,
     if last < since:
         raise InvalidSetting(f"--since {since} is after the last day, {last}.")
     await counting.Counter().catch_up(store)
-    return await _read(store, firm_name, since, last, None, None)
+    return await _read(store.behind, firm_name, since, last, None, None)
 
 
 async def _read(

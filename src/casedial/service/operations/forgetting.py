@@ -139,7 +139,7 @@ class _Forgetting:
             else:
                 total.cases += 1
                 total.phones += found.phones
-            total.history += sum(found.rows[kind] for kind in ("history", "phone_changes", "priority_changes"))
+            total.history += sum(rows for kind, rows in found.rows.items() if kind != "notes")
             total.notes += found.rows["notes"]
         for start in range(0, len(gone), _CASES_AT_ONCE):
             some = gone[start : start + _CASES_AT_ONCE]

@@ -27,10 +27,14 @@ async def release_held_back(store: Store, firm_id: int | None = None, campaign_i
 
     Whatever is not let go, should this be cut off, is looked at again at its own time.
     """
-    after: tuple[int, int] | None = (0, 0)
-    while after is not None:
-        behind = partial(held_back.let_go_behind, after=after, limit=_PAGE, firm_id=firm_id, campaign_id=campaign_id)
-        after = await store.transact(behind)
+
+    async def let_go_page_by_page(store: Store) -> None:
+        after: tuple[int, int] | None = (0, 0)
+        while after is not None:
+            behind = partial(held_back.let_go_behind, firm_id=firm_id, campaign_id=campaign_id)
+            after = await store.transact(partial(behind, after=after, limit=_PAGE))
+
+    await store.afterwards(let_go_page_by_page)
 
 
 async def let_go(store: Store, now: datetime) -> int:

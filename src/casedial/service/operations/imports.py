@@ -13,13 +13,17 @@ from zoneinfo import ZoneInfo
 
 from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import IMPORT, Actor
-from casedial.domain.errors import CasedialError, InvalidSetting
+from casedial.domain.audit import NO_FIRM
+from casedial.domain.errors import CasedialError, CaseNotFound, InvalidSetting
+from casedial.domain.fact_changes import changes_of_facts
 from casedial.domain.firms import Firm
 from casedial.domain.importing import BadRow, CaseRow, FileRow, ImportFile, NewCases
 from casedial.domain.moves import Moves
 from casedial.domain.phones import Kind
 from casedial.domain.statuses import StatusesStale, StatusType
 from casedial.service.audit import note
+from casedial.service.cases import unknown_cases
+from casedial.service.firms import open_firm
 from casedial.service.imports import BatchReport, Draft, ImportOptions, import_rows
 from casedial.service.operations.firms import show
 from casedial.service.operations.opening import stale
@@ -128,6 +132,34 @@ async def import_cases(
     return total
 
 
+async def put(
+    store: Store,
+    actor: Actor,
+    firm_name: str,
+    rows: Sequence[CaseRow],
+    options: ImportOptions,
+    only_there: bool = False,
+) -> BatchReport:
+    """Add or change the cases of some rows, as an import of them does, in one transaction.
+
+    Raises FirmNotFound; with ``only_there`` CaseNotFound for a case that the firm does not have.
+    """
+
+    async def work(tx: Transaction) -> BatchReport:
+        if only_there:
+            firm = await open_firm(tx, firm_name, lock=True)  # so that nobody adds or deletes one meanwhile
+            for case_id in await unknown_cases(tx, firm, [row.case_id for row in rows]):
+                raise CaseNotFound(f"{firm.name} has no case {case_id}.")
+        report = await import_rows(tx, firm_name, rows, options, tx.now())
+        counts = {"added": report.added, "updated": report.updated, "unchanged": report.unchanged}
+        firm_id = report.firm.id if report.firm else NO_FIRM
+        subject = f"case {rows[0].case_id}" if len(rows) == 1 else "cases that were sent"
+        await note(tx, actor, firm_id, "case.put", subject, None, counts)
+        return report
+
+    return await store.transact(work, len(rows))
+
+
 def _come_again(source: Source, firm: Firm) -> frozenset[int]:
     """Return the CaseIDs that are there more than once."""
     return come_again(entry.row for entry in source.read(firm.zone).rows if isinstance(entry.row, CaseRow))
@@ -220,6 +252,7 @@ def draft(store: Store, firm: Firm, rows: Sequence[CaseRow], now: datetime) -> D
         if case is None:
             return None
         moves.move(None, case)
+        moves.fact_changes += changes_of_facts(None, case, IMPORT, now)
     addition = Addition(store, firm, IMPORT)
     addition.add(moves.added)
     return Draft(firm, addition, moves)

@@ -15,7 +15,7 @@ from casedial.domain.actors import Actor
 from casedial.domain.audit import NO_FIRM
 from casedial.domain.errors import CasedialError, InvalidSetting
 from casedial.service.audit import note
-from casedial.service.operations.doctor import Finding, Level
+from casedial.service.operations.findings import Finding, Level
 from casedial.storage import acknowledgements
 
 _FIGURES = re.compile(r"\d[\d\s.,:+…-]*")

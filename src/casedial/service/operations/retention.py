@@ -13,15 +13,24 @@ from uuid import UUID
 from casedial.database.engine import Store, Transaction
 from casedial.domain.actors import Actor
 from casedial.domain.errors import CasedialError, EndedHalfway
+from casedial.domain.feed import Source
 from casedial.domain.firms import Firm
 from casedial.domain.retention import HistoryRow, HistoryWalk, Kind, kept_since
 from casedial.service.audit import note
 from casedial.service.firms import open_firm
 from casedial.service.operations.counting import Counter
-from casedial.storage import figures, firms, idempotency, refused, retention
+from casedial.storage import feed, figures, firms, idempotency, refused, retention
 from casedial.storage.retention import OldRow
 
 _REPLIES_AT_ONCE = 500  # each as large as a reply may be
+# What a feed tells of: a reader that has not had it is told that it is gone.
+_TOLD = {
+    Kind.HISTORY: Source.HISTORY,
+    Kind.NOTES: Source.NOTES,
+    Kind.PHONE_CHANGES: Source.PHONES,
+    Kind.PRIORITY_CHANGES: Source.PRIORITIES,
+    Kind.FACT_CHANGES: Source.FACTS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class Purge:
         """Do it. Raises StorageUnavailable."""
         held = await self._claims()
         await self._history(held)
-        for kind in (Kind.NOTES, Kind.PHONE_CHANGES, Kind.PRIORITY_CHANGES):
+        for kind in (Kind.NOTES, Kind.PHONE_CHANGES, Kind.PRIORITY_CHANGES, Kind.FACT_CHANGES):
             await self._aged(kind)
         async with self.store.read() as tx:
             refused_ids = await refused.ids_until(tx, self.firm_id, self.cutoff)
@@ -164,7 +173,10 @@ class Purge:
     async def _work(self, tx: Transaction, kind: Kind, ids: Sequence[int | UUID]) -> int:
         if not self.is_noted:  # once: the cutoff says what goes
             await note(tx, self.actor, self.firm_id, "purge", f"what was over at {self.cutoff.isoformat()}")
-        return await retention.remove(tx, kind, ids)
+        removed = await retention.remove(tx, kind, ids)
+        if source := _TOLD.get(kind):
+            await feed.note_gone(tx, self.firm_id, source, (id for id in ids if isinstance(id, int)))
+        return removed
 
 
 async def _purge_replies(store: Store, now: datetime, do: bool) -> int:

@@ -16,8 +16,10 @@ from casedial.domain.changes import KEPT, Change, ChangeState, Counts, UndoCount
 from casedial.domain.damage import Damage
 from casedial.domain.errors import StorageUnavailable
 from casedial.domain.firms import Firm
+from casedial.domain.orders import ChangeKind
 from casedial.service.audit import note
 from casedial.service.changes import run_page, undo_page
+from casedial.service.operations.holding_back import release_held_back
 from casedial.service.operations.opening import transact_fresh
 from casedial.storage import changes, firms
 
@@ -29,43 +31,50 @@ _FORGOTTEN_AT_ONCE = 5000
 async def step(store: Store, change_id: int, worker: UUID, size: int) -> bool:
     """Do the next page of a change, or of its undo; return False where somebody else works on it, or it is done."""
 
-    async def work(tx: Transaction) -> bool:
+    async def work(tx: Transaction) -> tuple[bool, int | None]:
         change = await changes.take(tx, change_id, worker, SPAN)
         if change is None:
-            return False
+            return False, None
         firm = (await firms.load(tx, change.firm_id))[1]
         if change.state is ChangeState.UNDOING:
-            await _undo(tx, firm, change, size)
+            is_over, shortens_list = await _undo(tx, firm, change, size), change.kind is ChangeKind.LIST
         else:
-            await _run(tx, firm, change, size)
-        return True
+            is_over, shortens_list = await _run(tx, firm, change, size), change.kind is ChangeKind.UNLIST
+        return True, firm.id if is_over and shortens_list else None
 
-    return await transact_fresh(store, work)
+    is_mine, freed = await transact_fresh(store, work)
+    if freed is not None:  # what was held back may be called by now
+        await release_held_back(store, freed)
+    return is_mine
 
 
-async def _run(tx: Transaction, firm: Firm, change: Change, size: int) -> None:
+async def _run(tx: Transaction, firm: Firm, change: Change, size: int) -> bool:
+    """Do a page; return whether there was none left."""
     now = tx.now()
     done, counts = await run_page(tx, firm, change, size, now), change.counts
     if done:
         counts.add(done[0])
         await changes.update(tx, change.id, counts=counts, last=done[1])
-        return
+        return False
     counts.gone += max(0, change.total - counts.of_all(change.has_move))  # those that were forgotten
     await _end(tx, change, ChangeState.DONE, counts=counts, finished_at=now)
     await note(tx, change.actor, firm.id, "case.change.done", f"change {change.id}", None, plain(counts))
+    return True
 
 
-async def _undo(tx: Transaction, firm: Firm, change: Change, size: int) -> None:
+async def _undo(tx: Transaction, firm: Firm, change: Change, size: int) -> bool:
+    """Undo a page; return whether there was none left."""
     now = tx.now()
     done, counts = await undo_page(tx, firm, change, size, now), change.undo_counts
     if done:
         counts.add(done[0])
         await changes.update(tx, change.id, undo_counts=counts, last=done[1])
-        return
+        return False
     counts.gone += max(0, change.counts.changed(change.has_move) - counts.of_all())
     await _end(tx, change, ChangeState.UNDONE, undo_counts=counts, undone_at=now)
     by = change.undone_by or change.actor
     await note(tx, by, firm.id, "case.change.undone", f"change {change.id}", None, plain(counts))
+    return True
 
 
 async def _end(tx: Transaction, change: Change, state: ChangeState, **values: Counts | UndoCounts | datetime) -> None:

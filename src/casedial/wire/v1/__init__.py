@@ -1,0 +1,1 @@
+"""JSON of the firm's own systems, below /v1, to and from the domain (decision 56)."""

@@ -1,0 +1,105 @@
+"""The receiver of the guide, as it stands there: it takes what is genuine, each message once, in under 40 lines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from casedial.domain.webhooks import headers, message_id, read_secret, written_secret
+from casedial.wire.posting import Poster
+from tests.conftest import Office
+from tests.postgres import free_port
+from tests.service.test_webhooks import add, note, quickly, serving, settled
+from tests.wire.test_posting import HERE
+
+__all__ = ["quickly"]  # a fixture
+
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "receive-webhooks.md"
+[PROGRAM] = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_it_is_short() -> None:
+    assert len(PROGRAM.strip().splitlines()) < 40
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+class Running:
+    """The program in a process of its own."""
+
+    def __init__(self, folder: Path, port: int, secret: str) -> None:
+        self.url = f"http://127.0.0.1:{port}/casedial"
+        self._folder = folder
+        environment = {**os.environ, "WEBHOOK_SECRET": secret, "PORT": str(port)}
+        command = [sys.executable, "-c", PROGRAM]
+        self.process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+
+    def rows(self) -> list[tuple[str, str]]:
+        with sqlite3.connect(self._folder / "inbox.db") as inbox:
+            found = inbox.execute("SELECT type, data FROM inbox ORDER BY rowid").fetchall()
+        inbox.close()
+        return found
+
+    async def until_up(self) -> None:
+        until = time.monotonic() + 20
+        while (await Poster(HERE)(self.url, {}, b"{}")).status is None:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def stopped() -> Iterator[list[Running]]:
+    running: list[Running] = []
+    yield running
+    for one in running:
+        one.process.kill()
+        one.process.wait()
+
+
+async def test_it_takes_what_is_genuine_once(tmp_path: Path, port: int, stopped: list[Running]) -> None:
+    secret = os.urandom(32)
+    receiver = Running(tmp_path, port, written_secret(secret))
+    stopped.append(receiver)
+    await receiver.until_up()
+    post, body, now = Poster(HERE), b'{"type": "case.noted", "data": {"CaseID": 1}}', datetime.now(UTC)
+    message = message_id(uuid4())
+    for signed_by, at, status in (
+        ([secret], now, 204),
+        ([os.urandom(32), secret], now, 204),
+        ([os.urandom(32)], now, 401),
+        ([secret], now - timedelta(hours=1), 401),
+    ):
+        answer = await post(receiver.url, headers(signed_by, message, at, body), body)
+        assert answer.status == status, answer.told
+    assert receiver.rows() == [("case.noted", '{"CaseID": 1}')]
+
+
+async def test_it_takes_what_a_server_sends(office: Office, tmp_path: Path, port: int, stopped: list[Running]) -> None:
+    await office.add(1)
+    new = await add(office, f"http://127.0.0.1:{port}/casedial")
+    assert read_secret(new.secret)
+    receiver = Running(tmp_path, port, new.secret)
+    stopped.append(receiver)
+    await receiver.until_up()
+    await note(office, 1, "Called back.")
+    async with serving(office.store), asyncio.timeout(20):
+        while not (tmp_path / "inbox.db").exists() or not receiver.rows():
+            await asyncio.sleep(0.05)
+        await settled(office)
+    [(kind, data)] = receiver.rows()
+    assert kind == "case.noted"
+    assert "Called back." in data
