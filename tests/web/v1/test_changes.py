@@ -122,3 +122,30 @@ async def test_pages_of_changes(system: System, three: Office) -> None:
     assert_problem(await system.get("cases/changes/999"), 404, "ChangeNotFound")
     for action in ("run", "undo"):
         assert_problem(await system.call("POST", f"cases/changes/999/{action}"), 404, "ChangeNotFound")
+
+
+@pytest.mark.parametrize(("body", "kind"), [({"Note": "Call back."}, "note"), ({"DoNotCall": True}, "list")])
+async def test_a_note_and_the_do_not_call_list(system: System, three: Office, body: dict[str, Any], kind: str) -> None:
+    shown = await previewed(system, {"Which": {"All": True}, **body})
+    assert (shown["Wanted"]["Kind"], shown["Wanted"]["Note"]) == (kind, body.get("Note"))
+
+    async def become(step: str) -> list[bool]:
+        reply = await system.call("POST", f"cases/changes/{shown['ChangeID']}/{step}")
+        assert reply.status_code == 200, reply.text
+        await work(three)
+        if kind == "note":
+            return [[note.text for note in await three.notes(case_id)] == ["Call back."] for case_id in (1, 2, 3)]
+        listed = (await system.get("cases", DoNotCall="true")).json()["Cases"]
+        return [case_id in {case["CaseID"] for case in listed} for case_id in (1, 2, 3)]
+
+    assert await become("run") == [True, True, True]
+    assert await become("undo") == [False, False, False]
+
+
+@pytest.mark.parametrize(
+    "body", [{"Note": "n", "Move": "ToDial"}, {"DoNotCall": False, "Priority": 2}, {"DoNotCall": True, "Note": "n"}]
+)
+async def test_what_stands_alone(system: System, body: dict[str, Any]) -> None:
+    assert_problem(
+        await system.call("POST", "cases/changes", {"Which": {"All": True}, **body}), 400, "InvalidParameter"
+    )

@@ -116,7 +116,7 @@ _CHANGE: dict[str, object] = {
     "MadeAt": "2026-11-24T13:05:00.000Z",
     "By": {"Name": "Our System", "Kind": "key"},
     "Reason": "A second try",
-    "Wanted": {"Move": "ToDial", "DialAt": None, "Campaign": None, "Priority": 2},
+    "Wanted": {"Kind": "set", "Move": "ToDial", "DialAt": None, "Campaign": None, "Priority": 2, "Note": None},
     "Total": 310,
     "Expected": {**_NONE, "Changed": 302, "InTheDialer": 8},
     "Done": 0,
@@ -153,6 +153,11 @@ _BODY: Schema = {
         "DialDateTime": {**_TEXT, "description": "When to dial, local to the firm or with an offset."},
         "Campaign": {**_TEXT, "description": "Into which campaign."},
         "Priority": {"type": ["integer", "null"], "minimum": PRIORITIES[0], "maximum": PRIORITIES[-1]},
+        "Note": {**_TEXT, "description": "A note for each case; a change that adds it does nothing else."},
+        "DoNotCall": {
+            "type": ["boolean", "null"],
+            "description": "On the do-not-call list, or off it; a change that does it does nothing else.",
+        },
         "Reason": {**_TEXT, "description": "One line, at most 200 characters: it stands in the history of each case."},
     },
 }

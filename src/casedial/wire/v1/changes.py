@@ -14,7 +14,7 @@ from casedial.domain.changes import Change, ChangeState, Counts, Outcome, UndoCo
 from casedial.domain.dialing import CaseFilter, Move, OperatorChange
 from casedial.domain.errors import FieldError, InvalidParameter, MissingParameter
 from casedial.domain.firms import Firm
-from casedial.domain.orders import read_order
+from casedial.domain.orders import ChangeKind, Task, Wanted, read_order
 from casedial.domain.statuses import StatusType
 from casedial.wire import values
 from casedial.wire.documents import Parameters
@@ -37,12 +37,18 @@ class ActorReply(msgspec.Struct, frozen=True):
 
 
 class WantedReply(msgspec.Struct, frozen=True):
-    """What was wanted of the cases."""
+    """What was wanted of the cases.
 
+    Kind is set (the first four fields say what), note, list or unlist (of the do-not-call list), or export, which only
+    the console makes.
+    """
+
+    Kind: str
     Move: str | None
     DialAt: str | None
     Campaign: str | None
     Priority: int | None
+    Note: str | None
 
 
 class ChangeCounts(msgspec.Struct, frozen=True):
@@ -128,10 +134,13 @@ class WantedChange:
     dial_at: datetime | None
     campaign: str | None
     priority: int | None
+    task: Task | None
     reason: str
 
-    def read(self, firm: Firm) -> OperatorChange:
+    def read(self, firm: Firm) -> Wanted:
         """Return what it means for a firm. Raises UnknownStatus or RetiredStatus."""
+        if self.task:
+            return self.task
         into = firm.statuses.to_set(StatusType.CAMPAIGN, self.campaign, "#/Campaign") if self.campaign else None
         return OperatorChange(self.move, self.dial_at, into, self.priority)
 
@@ -145,9 +154,14 @@ def wanted_change(body: Parameters, which: Parameters, firm: Firm, now: datetime
     if dial_at and move in (None, Move.DO_NOT_DIAL):
         detail = "goes with the Move ToDial or BackFromDialer"
         body.refuse(InvalidParameter(f"DialDateTime {detail}.", [FieldError("#/DialDateTime", detail)]))
-    if not (move or campaign or to_priority):
-        detail = "is required, or Campaign, or Priority: say what to change"
+    task, is_set = _task(body), bool(move or campaign or to_priority)
+    if not (is_set or task):
+        detail = "is required, or Campaign, Priority, Note or DoNotCall: say what to change"
         body.refuse(MissingParameter(f"Move {detail}.", [FieldError("#/Move", detail)]))
+    if is_set and task:
+        where = "Note" if task.kind is ChangeKind.NOTE else "DoNotCall"
+        detail = "stands alone: make a change of its own of it"
+        body.refuse(InvalidParameter(f"{where} {detail}.", [FieldError(f"#/{where}", detail)]))
     found = case_filter(which, firm, now)
     named = one(which, "CaseIDs")
     if named is not None:
@@ -155,7 +169,18 @@ def wanted_change(body: Parameters, which: Parameters, firm: Firm, now: datetime
     if found == CaseFilter() and not which.optional("All", values.boolean):
         detail = "names no cases; to mean every case of the firm, say All: true"
         which.refuse(MissingParameter(f"Which {detail}.", [FieldError("#/Which", detail)]))
-    return WantedChange(found, move, dial_at, campaign, to_priority, reason)
+    return WantedChange(found, move, dial_at, campaign, to_priority, task, reason)
+
+
+def _task(body: Parameters) -> Task | None:
+    """Return what else is wanted than to set cases."""
+    note, listed = body.optional("Note", values.note), body.optional("DoNotCall", values.boolean)
+    if note is not None and listed is not None:
+        detail = "stands alone: make a change of its own of it"
+        body.refuse(InvalidParameter(f"Note {detail}.", [FieldError("#/Note", detail)]))
+    if note is not None:
+        return Task(ChangeKind.NOTE, note)
+    return None if listed is None else Task(ChangeKind.LIST if listed else ChangeKind.UNLIST)
 
 
 def _move(value: object) -> Move:
@@ -186,10 +211,12 @@ def change_reply(firm: Firm, change: Change, clock: datetime) -> ChangeReply:
         By=actor_reply(change.actor),
         Reason=change.reason,
         Wanted=WantedReply(
+            change.kind.name.lower(),
             _MOVE_NAMES[wanted.move] if wanted.move else None,
             instant(wanted.dial_at),
             wanted.campaign.name if wanted.campaign else None,
             wanted.priority,
+            change.order.get("note"),
         ),
         Total=change.total,
         Expected=_counts(change, change.expected),
