@@ -30,7 +30,7 @@ def is_listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _installed() -> Path | None:
+def installed() -> Path | None:
     """The newest installed server, or None."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
     if found:
@@ -51,7 +51,7 @@ def _from_wheel(room: Path) -> Path:
     return room / carried.name / "pginstall" / "bin"
 
 
-def _quickest() -> Path:
+def quickest() -> Path:
     """Where databases of one test live: in memory, where there is room, for a copy takes a quarter of the time."""
     memory = Path("/dev/shm")
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else Path("/tmp")
@@ -90,7 +90,7 @@ class PostgresServer:
     def __init__(self, room: Path | None = None, **options: object) -> None:
         """Start a server in ``room``, with the databases that are there, and leave it; or in a folder of its own."""
         self._is_kept = room is not None
-        self.room = room or Path(tempfile.mkdtemp(prefix="casedial-pg-", dir=_quickest()))
+        self.room = room or Path(tempfile.mkdtemp(prefix="casedial-pg-", dir=quickest()))
         self.room.mkdir(parents=True, exist_ok=True)
         self.room.chmod(0o755)
         self.port = free_port()
@@ -98,7 +98,7 @@ class PostgresServer:
         self.as_user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
         if os.geteuid() != 0:
             self.as_user = {}
-        self.bin = (None if os.environ.get("CASEDIAL_TEST_WHEEL_POSTGRES") else _installed()) or _from_wheel(self.room)
+        self.bin = (None if os.environ.get("CASEDIAL_TEST_WHEEL_POSTGRES") else installed()) or _from_wheel(self.room)
         self._data = self.room / "data"
         if not self._data.exists():
             self._data.mkdir(mode=0o700)

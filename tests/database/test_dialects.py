@@ -230,6 +230,18 @@ async def test_a_database_that_writes(store: Store) -> None:
     await add(store, {"id": 1})
 
 
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_one_that_forgets_what_it_committed(store: Store) -> None:
+    """Its sessions may be told so by their role: what they acknowledge is lost in a crash."""
+    async with store.read() as tx:
+        await tx.execute(sa.text("SET LOCAL synchronous_commit = off"))
+        said, advice = await store.dialect.version(tx)
+        assert "synchronous_commit = off" in said
+        assert "synchronous_commit to on" in advice
+        await tx.execute(sa.text("SET LOCAL synchronous_commit = local"))  # which is all there is, without standbys
+        assert (await store.dialect.version(tx))[1] == ""
+
+
 async def test_what_a_database_is(store: Store) -> None:
     async with store.single() as tx:
         said, advice = await store.dialect.version(tx)

@@ -11,12 +11,14 @@ from io import BytesIO
 import pytest
 import sqlalchemy as sa
 
+from casedial.cli.common import run
 from casedial.database import standby
 from casedial.database.engine import Store
 from casedial.database.standby import standing_by
 from casedial.domain.dialing import CaseFilter
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from casedial.service.operations import exports, figures
+from casedial.settings import settings_from
 from casedial.wire.exporting import CaseSheets
 from casedial.wire.sheets import Form
 from tests.conftest import ME, NOW
@@ -167,3 +169,17 @@ async def test_what_it_reads_was_cleared_away_by_the_primary(store: Store, pair:
 def test_a_standby_that_cannot_be_one(url: str, of: str) -> None:
     with pytest.raises(InvalidSetting):
         standing_by(Store(of), url)
+
+
+def test_whose_standby_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that names another database does not read the standby of the usual one."""
+
+    async def has_standby(store: Store) -> bool:
+        return store.behind.is_standby
+
+    monkeypatch.setenv("CASEDIAL_DATABASE_URL", "postgresql://h1/d")
+    monkeypatch.setenv("CASEDIAL_STANDBY_URL", "postgresql://h2/d")
+    assert run(has_standby, None, prepare=None)
+    assert not run(has_standby, "postgresql://h3/d", prepare=None)
+    assert settings_from(database_url="postgresql://h3/d").standby_url == ""
+    assert settings_from().standby_url == "postgresql://h2/d"

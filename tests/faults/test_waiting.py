@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 
 from tests.faults.service import DATABASE, Service
 from tests.faults.traffic import IN_DOUBT, is_allowed
-from tests.servers import plain
+from tests.servers import Server, plain
 
 WAITS = (
     "SELECT count(*) FROM pg_stat_activity"
@@ -129,3 +130,23 @@ async def test_no_timeout_of_postgresql_ends_the_wait(service: Service) -> None:
     await asyncio.gather(*waiting)
     for connection in connections:
         await connection.close()
+
+
+async def test_a_wait_that_takes_too_long_is_in_doubt_and_goes_on(service: Service) -> None:
+    """Who waits is answered; the commit is left alone, and is there when a standby is."""
+    key, text = str(uuid4()), str(uuid4())
+    url = f"postgresql://casedial@127.0.0.1:{service.postgres.port}/{DATABASE}"
+    with Server(url, command=(sys.executable, "-m", "tests.faults.impatient")) as server:
+        impatient = Service(service.postgres, service.key, server)
+        assert impatient.note().status_code == 200
+        with no_standby(service):
+            asked = Asked(impatient, "AddCaseNote", {"CaseID": 1, "Note": text}, key)
+            await until_waiting(service)
+            await asyncio.to_thread(asked.join, 20)
+            assert asked.reply.status_code == 503
+            assert IN_DOUBT in asked.reply.json()["detail"]
+            assert await ask(service, f"SELECT count(*) FROM notes WHERE text = '{text}'") == 0  # for nobody to see yet
+        repeat = Asked(impatient, "AddCaseNote", {"CaseID": 1, "Note": text}, key)
+        await asyncio.to_thread(repeat.join, 20)
+    assert repeat.reply.status_code == 200
+    assert await ask(service, f"SELECT count(*) FROM notes WHERE text = '{text}'") == 1

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.postgres import _installed, _quickest, free_port
+from tests.postgres import free_port, installed, quickest
 
 NODES = 3
 PASSWORD = "only-for-loopback"
@@ -35,7 +35,7 @@ REJOIN_SECONDS = 90
 def missing() -> str | None:
     """Return what is not installed, or None."""
     wanted = {"patroni": shutil.which("patroni"), "etcd-server": shutil.which("etcd")}
-    bin_ = _installed()
+    bin_ = installed()
     wanted["postgresql"] = str(bin_) if bin_ and (bin_ / "pg_rewind").exists() else None
     return ", ".join(name for name, found in wanted.items() if not found) or None
 
@@ -125,7 +125,7 @@ class Node(Program):
                 "listen": address,
                 "connect_address": address,
                 "data_dir": str(self._data),
-                "bin_dir": str(_installed()),
+                "bin_dir": str(installed()),
                 "pgpass": str(room / f"{name}.pgpass"),
                 "authentication": {role: {"username": user, "password": PASSWORD} for role, user in roles.items()},
                 "parameters": {"unix_socket_directories": "", "fsync": "off", "shared_buffers": "32MB"},
@@ -152,12 +152,14 @@ class Node(Program):
         """Return the processes of PostgreSQL, the one above the others first."""
         try:
             pid = int((self._data / "postmaster.pid").read_text().split()[0])
+            command = Path(f"/proc/{pid}/cmdline").read_text()
         except (OSError, ValueError, IndexError):
             return []
-        return [pid, *_children(pid)]
+        return [pid, *_children(pid)] if str(self._data) in command else []  # or another has its number by now
 
     def _all(self, patroni: bool = True, postgres: bool = True) -> list[int]:
-        ours = [self.process.pid, *_children(self.process.pid)] if self.process and patroni else []
+        runs = patroni and self.process is not None and self.process.poll() is None
+        ours = [self.process.pid, *_children(self.process.pid)] if runs and self.process else []
         return [*ours, *(self._postgres() if postgres else [])]
 
     def kill(self, patroni: bool = True) -> None:
@@ -199,7 +201,17 @@ class Node(Program):
             os.kill(pid, signal.SIGSTOP)
 
     def end(self) -> None:
+        """End it for good. A PostgreSQL that is killed leaves shared memory behind, which only it would clear away."""
         self.thaw()
+        postgres = self._postgres()
+        if self.process:
+            self.process.kill()
+            self.process.wait(20)
+        with contextlib.suppress(ProcessLookupError, IndexError):
+            os.kill(postgres[0], signal.SIGQUIT)
+        until = time.monotonic() + 5
+        while self._postgres() and time.monotonic() < until:
+            time.sleep(0.05)
         self.kill()
 
 
@@ -207,11 +219,19 @@ class Cluster:
     """The whole, until the block ends."""
 
     def __init__(self, synchronous: bool = True, room: Path | None = None) -> None:
-        self.room = room or Path(tempfile.mkdtemp(prefix="casedial-ha-", dir=_quickest()))
+        self.room = room or Path(tempfile.mkdtemp(prefix="casedial-ha-", dir=quickest()))
         self.room.chmod(0o755)
         if os.geteuid() == 0:
             shutil.chown(self.room, "nobody")
-        dcs = {
+        dcs = self.settings(synchronous)
+        self.etcd = Etcd(self.room)
+        self.nodes = [Node(self.room, f"node{number}", self.etcd, dcs) for number in range(1, NODES + 1)]
+        self._synchronous = synchronous
+
+    @staticmethod
+    def settings(synchronous: bool) -> dict[str, Any]:
+        """Return what all nodes go by, which how-to/high-availability.md explains."""
+        return {
             "ttl": TTL,
             "loop_wait": LOOP_WAIT,
             "retry_timeout": RETRY_TIMEOUT,
@@ -230,19 +250,12 @@ class Cluster:
                 },
             },
         }
-        self.etcd = Etcd(self.room)
-        self.nodes = [Node(self.room, f"node{number}", self.etcd, dcs) for number in range(1, NODES + 1)]
-        self._synchronous = synchronous
 
     @property
     def url(self) -> str:
         """The URL of the database on all nodes, as an administrator would write it."""
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         return f"postgresql://postgres:{PASSWORD}@{hosts}/{DATABASE}?target_session_attrs=read-write"
-
-    @property
-    def standby_url(self) -> str:
-        return self.url.replace("read-write", "prefer-standby")
 
     def __enter__(self) -> Cluster:
         try:
@@ -302,7 +315,7 @@ class Cluster:
 
     def execute(self, sql: str, database: str = DATABASE) -> None:
         """Run one statement on the primary, outside a transaction."""
-        bin_ = _installed()
+        bin_ = installed()
         assert bin_
         url = self.url.replace(f"/{DATABASE}?", f"/{database}?")
         subprocess.run([bin_ / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql], check=True)

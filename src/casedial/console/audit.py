@@ -22,7 +22,7 @@ from casedial.wire.sheets import Form
 from casedial.wire.writing import written
 
 _LIMIT = 50
-_ACTIONS = ("campaign", "case", "do_not_call", "firm", "import", "key", "rules", "status", "user")
+_ACTIONS = ("campaign", "case", "do_not_call", "firm", "import", "key", "status", "user")
 
 
 def _filter(visit: Visit, errors: FormErrors) -> AuditFilter:
@@ -69,8 +69,24 @@ async def _shown(visit: Visit, verified: Verified | None = None) -> Page:
 
 def _facts(values: Mapping[str, Any] | None) -> str:
     """Write what was, or is, as people read it."""
-    told = ((name.replace("_", " "), value) for name, value in (values or {}).items())
-    return "; ".join(f"{name}: {'–' if value in (None, '') else value}" for name, value in told)[:500]
+    return "; ".join(f"{name.replace('_', ' ')}: {_told(value)}" for name, value in (values or {}).items())[:500]
+
+
+def _told(value: Any) -> str:
+    """Write a value: what is within others in brackets, hours by the clock."""
+    match value:
+        case _ if value in (None, "", [], {}):
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case {"opens": int(opens), "closes": int(closes)}:
+            return f"{opens // 60:02}:{opens % 60:02}-{closes // 60:02}:{closes % 60:02}"
+        case Mapping():
+            return "(" + "; ".join(f"{name}: {_told(one)}" for name, one in value.items()) + ")"
+        case list():
+            return ", ".join(map(_told, value))
+        case _:
+            return str(value)
 
 
 def _broken(verified: Verified) -> str:

@@ -12,7 +12,7 @@ from casedial.database.engine import Transaction
 from casedial.database.tables import cases, firms, webhook_deliveries, webhooks
 from casedial.domain.webhooks import Delivery, Queued, Standing, Webhook
 
-_OF_NO_CASE = 0
+OF_NO_CASE = 0  # in the place of a CaseID
 _SHOWN = 20  # of messages with an error
 
 _rows, _queue = webhooks.c, webhook_deliveries.c
@@ -110,7 +110,7 @@ async def put_in_line(tx: Transaction, webhook: Webhook, messages: Sequence[Queu
         {
             "webhook_id": webhook.id,
             "firm_id": webhook.firm_id,
-            "case_id": one.case_id or _OF_NO_CASE,
+            "case_id": one.case_id or OF_NO_CASE,
             "message": one.message,
             "kind": one.kind,
             "happened_at": one.happened_at,
@@ -142,17 +142,25 @@ async def gone(tx: Transaction, firm_id: int, case_ids: Collection[int]) -> set[
     return set(case_ids) - set((await tx.execute(query)).scalars())
 
 
-async def due(tx: Transaction, webhook_id: int, clock: datetime, most: int) -> list[Delivery]:
-    """Return messages that may be tried now: of each case the first that it waits for, and no other."""
+async def due(
+    tx: Transaction, webhook_id: int, clock: datetime, most: int, but: Collection[int] = ()
+) -> list[Delivery]:
+    """Return messages that may be tried now, in their order, ``but`` of some cases.
+
+    One is not among them where an earlier one of its case waits for its next try; it is to be sent after all those of
+    its case that are returned before it.
+    """
     before = webhook_deliveries.alias("before")
-    is_first = ~sa.exists().where(
+    is_held_up = sa.exists().where(
         before.c.webhook_id == _queue.webhook_id,
         before.c.case_id == _queue.case_id,
         before.c.dead_at.is_(None),
         before.c.id < _queue.id,
+        before.c.next_at > clock,
     )
     mine = sa.and_(_queue.webhook_id == webhook_id, _WAITS, _queue.next_at <= clock)
-    query = webhook_deliveries.select().where(mine, is_first).order_by(_queue.next_at, _queue.id).limit(most)
+    others = _queue.case_id.not_in(sorted(but)) if but else sa.true()
+    query = webhook_deliveries.select().where(mine, others, ~is_held_up).order_by(_queue.id).limit(most)
     return [_delivery_from(row) for row in await tx.execute(query)]
 
 

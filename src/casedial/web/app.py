@@ -50,7 +50,7 @@ def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
     """Build the ASGI application of a store, and what that does without being asked."""
     means, post = Means.of(store), Poster(settings.webhooks_inside)
     stopping.when_told(means.feed.let_go)
-    api, door, upkeep = Api(means), Door(means), Upkeep(store, post)
+    api, door, upkeep = Api(means), Door(means), Upkeep(store, post, means.feed)
     routes = [*calling_routes(store, means.authenticator), *pages(store, settings.base)]
 
     async def close() -> None:

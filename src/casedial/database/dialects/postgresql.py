@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from casedial.database import hosts, postgresql
 from casedial.database.columns import Instant
 from casedial.database.dialects import Column, Condition, Dialect, Opened, RowHeld, Snapshot, unnested
+from casedial.database.feed_tables import IN_LINE
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS xid) AS text) AS rea
         UNION ALL SELECT xmin FROM pg_replication_slots) AS holders
 """)
 
+_WAITS = sa.text(
+    "SELECT current_setting('synchronous_commit') AS waits, current_setting('synchronous_standby_names') AS standbys"
+)
+
 # Where nothing is written, the last transaction that a standby has is old, and it has all: unless it hears nothing.
 _NEAR = sa.text("""
 SELECT pg_is_in_recovery() AND coalesce(
@@ -82,7 +87,9 @@ SELECT pg_is_in_recovery() AND coalesce(
 
 # Who writes has a number, which it got with its first lock, before any row of its own.
 _WRITERS = sa.text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
-_LAST_IN_LINE = sa.text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM status_history_id_seq")
+_GIVEN_IN_LINE = sa.text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM status_history_id_seq")
+_TOLD = ("status_history", *IN_LINE)
+_LAST_IN_LINE = sa.text(f"SELECT greatest(0, {', '.join(f'(SELECT max(id) FROM {table})' for table in _TOLD)})")  # noqa: S608
 _FIRST_WRITER = sa.text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
 
@@ -223,10 +230,15 @@ class Postgresql(Dialect):
             await tx.execute(_LOCK)
 
     async def version(self, tx: Transaction) -> tuple[str, str]:
-        """Return the server's version, and what to do about an old one."""
+        """Return the server's version, and what to do about an old one, or one that forgets what it committed."""
         number = str((await tx.execute(sa.text("SHOW server_version"))).scalar_one())
-        good = int(number.partition(".")[0]) >= 14
-        return f"PostgreSQL {number}", "" if good else "Use PostgreSQL 14 or newer."
+        if int(number.partition(".")[0]) < 14:
+            return f"PostgreSQL {number}", "Use PostgreSQL 14 or newer."
+        row = (await tx.execute(_WAITS)).one()
+        if row.waits == "off" or (row.waits == "local" and row.standbys):
+            advice = "What was acknowledged may be lost in a crash: set synchronous_commit to on for casedial's role."
+            return f"PostgreSQL {number} with synchronous_commit = {row.waits}", advice
+        return f"PostgreSQL {number}", ""
 
     async def is_near(self, tx: Transaction, seconds: float) -> bool:
         """Ask a standby how far it is: with all that it received, or with what was committed a moment ago."""
@@ -241,8 +253,12 @@ class Postgresql(Dialect):
         return int((await tx.execute(_FIRST_WRITER)).scalar_one()) > writers
 
     async def last_in_line(self, tx: Transaction) -> int:
-        """Return the last value of the sequence that gives all of them."""
+        """Return the last of all rows that are seen: a standby that becomes the primary has them, too."""
         return int((await tx.execute(_LAST_IN_LINE)).scalar_one())
+
+    async def given_in_line(self, tx: Transaction) -> int:
+        """Return the last value of the sequence that gives them all."""
+        return int((await tx.execute(_GIVEN_IN_LINE)).scalar_one())
 
     async def is_snapshot_held(self, tx: Transaction, reached: str | None) -> tuple[bool, str | None]:
         """Tell whether somebody keeps rows from being cleaned up, and which transaction is reached."""

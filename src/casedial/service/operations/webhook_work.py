@@ -27,14 +27,16 @@ from casedial.service.operations.duty import Duty
 from casedial.service.operations.feed import Feed
 from casedial.service.webhooks import AT_ONCE, MOST_WAITING, Write
 from casedial.storage import webhooks
+from casedial.storage.webhooks import OF_NO_CASE
 
 LANES = 4  # messages on their way to one endpoint; to one that fails it is one
 _IN_ALL = 128  # on their way from this server
-_READY = 40  # that are fetched at a time
+_READY = 200  # that are fetched at a time
 _IDLE_SECONDS, _LOOK_SECONDS = 2.0, 0.5
 _PATIENCE = 3  # failures one after the other, until an endpoint is left alone for a while
 _LONGEST_REST = 60.0  # seconds
 _FAULT_REST = 5.0  # after a fault of ours
+_STALE_SECONDS = 2.0  # for which an endpoint is believed to be as it was
 _STOP_SECONDS = 3.0
 _FORGOTTEN_AT_ONCE = 1000
 
@@ -58,6 +60,11 @@ class _Line:
         if self.failures >= _PATIENCE:
             longest = min(_LONGEST_REST, 2.0 ** (self.failures - _PATIENCE))
             self.rest(longest * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def begin_anew(self) -> None:
+        """Forget failures: it has answered another server meanwhile, or somebody replays it."""
+        if self.failures:
+            self.failures, self.rests_until = 0, 0.0
 
     @property
     def is_free(self) -> bool:
@@ -94,6 +101,8 @@ class Worker:
         self._drop({one.id for one in found})
         for one in found:
             line = self._lines.setdefault(one.id, _Line())
+            if one.failing_since is None:
+                line.begin_anew()
             if line.is_free:
                 line.task = asyncio.create_task(self._look_after(store, one.id, line))
         return _LOOK_SECONDS
@@ -138,17 +147,16 @@ class _Round:
 
     def __init__(self, worker: Worker, store: Store, webhook_id: int, line: _Line) -> None:
         self._worker, self._store, self._id, self._line = worker, store, webhook_id, line
-        self._ready: deque[Delivery] = deque()
-        self._running: dict[asyncio.Task[None], int | None] = {}  # and the cases that they are about
+        self._ready: dict[int, deque[Delivery]] = {}  # by case, in order
+        self._running: dict[asyncio.Task[None], int] = {}  # and the cases that they are about
         self._webhook: Webhook | None = None
+        self._fetched_at = -math.inf
 
     async def go(self) -> None:
         """Deliver what is due."""
         try:
             while True:
-                if not self._ready:
-                    await self._fetch()
-                self._start()
+                await self._start()
                 if not self._running:
                     return
                 done, _ = await asyncio.wait(self._running, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -160,15 +168,46 @@ class _Round:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _fetch(self) -> None:
-        """Put in line what the feed has, and fetch what is due of it."""
-        self._webhook = await self._fill()
-        if self._webhook is None or self._line.is_resting:
-            return
+    async def _start(self) -> None:
+        """Begin to send as many messages as may be on their way, of each case one."""
+        is_stale = time.monotonic() - self._fetched_at > _STALE_SECONDS
+        if is_stale or (self._can_start and self._next_case is None):
+            await self._fetch()
+        while self._webhook and self._can_start and (case_id := self._next_case) is not None:
+            line = self._ready[case_id]
+            task = asyncio.create_task(self._deliver(self._webhook, case_id, line.popleft()))
+            self._running[task] = case_id
+            if not line:
+                del self._ready[case_id]
+
+    @property
+    def _can_start(self) -> bool:
+        """Tell whether one more may be on its way."""
+        webhook = self._webhook
+        if webhook is None or self._line.is_resting:
+            return False
+        return len(self._running) < (1 if self._line.failures or webhook.failing_since else LANES)
+
+    @property
+    def _next_case(self) -> int | None:
+        """Return the next case of which one may be sent, None where there is none."""
         busy = set(self._running.values())
+        return next((case_id for case_id in self._ready if case_id not in busy), None)
+
+    async def _fetch(self) -> None:
+        """Put in line what the feed has, and fetch what is due; not too often while much is at hand of one case."""
+        if self._ready and time.monotonic() - self._fetched_at < _LOOK_SECONDS:
+            return
+        self._webhook = await self._fill()
+        self._fetched_at = time.monotonic()
+        if self._webhook is None or self._line.is_resting:
+            self._ready.clear()
+            return
+        known = {*self._running.values(), *self._ready}
         async with self._store.read() as tx:
-            found = await webhooks.due(tx, self._id, await tx.clock(), _READY)
-        self._ready.extend(one for one in found if one.queued.case_id not in busy)
+            found = await webhooks.due(tx, self._id, await tx.clock(), _READY, known)
+        for one in found:
+            self._ready.setdefault(one.queued.case_id or OF_NO_CASE, deque()).append(one)
 
     async def _fill(self) -> Webhook | None:
         """Put in line what the endpoint wants of the feed; return it, None where it wants nothing any more."""
@@ -190,19 +229,10 @@ class _Round:
             await self._store.transact(work, cases=1)
         return webhook
 
-    def _start(self) -> None:
-        webhook = self._webhook
-        if webhook is None or self._line.is_resting:
-            self._ready.clear()
-            return
-        lanes = 1 if self._line.failures or webhook.failing_since else LANES
-        while self._ready and len(self._running) < lanes:
-            delivery = self._ready.popleft()
-            task = asyncio.create_task(self._deliver(webhook, delivery))
-            self._running[task] = delivery.queued.case_id
-
-    async def _deliver(self, webhook: Webhook, delivery: Delivery) -> None:
+    async def _deliver(self, webhook: Webhook, case_id: int, delivery: Delivery) -> None:
         answer = await self._worker.send(webhook, delivery, self._store.now())
+        if not answer.is_taken:
+            self._ready.pop(case_id, None)  # the later ones of its case wait
         self._line.note(answer)
         chance = random.random()  # noqa: S311
         record = partial(steps.record, webhook=webhook, delivery=delivery, answer=answer, chance=chance)
@@ -210,6 +240,7 @@ class _Round:
         self._worker.tell(webhook, outcome)
         if answer.is_gone:
             self._webhook = None
+            self._ready.clear()
 
 
 async def forget(store: Store, now: datetime) -> int:
