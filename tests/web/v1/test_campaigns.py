@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from casedial.domain.cases import Phone
 from casedial.domain.rules import Purpose
 from casedial.domain.statuses import StatusType
 from casedial.service.operations import campaigns
 from casedial.service.operations.campaigns import CampaignChange
 from tests.conftest import ME, Api, Office, assert_problem
 from tests.web.v1.conftest import System
-from tests.web.v1.told import audited
+from tests.web.v1.told import audited, hold_back
 
 SETTINGS: dict[str, Any] = {
     "Paused": False,
@@ -94,15 +93,13 @@ async def test_a_campaign_is_paused_and_resumed(system: System, office: Office) 
 
 
 async def test_what_was_held_back_is_let_go_with_the_reply(system: System, office: Office) -> None:
-    """A case that a claim met and may not call is looked at again at once, where a change lets it through."""
-    await office.add(1, phones=(Phone("Cell", "+442079460123", True),))
-    path = await path_of(office)
-    hours = {"Week": "daily 00:00-24:00", "Wider": True, "Reason": "a test"}
-    assert (await system.call("PATCH", path, {"Purpose": "client", "Hours": [hours]})).status_code == 200
-    dialer = Api(system.http, office.key)
-    assert (await dialer.post("GetCasesToDial", {"Auto-change": True})).json() == []
-    assert (await system.call("PATCH", path, {"Abroad": True})).status_code == 200
-    assert len((await dialer.post("GetCasesToDial", {"Auto-change": True})).json()) == 1
+    """A case that a claim met and may not give out is looked at again at once, where a change may let it through."""
+    await office.add(1)
+    await hold_back(office, 1)
+    path, dialer = await path_of(office), Api(system.http, office.key)
+    for change, found in (({"ClaimSeconds": 60}, 0), ({"Abroad": True}, 1)):
+        assert (await system.call("PATCH", path, change)).status_code == 200
+        assert len((await dialer.post("GetCasesToDial", {"Auto-change": True})).json()) == found
 
 
 @pytest.mark.parametrize(
