@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from casedial.database.engine import Transaction
 from casedial.database.postgresql import PostgresqlSession
 from casedial.database.sessions import Prepared, Result
 from casedial.database.sqlite import SqliteSession
@@ -55,6 +59,47 @@ def explaining() -> Iterator[list[str]]:
 
 
 @contextmanager
+def reading() -> Iterator[list[tuple[int, str]]]:
+    """Write down how much each statement reads meanwhile: rows, of tables and indexes; in SQLite tens of its steps."""
+    read: list[tuple[int, str]] = []
+    sqlite, postgresql = SqliteSession._send, PostgresqlSession._send
+
+    async def send_to_sqlite(session: Any, prepared: Prepared, text: str, several: list[list[Any]]) -> Result:
+        steps = 0
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        await session.driver.set_progress_handler(step, 10)
+        try:
+            return await sqlite(session, prepared, text, several)
+        finally:
+            await session.driver.set_progress_handler(None, 10)
+            read.append((steps, text))
+
+    async def send_to_postgresql(session: Any, prepared: Prepared, text: str, several: list[list[Any]]) -> Result:
+        if re.match(r"\s*(SELECT|WITH)\b", text) and not re.search(r"\b(INSERT|UPDATE|DELETE)\b", text):
+            [[told]] = await session.driver.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {text}", *several[0])
+            read.append((_rows_of((json.loads(told) if isinstance(told, str) else told)[0]["Plan"]), text))
+        return await postgresql(session, prepared, text, several)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteSession, "_send", send_to_sqlite)
+        patch.setattr(PostgresqlSession, "_send", send_to_postgresql)
+        yield read
+
+
+def _rows_of(plan: dict[str, Any]) -> int:
+    """Return how many rows a plan and what is below it took from tables and indexes."""
+    here = 0
+    if "Scan" in plan["Node Type"]:
+        seen = sum(plan.get(name, 0) for name in ("Rows Removed by Filter", "Rows Removed by Index Recheck"))
+        here = round((plan["Actual Rows"] + seen) * plan["Actual Loops"])
+    return here + sum(_rows_of(part) for part in plan.get("Plans", ()))
+
+
+@contextmanager
 def failing(command: str, error: BaseException, after: int = 0) -> Iterator[None]:
     """Have a command of SQLite fail instead of being done, such as COMMIT, from the one after so many on."""
     done = 0
@@ -70,3 +115,15 @@ def failing(command: str, error: BaseException, after: int = 0) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SqliteSession, "run", run_or_fail)
         yield
+
+
+@asynccontextmanager
+async def plain_ids(tx: Transaction) -> AsyncIterator[None]:
+    """Rows that are put back keep their ids: SQLite's triggers would give them later places in the feed's line."""
+    triggers = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+    found = list(await tx.execute(sa.text(triggers))) if tx.dialect.name == "sqlite" else []
+    for trigger in found:
+        await tx.execute(sa.text(f"DROP TRIGGER {trigger.name}"))
+    yield
+    for trigger in found:
+        await tx.execute(sa.text(trigger.sql.replace(":", r"\:")))

@@ -121,6 +121,31 @@ def test_a_key_is_made_copied_rolled_and_revoked(site: Site) -> None:
     expect(page.get_by_role("status")).to_contain_text("is revoked")
 
 
+def test_a_webhook_is_added_tested_and_removed(site: Site) -> None:
+    page = signed_in(site)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    go(site, page, "webhooks")
+    page.get_by_label("URL").fill("https://127.0.0.1:9/hook")
+    page.get_by_label("case.noted").check()
+    page.get_by_role("button", name="Add it").click()
+    shown = page.locator("#secret").inner_text()
+    assert re.fullmatch("whsec_[0-9A-Za-z+/]{43}=", shown)
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("() => navigator.clipboard.readText()") == shown
+    assert violations(page) == []
+    page.get_by_role("link", name="I have kept it").click()
+    page.get_by_role("button", name="Send a test message").click()
+    expect(page.get_by_role("status")).to_contain_text("an address inside the network")
+    for size, theme in (("phone", "light"), ("desk", "dark")):
+        other = site.context(size, theme, storage_state=page.context.storage_state()).new_page()
+        for path in ("webhooks", "webhooks/1"):
+            assert look(other, f"/{FIRM}/{path}", site.console) == []
+    page.get_by_text("Remove this webhook…").click()
+    page.get_by_role("button", name="Remove it now").click()
+    expect(page.get_by_role("status")).to_contain_text("is removed")
+
+
 def test_a_number_is_listed_found_and_taken_off(site: Site) -> None:
     page = signed_in(site, "phone")
     go(site, page, "do-not-call")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.chaos import holding, writing
+from tests.chaos import feeding, holding, writing
 from tests.chaos.evidence import ATTEMPTS, CAMPAIGN, DIALER, DISPOSITION, IN_THE_DIALER, Asked, Attempt, Evidence
 from tests.chaos.verdict import REPEATS, REPLIES, SOUND, Verdict
 
@@ -19,6 +19,7 @@ def check(evidence: Evidence) -> Verdict:
     verdict = Verdict()
     holding.check(evidence, verdict)
     writing.check(evidence, verdict)
+    feeding.check(evidence, verdict)
     _check_replies(evidence, verdict)
     _check_repeats(evidence, verdict)
     _check_database(evidence, verdict)

@@ -219,6 +219,7 @@ class Evidence:
 
     asked: list[Asked]
     tables: Tables
+    feeds: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)  # what each reader of the feed got
 
 
 def read_journals(paths: Iterable[Path]) -> list[Asked]:
@@ -230,6 +231,15 @@ def read_journals(paths: Iterable[Path]) -> list[Asked]:
                 yield from (json.loads(line) for line in file if line.endswith("\n"))
 
     return read_lines(lines())
+
+
+def read_feeds(paths: Iterable[Path]) -> dict[str, list[Mapping[str, Any]]]:
+    """Read what readers of the feed wrote down, page by page."""
+    found = {}
+    for path in paths:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found[path.stem] = [event for line in lines for event in json.loads(line)["events"]]
+    return found
 
 
 def read_lines(lines: Iterable[Mapping[str, Any]]) -> list[Asked]:

@@ -19,6 +19,7 @@ from tests.chaos.evidence import (
     read_tables,
 )
 
+NAMES = {DIALER: "DialerStatus", DISPOSITION: "Disposition", ATTEMPTS: "Attempts"}
 START = 1_800_000_000.0
 STATUSES = (
     {"id": 1, "type": DIALER, "name": "To Dial", "role": TO_DIAL},
@@ -51,6 +52,7 @@ class History:
     held: dict[int, Row] = field(default_factory=dict)  # columns of cases that are In the Dialer at the end
     overrides: dict[int, Row] = field(default_factory=dict)  # columns that a fault sets
     integrity: str = "ok"
+    told: dict[str, list[Row]] = field(default_factory=dict)  # what readers of the feed got, where a fault is in it
 
     # --- Journals ---
 
@@ -105,10 +107,44 @@ class History:
         """Return the rows of a case, those under one claim if it is given."""
         return [row for row in self.rows if row["case_id"] == case and claim in (None, row["claim"])]
 
+    def feeds(self) -> dict[str, list[Row]]:
+        """Return what two readers get, made of the rows and notes as they are now, to be changed."""
+        self.told = {f"reader-{number}": self._feed() for number in range(2)}
+        return self.told
+
+    def _feed(self) -> list[Row]:
+        names: dict[int | None, str | None] = {row["id"]: row["name"] for row in STATUSES}
+        had: dict[tuple[int, int], Row] = {}
+        events: list[Row] = []
+        for row in self._numbered():
+            named = {NAMES[row["type"]]: names[row["status_id"]]}
+            after = {**named, "DialDateTime": row["dial_at"]} if row["type"] == DIALER else named
+            kind = "case.claimed" if row["status_id"] == IN_THE_DIALER else "case.updated"
+            events.append(
+                {
+                    "ID": f"h{row['id']}",
+                    "Kind": kind,
+                    "CaseID": row["case_id"],
+                    "By": row["changed_by"],
+                    "Before": had.get((row["case_id"], row["type"]), {}),
+                    "After": after,
+                    "ClaimID": row["claim"],
+                    "Note": "",
+                }
+            )
+            had[row["case_id"], row["type"]] = after
+        for number, note in enumerate(self.notes):
+            told = {"ID": f"n{number}", "Kind": "case.noted", "CaseID": note["case_id"], "By": note["author"]}
+            events.append({**told, "Before": {}, "After": {}, "ClaimID": None, "Note": note["text"]})
+        return events
+
+    def _numbered(self) -> list[Row]:
+        ordered = sorted(self.rows, key=lambda row: row["changed_at"])
+        return [{"id": number, **row} for number, row in enumerate(ordered, 1)]
+
     def evidence(self) -> Evidence:
         """Number the rows in the order of time, and give each case the columns that its history says."""
-        ordered = sorted(self.rows, key=lambda row: row["changed_at"])
-        numbered = [{"id": number, **row} for number, row in enumerate(ordered, 1)]
+        numbered = self._numbered()
         copy = {
             "taken_at": START + 40,
             "integrity": self.integrity,
@@ -119,7 +155,7 @@ class History:
             "statuses": STATUSES,
             "phones": [{"number": PHONE, "case_id": 1}, {"number": PHONE, "case_id": 2}],
         }
-        return Evidence(read_lines(self.lines), read_tables(copy))
+        return Evidence(read_lines(self.lines), read_tables(copy), self.told or self.feeds())
 
     def _case(self, case_id: int, numbered: list[Row]) -> Row:
         case: Row = {"case_id": case_id, "campaign_id": None, "claim_id": None, "held_until": None}

@@ -9,11 +9,12 @@ from casedial.database import schema
 from casedial.database.engine import Store, Transaction
 from casedial.domain.cases import Phone
 from casedial.domain.importing import CaseRow
+from casedial.domain.keys import Scope
 from casedial.domain.statuses import StatusType
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import FirmChange, add_firm, open_firm, set_firm
 from casedial.service.imports import ImportOptions, import_rows
-from casedial.service.keys import add_key
+from casedial.service.keys import LimitChange, add_key
 from casedial.service.statuses import add_statuses
 
 FIRM = "Lex & Partners"
@@ -27,6 +28,7 @@ CAMPAIGNS: dict[str, tuple[int, int, int]] = {
     LATE: (3001, 240, 1),
     RACE: (10_001, 5000, 600),
 }
+READER = "Our System"
 VENDORS = ("Acme Dialer", "Bell Calls", "Cresta Voice")
 
 
@@ -45,7 +47,7 @@ def phones_of(campaign: str) -> list[str]:
 
 
 async def make(database_url: str, keys: int) -> list[dict[str, Any]]:
-    """Make the firm in an empty database; return its keys, of each vendor in turn."""
+    """Make the firm in an empty database; return its keys, of each vendor in turn, and behind them one for the feed."""
     store = Store(database_url)
     store.make_file()
     await schema.migrate(store)
@@ -66,9 +68,10 @@ async def _make(tx: Transaction, keys: int) -> list[dict[str, Any]]:
         rows = [_row(case_id, campaign) for case_id in cases_of(campaign)]
         for start in range(0, len(rows), 500):
             await import_rows(tx, FIRM, rows[start : start + 500], ImportOptions(), now)
+    reader = await add_key(tx, firm, READER, now, None, LimitChange(scopes=(Scope.FEED,)))
     vendors = [VENDORS[number % len(VENDORS)] for number in range(keys)]
     added = [(vendor, await add_key(tx, firm, vendor, now)) for vendor in vendors]
-    return [{"id": key.id, "key": key.key, "vendor": vendor} for vendor, key in added]
+    return [{"id": key.id, "key": key.key, "vendor": vendor} for vendor, key in [*added, (READER, reader)]]
 
 
 def _row(case_id: int, campaign: str) -> CaseRow:

@@ -19,12 +19,13 @@ import asyncpg
 
 from tests.chaos import office, snapshot
 from tests.chaos.checker import check
-from tests.chaos.evidence import Evidence, read_journals, read_tables
+from tests.chaos.evidence import Evidence, read_feeds, read_journals, read_tables
 from tests.chaos.fleet import Fleet
 from tests.chaos.office import CLAIM_TIMEOUT, LATE, PARKED, RACE, REPEATS, STORM, cases_of, phones_of
 from tests.chaos.verdict import Verdict
 
 DIALERS = 6
+READERS = 3  # of the feed
 RACERS = 6
 PACE = 0.06  # seconds at most that a dialer rests between two requests: restarts need the processor, too
 SECONDS_A_KILL = 8  # within which a kill has to succeed, on average
@@ -64,20 +65,28 @@ class Runner:
         self._chance = random.Random(seed)
         self._journals = room / "journals"
         self._journals.mkdir()
+        self._feeds = room / "feeds"
+        self._feeds.mkdir()
+        self._readers: list[subprocess.Popen[bytes]] = []
+        self.readers = READERS
         self._seconds: dict[str, float] = {}
 
     def run(self) -> Round:
         with self._timed("making the firm"):
             self._keys = asyncio.run(office.make(self._url, DIALERS))
         with Fleet(self._url, self._room, self._chance, self._seed) as fleet:
+            self._readers = [self._read(fleet, number) for number in range(self.readers)]
             with self._timed("kills"):
-                done = Counter({"database connections ended": self._storm(fleet)})
+                done = self._storm(fleet)
             done.update(fleet.kills)
             leases_end = time.monotonic() + CLAIM_TIMEOUT + LONGEST_EXTENSION
             for name, processes in (("race", RACERS), ("repeat", 1), ("late", 1)):
                 with self._timed(name):
                     self._drill(fleet, name, processes)
             time.sleep(max(0.0, leases_end - time.monotonic()) + SETTLED)
+            for reader in self._readers:
+                reader.terminate()
+            self._finish(self._readers, 90)
             written = fleet.stop()
         with self._timed("judging"):
             verdict = self._judge(done, written)
@@ -91,21 +100,36 @@ class Runner:
 
     # --- The storm ---
 
-    def _storm(self, fleet: Fleet) -> int:
-        """Let dialers work while servers are killed; return how many database connections were ended, too."""
+    def _read(self, fleet: Fleet, number: int) -> subprocess.Popen[bytes]:
+        """Start a reader of the feed, which goes on where it was killed before."""
+        return self._start(
+            "tests.chaos.reader",
+            f"reader-{number}",
+            servers=fleet.through_proxies,
+            key=self._keys[-1],
+            journal=str(self._feeds / f"reader-{number}.jsonl"),
+        )
+
+    def _storm(self, fleet: Fleet) -> Counter[str]:
+        """Let dialers work while servers are killed; return how many readers and database connections were, too."""
         limit = self._plan.kills * SECONDS_A_KILL + 60
-        ended = 0
+        done: Counter[str] = Counter()
 
         def between() -> None:
-            nonlocal ended
             if self._url.startswith("postgresql") and self._chance.random() < 0.3:
-                ended += asyncio.run(self._end_connection())
+                done["database connections ended"] += asyncio.run(self._end_connection())
+            if self._chance.random() < 0.3 and self._readers:
+                number = self._chance.randrange(self.readers)
+                self._readers[number].kill()
+                self._readers[number].wait()
+                self._readers[number] = self._read(fleet, number)
+                done["readers of the feed killed"] += 1
 
         with self._dialing(fleet, limit):
             fleet.rage(self._plan.kills, limit, between)
             fleet.settle()
             time.sleep(2)  # in which dialers work undisturbed but for the proxies
-        return ended
+        return done
 
     @contextmanager
     def _dialing(self, fleet: Fleet, seconds: float) -> Iterator[None]:
@@ -174,11 +198,11 @@ class Runner:
 
     def _start(self, module: str, name: str, *arguments: str, **config: Any) -> subprocess.Popen[bytes]:
         settings = {
-            **config,
             "name": name,
             "seed": f"{self._seed}-{name}",
             "journal": str(self._journals / f"{name}.jsonl"),
             "journals": str(self._journals),
+            **config,
         }
         path = self._room / f"{name}.json"
         path.write_text(json.dumps(settings))
@@ -201,7 +225,7 @@ class Runner:
     def _judge(self, done: Counter[str], written: list[str]) -> Verdict:
         asked = read_journals(sorted(self._journals.glob("*.jsonl")))
         tables = read_tables(snapshot.take(self._url))
-        verdict = check(Evidence(asked, tables))
+        verdict = check(Evidence(asked, tables, read_feeds(sorted(self._feeds.glob("*.jsonl")))))
         cuts = _lines(self._room / "cuts.jsonl")
         done["connections cut by proxies"] = len(cuts)
         done["replies that never came"] = sum(a.status is None for one in asked for a in one.attempts)

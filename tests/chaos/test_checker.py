@@ -17,6 +17,8 @@ from tests.chaos.evidence import Evidence, read_journals, read_tables
 from tests.chaos.history import ACME, BELL, START, History, done, good, refused, wire
 from tests.chaos.verdict import (
     ACKNOWLEDGED,
+    FEED_ONCE,
+    FEED_ORDER,
     GRANTED,
     LATE,
     LEASES,
@@ -245,6 +247,42 @@ def in_the_dialer_without_a_claim(history: History) -> None:
     history.overrides[1] = {"claim_id": None}
 
 
+def an_event_too_few(history: History) -> None:
+    del history.feeds()["reader-1"][5]
+
+
+def an_event_twice(history: History) -> None:
+    events = history.feeds()["reader-1"]
+    events.insert(9, events[7])
+
+
+def an_event_of_nothing(history: History) -> None:
+    events = history.feeds()["reader-0"]
+    events.append({**events[0], "ID": "h999", "After": {}})
+
+
+def two_orders(history: History) -> None:
+    events = history.feeds()["reader-1"]
+    events[0], events[2] = events[2], events[0]  # of two cases
+
+
+def a_case_out_of_order(history: History) -> None:
+    for events in history.feeds().values():
+        places = [n for n, event in enumerate(events) if event["CaseID"] == 1 and "DialerStatus" in event["After"]]
+        events[places[1]], events[places[2]] = events[places[2]], events[places[1]]
+
+
+def an_end_that_is_not_the_cases(history: History) -> None:
+    history.feeds()
+    history.overrides[2] = {"disposition_id": None}
+
+
+def a_note_before_its_time(history: History) -> None:
+    for events in history.feeds().values():
+        places = [n for n, event in enumerate(events) if event["Note"].startswith("at ")]
+        events[places[0]], events[places[1]] = events[places[1]], events[places[0]]
+
+
 FAULTS: dict[Callable[[History], None], tuple[str, str]] = {
     claimed_by_two: (TWICE, "case 1 went to claim c2 while c1 held it"),
     held_by_two: (TWICE, "case 1 was held by c1 and by c2"),
@@ -287,6 +325,13 @@ FAULTS: dict[Callable[[History], None], tuple[str, str]] = {
     a_fault_of_the_server: (REPLIES, "a7-30 (AddCaseNote) got 500"),
     unavailable_without_a_time: (REPLIES, "n4 (AddCaseNote) got 503"),
     refused_without_a_claim: (REPLIES, "a7-30 (AddCaseNote) got 409"),
+    an_event_too_few: (FEED_ONCE, "reader-1 did not get ('h6', 3)"),
+    an_event_twice: (FEED_ONCE, "reader-1 got event h8 2 times"),
+    an_event_of_nothing: (FEED_ONCE, "reader-0 got ('h999', 1), which is not there"),
+    two_orders: (FEED_ORDER, "reader-1 got another order than the first reader from event 0 on"),
+    a_case_out_of_order: (FEED_ORDER, "says that case 1 had DialerStatus 'In the Dialer', and it had 'To Dial'"),
+    an_end_that_is_not_the_cases: (FEED_ORDER, "by the feed case 2 has Disposition 'Busy', and it has None"),
+    a_note_before_its_time: (FEED_ORDER, "comes behind what was sent after its answer"),
     a_corrupt_database: (SOUND, "the database says of itself: row 7 missing from index"),
     a_case_unlike_its_history: (SOUND, "case 2 has disposition_id None, its history says 11"),
     in_the_dialer_without_a_claim: (SOUND, "case 1 is In the Dialer without a claim"),
@@ -307,7 +352,7 @@ def test_every_promise_has_a_fault_that_breaks_it() -> None:
 
 
 def test_the_checker_and_the_dialers_know_nothing_of_casedial() -> None:
-    modules = ("checker", "snapshot", "dialer", "drills", "proxy")
+    modules = ("checker", "snapshot", "dialer", "drills", "proxy", "reader")
     imports = "; ".join(f"import tests.chaos.{module}" for module in modules)
     code = f"{imports}; import sys; print([m for m in sys.modules if m.partition('.')[0] == 'casedial'])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -328,4 +373,4 @@ async def test_a_copy_of_the_tables_can_be_judged(empty_url: str) -> None:
     verdict = check(Evidence([], tables))
     assert verdict.is_good
     assert verdict.counted[SOUND] == sum(count for _, count, _ in office.CAMPAIGNS.values())
-    assert {key["vendor"] for key in keys} == set(office.VENDORS[:2])
+    assert {key["vendor"] for key in keys} == {*office.VENDORS[:2], office.READER}

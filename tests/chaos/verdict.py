@@ -15,6 +15,8 @@ UNASKED = "no change and no note is there that nobody sent"
 LATE = "a dialer whose claim ended overwrites nothing"
 REPEATS = "a repeated write has one effect and the same reply"
 REPLIES = "no reply but those the API allows"
+FEED_ONCE = "each reader of the feed has every change once"
+FEED_ORDER = "all in one order, of each case as it was done"
 SOUND = "the database is sound and agrees with its history"
 
 PROMISES = (
@@ -28,6 +30,8 @@ PROMISES = (
     LATE,
     REPEATS,
     REPLIES,
+    FEED_ONCE,
+    FEED_ORDER,
     SOUND,
 )
 

@@ -112,7 +112,7 @@ def test_every_command_and_option_is_there(guide: str) -> None:
 
 def test_alerts_ask_for_metrics_and_outcomes_that_exist() -> None:
     [group] = yaml.safe_load(files()["/etc/prometheus/rules/casedial.yml"])["groups"]
-    shown, _ = metrics(Counts({}, [], datetime.now(UTC)))
+    shown, _ = metrics(Counts({}, [], datetime.now(UTC), [], datetime.now(UTC)))
     families = text_string_to_metric_families(shown.decode())
     known = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
     outcomes = {error.__name__ for error in every_error()}

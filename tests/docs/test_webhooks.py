@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import sqlite3
@@ -16,9 +17,13 @@ from uuid import uuid4
 
 import pytest
 
+from casedial.domain.actors import Actor, ActorKind
+from casedial.domain.feed import EventKind, FeedEvent, Place, Source
 from casedial.domain.webhooks import headers, message_id, read_secret, written_secret
 from casedial.wire.posting import Poster
+from casedial.wire.webhooks import event_body
 from tests.conftest import Office
+from tests.domain.firm import FIRM
 from tests.postgres import free_port
 from tests.service.test_webhooks import add, note, quickly, serving, settled
 from tests.wire.test_posting import HERE
@@ -31,6 +36,14 @@ GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "receive-webhooks.md"
 
 def test_it_is_short() -> None:
     assert len(PROGRAM.strip().splitlines()) < 40
+
+
+def test_its_example_is_a_message() -> None:
+    [example] = re.findall(r"^```json\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    actor = Actor(ActorKind.KEY, "Acme Dialer", 1)
+    at = datetime(2026, 11, 23, 15, tzinfo=UTC)
+    event = FeedEvent(Source.NOTES, 12, Place(), EventKind.NOTED, at, actor, 515512, note="Called back.")
+    assert json.loads(event_body(event, FIRM)) == json.loads(example)
 
 
 @pytest.fixture

@@ -63,10 +63,10 @@ class Trial:
 
 
 async def unreliable(endpoint: Endpoint, received: Received, writer: asyncio.StreamWriter) -> None:
-    """Take each message; lose one reply in ten, and refuse one in ten."""
+    """Take each message; lose one reply in fifty, and refuse one in fifty: each holds its case up for seconds."""
     chance = random.random()
-    if chance > 0.1:
-        await status(500 if chance < 0.2 else 200)(endpoint, received, writer)
+    if chance > 0.02:
+        await status(500 if chance < 0.04 else 200)(endpoint, received, writer)
 
 
 async def run(database_url: str, kills: int, seed: int) -> Trial:
@@ -80,31 +80,35 @@ async def run(database_url: str, kills: int, seed: int) -> Trial:
         trial = Trial(endpoint)
         await webhooks.add(store, ME, Feed(store), office.name, endpoint.url)
         writing = asyncio.create_task(_write(office, trial, chance))
-        servers = [_server(database_url) for _ in range(2)]
+        starting = [_start(database_url) for _ in range(2)]
         try:
-            await asyncio.gather(*(asyncio.to_thread(server.__enter__) for server in servers))
             while trial.kills < kills:
-                await _flow(endpoint)
+                await _flow(store, endpoint)
                 await asyncio.sleep(chance.uniform(0, 0.3))
-                victim = chance.randrange(2)
-                os.killpg(servers[victim].process.pid, signal.SIGKILL)
+                up = [number for number, task in enumerate(starting) if task.done()]
+                if not up:
+                    continue
+                victim = chance.choice(up)
+                server = starting[victim].result()
+                os.killpg(server.process.pid, signal.SIGKILL)
                 trial.kills += 1
-                await asyncio.to_thread(servers[victim].__exit__, None, None, None)
-                servers[victim] = _server(database_url)
-                await asyncio.to_thread(servers[victim].__enter__)
+                await asyncio.to_thread(server.__exit__, None, None, None)
+                starting[victim] = _start(database_url)
             trial.is_over = True
             await writing
             await _all_of_it(store, trial)
         finally:
-            for server in servers:
+            for server in await asyncio.gather(*starting):
                 await asyncio.to_thread(server.__exit__, None, None, None)
             await store.close()
     return trial
 
 
-def _server(database_url: str) -> Server:
+def _start(database_url: str) -> asyncio.Task[Server]:
+    """Start a server; the task is done when it answers."""
     settings = {"CASEDIAL_WEBHOOK_NETWORKS": "127.0.0.0/8", "CASEDIAL_LOG_LEVEL": "error"}
-    return Server(database_url, command=(sys.executable, "-c", _COMMAND, "serve"), **settings)
+    server = Server(database_url, command=(sys.executable, "-c", _COMMAND, "serve"), **settings)
+    return asyncio.create_task(asyncio.to_thread(server.__enter__))
 
 
 async def _write(office: Office, trial: Trial, chance: random.Random) -> None:
@@ -121,11 +125,14 @@ async def _write(office: Office, trial: Trial, chance: random.Random) -> None:
         await asyncio.sleep(WRITE_SECONDS)
 
 
-async def _flow(endpoint: Endpoint) -> None:
-    """Wait until messages come again."""
-    before, until = len(endpoint.received), time.monotonic() + 30
-    while len(endpoint.received) < before + FLOWING and time.monotonic() < until:
+async def _flow(store: Store, endpoint: Endpoint) -> None:
+    """Wait until messages come again; where what failed holds all of them up, have it tried again."""
+    before, until = len(endpoint.received), time.monotonic() + 5
+    while len(endpoint.received) < before + FLOWING:
         await asyncio.sleep(0.01)
+        if time.monotonic() > until:
+            await webhooks.replay(store, ME, 1)
+            until = time.monotonic() + 5
 
 
 async def _all_of_it(store: Store, trial: Trial) -> None:

@@ -152,12 +152,14 @@ class Node(Program):
         """Return the processes of PostgreSQL, the one above the others first."""
         try:
             pid = int((self._data / "postmaster.pid").read_text().split()[0])
+            command = Path(f"/proc/{pid}/cmdline").read_text()
         except (OSError, ValueError, IndexError):
             return []
-        return [pid, *_children(pid)]
+        return [pid, *_children(pid)] if str(self._data) in command else []  # or another has its number by now
 
     def _all(self, patroni: bool = True, postgres: bool = True) -> list[int]:
-        ours = [self.process.pid, *_children(self.process.pid)] if self.process and patroni else []
+        runs = patroni and self.process is not None and self.process.poll() is None
+        ours = [self.process.pid, *_children(self.process.pid)] if runs and self.process else []
         return [*ours, *(self._postgres() if postgres else [])]
 
     def kill(self, patroni: bool = True) -> None:
@@ -199,7 +201,17 @@ class Node(Program):
             os.kill(pid, signal.SIGSTOP)
 
     def end(self) -> None:
+        """End it for good. A PostgreSQL that is killed leaves shared memory behind, which only it would clear away."""
         self.thaw()
+        postgres = self._postgres()
+        if self.process:
+            self.process.kill()
+            self.process.wait(20)
+        with contextlib.suppress(ProcessLookupError, IndexError):
+            os.kill(postgres[0], signal.SIGQUIT)
+        until = time.monotonic() + 5
+        while self._postgres() and time.monotonic() < until:
+            time.sleep(0.05)
         self.kill()
 
 

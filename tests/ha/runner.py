@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -49,9 +50,11 @@ class FailoverRunner(Runner):
         super().__init__(cluster.url, room, seed, Plan(kills=0, claims=0, repeats=0, late=0))
         self._cluster, self._wanted, self._lagging = cluster, failovers, lagging
         self._luck = random.Random(seed)
+        if lagging:  # then what a reader had may be lost, and it is told so
+            self.readers = 0
         self.failovers: list[Failover] = []
 
-    def _storm(self, fleet: Fleet) -> int:
+    def _storm(self, fleet: Fleet) -> Counter[str]:
         with self._dialing(fleet, (self._wanted + 1) * FAILOVER_SECONDS):
             for number in range(self._wanted):
                 time.sleep(self._luck.uniform(*UNDISTURBED))
@@ -64,7 +67,7 @@ class FailoverRunner(Runner):
         asked = read_journals(sorted(self._journals.glob("*.jsonl")))
         for failover in self.failovers:
             failover.pause = pause_in(asked, failover.at, failover.whole_at)
-        return 0
+        return Counter()
 
     def _lose(self, kind: str) -> Failover:
         old = self._cluster.primary()

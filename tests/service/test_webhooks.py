@@ -435,6 +435,21 @@ async def test_what_cannot_be_added(office: Office) -> None:
     assert "whsec_" not in repr(found)
 
 
+async def test_one_that_cannot_be_read_holds_up_nobody(office: Office) -> None:
+    await office.add(1)
+    async with Endpoint() as endpoint:
+        broken, _ = await add(office, endpoint.url), await add(office, endpoint.url)
+        async with office.store.write() as tx:
+            await stored.change(tx, broken.webhook.id, {"kinds": 5})
+        await note(office, 1)
+        async with serving(office.store) as at:
+            await endpoint.until(1)
+        assert {(one.what, one.id) for one in at.worker.damages} == {("webhook", str(broken.webhook.id))}
+    assert (await webhooks.every(office.store, ME)).unreadable == [broken.webhook.id]
+    [finding] = [one for one in await examine(office.store, ME) if one.check == "webhooks"]
+    assert finding.found == f"Webhook {broken.webhook.id} cannot be read."
+
+
 async def test_a_removed_one_gets_nothing(office: Office) -> None:
     async with Endpoint(status(500)) as endpoint:
         new = await add(office, endpoint.url)

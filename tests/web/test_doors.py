@@ -29,7 +29,7 @@ from casedial.storage import keys
 from casedial.web.api import METHODS
 from casedial.web.refused import RefusedReports
 from tests.conftest import NOW, Api, Office
-from tests.statements import listening
+from tests.statements import listening, plain_ids
 
 Things = dict[str, Any]
 BASE = "/PredictiveDialer"
@@ -106,7 +106,7 @@ class Doors:
         cases = tables.cases
         this = sa.and_(cases.c.firm_id == sa.bindparam("the_firm"), cases.c.case_id == sa.bindparam("the_case"))
         values = {c.name: sa.bindparam(c.name) for c in cases.c if c.name not in ("firm_id", "case_id")}
-        async with self.store.write() as tx:
+        async with self.store.write() as tx, plain_ids(tx):
             await tx.execute(tables.notes.delete())
             rows = [{**row, "the_firm": row["firm_id"], "the_case": row["case_id"]} for row in self.rows["cases"]]
             await tx.execute(cases.update().where(this).values(values), rows)

@@ -13,6 +13,7 @@ from casedial.domain.calling import DoNotCall, Listing
 from casedial.domain.case_files import CaseFile
 from casedial.domain.cases import Case, Hold, Phone, PriorityChange
 from casedial.domain.dialing import StatusPeriod
+from casedial.domain.fact_changes import FactChange
 from casedial.domain.firms import Firm
 from casedial.domain.phone_changes import PhoneChange
 from casedial.domain.phones import is_fax, key_of, read
@@ -106,11 +107,12 @@ class Showing:
         return f"since {listing.listed_on}{listing.source and ': ' + listing.source}" if listing else ""
 
     def _history(self, found: CaseFile) -> list[Row]:
-        """Return what became of the statuses of a case, of its phones and its priority, in the order of time."""
+        """Return what became of the statuses of a case, its phones, priority and fields, in the order of time."""
         periods = [(one.change.changed_at, self._period(one)) for one in found.history]
         phones = [(one.changed_at, self._phone_change(one)) for one in found.phone_changes]
         priorities = [(one.changed_at, self._priority_change(one)) for one in found.priority_changes]
-        return [row for _, row in sorted([*periods, *phones, *priorities], key=lambda pair: pair[0])]
+        facts = [(one.changed_at, self._fact_change(one)) for one in found.fact_changes]
+        return [row for _, row in sorted([*periods, *phones, *priorities, *facts], key=lambda pair: pair[0])]
 
     def _period(self, period: StatusPeriod) -> Row:
         change = period.change
@@ -130,7 +132,10 @@ class Showing:
     def _priority_change(self, change: PriorityChange) -> Row:
         return self._edit(change, exports.PRIORITY, str(change.after), f"was {change.before}")
 
-    def _edit(self, change: PhoneChange | PriorityChange, kind: str, now: str, was: str) -> Row:
+    def _fact_change(self, change: FactChange) -> Row:
+        return self._edit(change, exports.FIELDS, exports.shown_facts(change.after), exports.were(change))
+
+    def _edit(self, change: PhoneChange | PriorityChange | FactChange, kind: str, now: str, was: str) -> Row:
         """Show a change of what is no status: what it is now as its status, what it was as why."""
         return {
             "Type": kind,

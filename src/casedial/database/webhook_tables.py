@@ -11,7 +11,8 @@ webhooks = sa.Table(
     "webhooks",
     metadata,
     Column("id", RowID, primary_key=True),
-    Column("firm_id", ForeignKey("firms.id"), nullable=False),
+    # An older casedial, which knows of no webhooks, removes firms, too.
+    Column("firm_id", ForeignKey("firms.id", ondelete="CASCADE"), nullable=False),
     Column("url", Text, nullable=False),
     Column("kinds", sa.JSON(none_as_null=True)),  # the types of events that it wants; null: all
     Column("cursor", Text, nullable=False),  # the place in the feed up to which there are deliveries

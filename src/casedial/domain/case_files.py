@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from casedial.domain.cases import Case, Note, PriorityChange
 from casedial.domain.dialing import StatusPeriod
+from casedial.domain.fact_changes import FactChange
 from casedial.domain.limits import Call
 from casedial.domain.phone_changes import PhoneChange
 
@@ -18,5 +19,6 @@ class CaseFile:
     history: list[StatusPeriod] = field(default_factory=list)
     phone_changes: list[PhoneChange] = field(default_factory=list)
     priority_changes: list[PriorityChange] = field(default_factory=list)
+    fact_changes: list[FactChange] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Damage:
     """A row that was passed over because nothing can be done with it, by its ids: nothing that it says is here."""
 
-    what: str  # firm, claim, case, list, ban, override or change
+    what: str  # firm, claim, case, list, ban, override, change or webhook
     firm_id: int | None  # None: of all
     id: str
     why: str = "its row cannot be read"

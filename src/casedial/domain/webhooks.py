@@ -9,7 +9,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
@@ -42,7 +42,7 @@ class Webhook:
     url: str
     kinds: frozenset[str] | None
     cursor: str
-    secrets: tuple[bytes, ...]
+    secrets: tuple[bytes, ...] = field(repr=False)
     old_until: datetime | None
     made_at: datetime
     disabled_at: datetime | None = None

@@ -18,7 +18,7 @@ from casedial.domain.moves import Moves
 from casedial.domain.phone_changes import changes_of_phones
 from casedial.service import storing
 from casedial.service.do_not_call import concerning
-from casedial.storage import calls, cases, finding, notes, phone_changes, priority_changes
+from casedial.storage import calls, cases, fact_changes, finding, notes, phone_changes, priority_changes
 
 PAGE = 1000
 EVERY_CASE = CaseFilter()
@@ -43,6 +43,8 @@ async def files_of(tx: Transaction, firm: Firm, page: Collection[Case]) -> list[
         found[change.case_id].phone_changes.append(change)
     for priority in await priority_changes.of_cases(tx, firm, case_ids):
         found[priority.case_id].priority_changes.append(priority)
+    for facts in await fact_changes.of_cases(tx, firm, case_ids):
+        found[facts.case_id].fact_changes.append(facts)
     for note in await notes.of_cases(tx, firm, case_ids):
         found[note.case_id].notes.append(note)
     for call in await calls.of_cases(tx, firm.id, case_ids):

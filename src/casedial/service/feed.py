@@ -24,7 +24,7 @@ async def see_whole(tx: Transaction, firm_id: int, after: Cursor) -> None:
             "Something behind this cursor was purged before it was read. Read all cases anew, and go on from the end.",
             start,
         )
-    if after.place.key > await tx.dialect.last_in_line(tx):
+    if after.place.key > await tx.dialect.given_in_line(tx):
         raise CursorGone(
             "This cursor is from another database, or from a time after its backup. Read all cases anew, and go on "
             "from the end.",
@@ -38,7 +38,7 @@ async def page(tx: Transaction, firm_id: int, after: Cursor, until: int, limit: 
     Raises FirmNotFound and CursorGone.
     """
     await see_whole(tx, firm_id, after)
-    if until <= after.place.key:
+    if Place(until, feed.END) <= after.place:
         return FeedPage((), after, more=False)
     end = await feed.end_of_window(tx, after.place, until, WINDOW)
     rows, place = await feed.page(tx, firm_id, after.place, end, limit)

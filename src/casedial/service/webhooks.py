@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -43,7 +43,7 @@ class NewSecret:
     """
 
     webhook: Webhook
-    secret: str
+    secret: str = field(repr=False)
     old_until: datetime | None = None
 
 

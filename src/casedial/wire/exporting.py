@@ -18,11 +18,12 @@ from casedial.wire.writing import Rows, Writer, written
 
 
 def _history(found: CaseFile, zone: ZoneInfo) -> Rows:
-    """Return the history of a case, its phones and its priority included, in the order of time."""
+    """Return the history of a case, its phones, priority and fields included, in the order of time."""
     periods = [(one.change.changed_at, exports.period_cells(one, zone)) for one in found.history]
     phones = [(one.changed_at, exports.phone_change_cells(one, zone)) for one in found.phone_changes]
     priorities = [(one.changed_at, exports.priority_change_cells(one, zone)) for one in found.priority_changes]
-    return [cells for _, cells in sorted([*periods, *phones, *priorities], key=lambda row: row[0])]
+    facts = [(one.changed_at, exports.fact_change_cells(one, zone)) for one in found.fact_changes]
+    return [cells for _, cells in sorted([*periods, *phones, *priorities, *facts], key=lambda row: row[0])]
 
 
 @dataclass(frozen=True, slots=True)

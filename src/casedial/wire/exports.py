@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from casedial.domain.cases import Case, Note, Phone, PriorityChange
 from casedial.domain.dialing import StatusPeriod
+from casedial.domain.fact_changes import FactChange, Facts
 from casedial.domain.limits import Call
 from casedial.domain.phone_changes import PhoneChange
 from casedial.domain.statuses import StatusType
@@ -94,8 +95,33 @@ def priority_change_cells(change: PriorityChange, zone: ZoneInfo) -> list[object
     return [change.case_id, PRIORITY, str(change.after), None, at, None, change.changed_by, None, was]
 
 
-# The types of changes of a phone and of the priority, beside the four status types.
-PHONE, PRIORITY = "Phone", "Priority"
+def fact_change_cells(change: FactChange, zone: ZoneInfo) -> list[object]:
+    """Return the change of fields under ``HISTORY_COLUMNS``, in the same way."""
+    at = values.show_time(change.changed_at, zone)
+    was = were(change)
+    return [change.case_id, FIELDS, shown_facts(change.after), None, at, None, change.changed_by, None, was]
+
+
+# The types of changes of a phone, of the priority and of other fields, beside the four status types.
+PHONE, PRIORITY, FIELDS = "Phone", "Priority", "Fields"
+_FACTS = {
+    "case_status": "CaseStatus",
+    "case_group": "CaseGroup",
+    "closed": "Closed",
+    "zip_code": "ZipCode",
+    "plaintiff": "Plaintiff",
+}
+
+
+def shown_facts(facts: Facts) -> str:
+    """Say what fields are, by their names in files."""
+    told = {name: str(value).lower() if isinstance(value, bool) else value for name, value in facts.items()}
+    return ", ".join(f"{_FACTS.get(name, name)}: {value}" for name, value in told.items() if value not in ("", None))
+
+
+def were(change: FactChange) -> str:
+    """Say what fields were before they were changed."""
+    return "added" if change.before is None else f"was {shown_facts(change.before)}".rstrip()
 
 
 def was(change: PhoneChange) -> str:

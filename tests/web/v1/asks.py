@@ -110,4 +110,5 @@ ASKS: dict[str, Ask] = {
     "LookUpDoNotCall": Ask("do-not-call/look-up", body=_LISTED, telling=("CaseID", "Phone")),
     "RemoveFromDoNotCall": Ask("do-not-call/remove", body={**_LISTED, "Reason": "r"}, telling=("CaseID", "Phone")),
     "CountReports": Ask("figures", {"Campaign": "{Campaign}"}, telling=("Campaign",)),
+    "ReadChanges": Ask("changes"),
 }

@@ -29,7 +29,7 @@ from casedial.storage import keys
 from casedial.web.v1.door import Door
 from casedial.web.v1.routes import ROUTES
 from tests.conftest import ME, NOW, Office
-from tests.statements import listening
+from tests.statements import listening, plain_ids
 from tests.web.test_doors import seen
 from tests.web.v1.asks import ASKS, Things
 from tests.web.v1.conftest import System, key_of
@@ -77,7 +77,7 @@ class Doors:
     async def put_back(self) -> None:
         """Undo what a call did."""
         every = [table for table in tables.metadata.sorted_tables if table.name not in ("firms", "keys")]
-        async with self.store.write() as tx:
+        async with self.store.write() as tx, plain_ids(tx):
             for table in reversed(every):
                 await tx.execute(table.delete())
             for table in every:

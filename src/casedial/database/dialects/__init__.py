@@ -237,7 +237,11 @@ class Dialect(ABC):
 
     @abstractmethod
     async def last_in_line(self, tx: Transaction) -> int:
-        """Return the last key of that line which was given, whatever became of its row: it never goes back."""
+        """Return the last key of that line whose row is there, or was: what is seen is not lost by a failover."""
+
+    async def given_in_line(self, tx: Transaction) -> int:
+        """Return the last key that was given to anybody, whatever became of its row: it never goes back."""
+        return await self.last_in_line(tx)
 
     async def is_snapshot_held(self, tx: Transaction, reached: str | None) -> tuple[bool, str | None]:
         """Tell whether somebody keeps rows from being cleaned up, from before a transaction was ``reached``.

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from casedial.database import hosts, postgresql
 from casedial.database.columns import Instant
 from casedial.database.dialects import Column, Condition, Dialect, Opened, RowHeld, Snapshot, unnested
+from casedial.database.feed_tables import IN_LINE
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ SELECT pg_is_in_recovery() AND coalesce(
 
 # Who writes has a number, which it got with its first lock, before any row of its own.
 _WRITERS = sa.text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
-_LAST_IN_LINE = sa.text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM status_history_id_seq")
+_GIVEN_IN_LINE = sa.text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM status_history_id_seq")
+_TOLD = ("status_history", *IN_LINE)
+_LAST_IN_LINE = sa.text(f"SELECT greatest(0, {', '.join(f'(SELECT max(id) FROM {table})' for table in _TOLD)})")  # noqa: S608
 _FIRST_WRITER = sa.text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 
 
@@ -250,8 +253,12 @@ class Postgresql(Dialect):
         return int((await tx.execute(_FIRST_WRITER)).scalar_one()) > writers
 
     async def last_in_line(self, tx: Transaction) -> int:
-        """Return the last value of the sequence that gives all of them."""
+        """Return the last of all rows that are seen: a standby that becomes the primary has them, too."""
         return int((await tx.execute(_LAST_IN_LINE)).scalar_one())
+
+    async def given_in_line(self, tx: Transaction) -> int:
+        """Return the last value of the sequence that gives them all."""
+        return int((await tx.execute(_GIVEN_IN_LINE)).scalar_one())
 
     async def is_snapshot_held(self, tx: Transaction, reached: str | None) -> tuple[bool, str | None]:
         """Tell whether somebody keeps rows from being cleaned up, and which transaction is reached."""

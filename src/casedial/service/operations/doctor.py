@@ -275,8 +275,10 @@ async def _keys(tx: Transaction) -> list[Finding]:
 
 async def _webhooks(tx: Transaction) -> list[Finding]:
     """Look for endpoints that do not take what they are sent, and for messages that wait for long."""
-    findings, clock, standing = [], await tx.clock(), await webhooks.standing(tx)
-    for one, name in (await webhooks.every(tx))[0]:
+    clock, standing, (every, unreadable) = await tx.clock(), await webhooks.standing(tx), await webhooks.every(tx)
+    mend = "Nothing is sent to it. Restore its row, or delete it with SQL and add it again."
+    findings = [Finding("webhooks", Level.FAILURE, f"Webhook {one} cannot be read.", mend) for one in unreadable]
+    for one, name in every:
         oldest = standing[one.id].oldest if one.id in standing else None
         if one.disabled_at:
             words = f"said at {one.disabled_at:%Y-%m-%d %H:%M} UTC that it is gone (410)"

@@ -61,6 +61,11 @@ class _Line:
             longest = min(_LONGEST_REST, 2.0 ** (self.failures - _PATIENCE))
             self.rest(longest * random.uniform(0.5, 1.0))  # noqa: S311
 
+    def begin_anew(self) -> None:
+        """Forget failures: it has answered another server meanwhile, or somebody replays it."""
+        if self.failures:
+            self.failures, self.rests_until = 0, 0.0
+
     @property
     def is_free(self) -> bool:
         return (self.task is None or self.task.done()) and not self.is_resting
@@ -96,6 +101,8 @@ class Worker:
         self._drop({one.id for one in found})
         for one in found:
             line = self._lines.setdefault(one.id, _Line())
+            if one.failing_since is None:
+                line.begin_anew()
             if line.is_free:
                 line.task = asyncio.create_task(self._look_after(store, one.id, line))
         return _LOOK_SECONDS

@@ -40,7 +40,7 @@ def _make_webhooks() -> None:
         sa.Column("delivered_at", _TIME),
         sa.Column("delivered", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
-        sa.ForeignKeyConstraint(["firm_id"], ["firms.id"], name="fk_webhooks_firm_id"),
+        sa.ForeignKeyConstraint(["firm_id"], ["firms.id"], name="fk_webhooks_firm_id", ondelete="CASCADE"),
     )
     op.create_index("ix_webhooks_firm", "webhooks", ["firm_id"])
 
