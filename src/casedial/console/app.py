@@ -31,6 +31,7 @@ from casedial.domain.errors import (
     RateLimited,
     RequestError,
     RoleNotAllowed,
+    StatusNotFound,
     StorageUnavailable,
     TooBusy,
     TooLarge,
@@ -47,6 +48,7 @@ Tell: TypeAlias = Callable[[Exception], None]
 
 _STATUS: dict[type[CasedialError], int] = {
     RoleNotAllowed: 403,
+    StatusNotFound: 422,  # a filter of a page that is there
     FirmNotFound: 404,
     ImportNotFound: 404,
     WebhookNotFound: 404,
