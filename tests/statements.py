@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -54,6 +56,47 @@ def explaining() -> Iterator[list[str]]:
         patch.setattr(SqliteSession, "_send", send_to_sqlite)
         patch.setattr(PostgresqlSession, "_send", send_to_postgresql)
         yield plans
+
+
+@contextmanager
+def reading() -> Iterator[list[tuple[int, str]]]:
+    """Write down how much each statement reads meanwhile: rows, of tables and indexes; in SQLite tens of its steps."""
+    read: list[tuple[int, str]] = []
+    sqlite, postgresql = SqliteSession._send, PostgresqlSession._send
+
+    async def send_to_sqlite(session: Any, prepared: Prepared, text: str, several: list[list[Any]]) -> Result:
+        steps = 0
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        await session.driver.set_progress_handler(step, 10)
+        try:
+            return await sqlite(session, prepared, text, several)
+        finally:
+            await session.driver.set_progress_handler(None, 10)
+            read.append((steps, text))
+
+    async def send_to_postgresql(session: Any, prepared: Prepared, text: str, several: list[list[Any]]) -> Result:
+        if re.match(r"\s*(SELECT|WITH)\b", text) and not re.search(r"\b(INSERT|UPDATE|DELETE)\b", text):
+            [[told]] = await session.driver.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {text}", *several[0])
+            read.append((_rows_of((json.loads(told) if isinstance(told, str) else told)[0]["Plan"]), text))
+        return await postgresql(session, prepared, text, several)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SqliteSession, "_send", send_to_sqlite)
+        patch.setattr(PostgresqlSession, "_send", send_to_postgresql)
+        yield read
+
+
+def _rows_of(plan: dict[str, Any]) -> int:
+    """Return how many rows a plan and what is below it took from tables and indexes."""
+    here = 0
+    if "Scan" in plan["Node Type"]:
+        seen = sum(plan.get(name, 0) for name in ("Rows Removed by Filter", "Rows Removed by Index Recheck"))
+        here = round((plan["Actual Rows"] + seen) * plan["Actual Loops"])
+    return here + sum(_rows_of(part) for part in plan.get("Plans", ()))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A real browser in front of a real server: Debian's chromium, driven by Playwright, on both databases.
 
-Tests come as a person would: ``person`` signs in by the form, and has a ``page``. None of them runs without chromium.
+Tests come as a person would: they sign in by the form, and have a ``page``. None of them runs without chromium. Which
+task is done where stands in README.md beside this file.
 """
 
 from __future__ import annotations

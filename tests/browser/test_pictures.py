@@ -34,7 +34,7 @@ PAGES = {
     "users": ("/users", "table"),
     "account": ("/account", "table"),
 }
-KEPT = ("today", "cases", "case", "change", "campaign", "statuses", "reports", "audit", "users", "account")
+KEPT = ("today", "cases", "case", "change", "campaign", "statuses", "reports", "users")
 
 
 def begin_change(site: Site, page: Page) -> str:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from casedial.console import downloads, forms
+from casedial.console import audit, downloads, forms
 from casedial.domain.users import UserRole
 from casedial.service.operations import import_jobs as operations
 from casedial.service.operations import import_work
@@ -268,3 +268,9 @@ async def test_the_audit_is_shown_filtered_sent_and_verified(doors: Doors) -> No
     async with doors.store.write() as tx:
         await tx.execute(sa.text("UPDATE audit SET subject = 'x' WHERE id = 20"))
     assert "was altered" in (await tab.post(f"/{FIRM}/audit/verify")).text
+
+
+def test_values_of_the_audit_are_told_as_people_read_them() -> None:
+    day = {"opens": 540, "closes": 1050}
+    told = audit._facts({"hours": [{"windows": [day, None], "wider": False}], "min_gap": "", "flags": [], "cases": 0})
+    assert told == "hours: (windows: 09:00-17:30, –; wider: no); min gap: –; flags: –; cases: 0"

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from casedial.database.feed_tables import feed_gone
 from casedial.domain.keys import Scope
 from casedial.domain.statuses import Role, StatusType
 from casedial.storage import cases
@@ -195,7 +196,7 @@ async def test_it_goes_on_when_the_server_is_killed(server: Server, office: Offi
     async def all_there() -> bool:
         return await plaintiffs(office) == sent
 
-    for round_, disposition in enumerate(("Busy", "No Answer", "Busy")):
+    for round_, disposition in enumerate(("Busy", "No Answer")):
         await until(all_there)
         for case_id in CASES[:5]:
             report(server, office, case_id, disposition)
@@ -213,6 +214,9 @@ async def test_it_goes_on_when_the_server_is_killed(server: Server, office: Offi
     await until(in_step)
     assert await stop(running) == ""
     assert ours.results() == reported
+    with closing(ours.open()) as db:
+        told = db.execute("SELECT by, kind, count(*) FROM results GROUP BY 1, 2").fetchall()
+    assert told == [("Acme Dialer", "case.updated", 2 * len(reported))]  # the disposition and the status, no more
 
 
 async def test_what_is_wrong_is_said(server: Server, office: Office, ours: Ours) -> None:
@@ -245,3 +249,26 @@ async def test_what_is_wrong_is_said(server: Server, office: Office, ours: Ours)
     said, _ = await asyncio.to_thread(ours.start(server.url).communicate, timeout=PATIENCE)
     assert "/v1/firm" in said
     assert "Traceback" not in said
+
+
+async def test_where_what_happened_is_gone_it_starts_over(server: Server, office: Office, ours: Ours) -> None:
+    ours.put(1, "Ada Example")
+    state = {"sent": ours.changed, "batch": None, "cursor": "1-0-0-0"}
+    async with office.store.write() as tx:
+        gone = {"firm_id": (await office.firm()).id, "key": 1}
+        await tx.execute(feed_gone.insert(), gone)
+    (ours.folder / "in_step.json").write_text(json.dumps(state))
+    running = ours.start(server.url)
+
+    async def there() -> bool:
+        return await plaintiffs(office) == {1: "Ada Example"}
+
+    await until(there)
+    report(server, office, 1, "Busy")
+
+    async def came() -> bool:
+        return ours.results() == [(1, "Busy")]
+
+    await until(came)
+    assert await stop(running) == ""
+    assert json.loads((ours.folder / "in_step.json").read_text())["cursor"] != state["cursor"]

@@ -75,7 +75,7 @@ def _facts(values: Mapping[str, Any] | None) -> str:
 def _told(value: Any) -> str:
     """Write a value: what is within others in brackets, hours by the clock."""
     match value:
-        case None | "" | [] | {}:
+        case _ if value in (None, "", [], {}):
             return "–"
         case bool():
             return "yes" if value else "no"

@@ -18,6 +18,7 @@ from casedial.service.replies import REPLAYED, Reply
 from casedial.web.api import METHODS
 from casedial.web.observe import RequestRecord
 from casedial.web.problems import refusal, send_reply
+from casedial.web.v1.routes import TABLE
 from casedial.wire.replies import encode
 
 _MOST = 65536  # bytes of a body at /sandbox
@@ -50,14 +51,16 @@ class Sandbox:
             await self._command(scope, receive, send)
             return
         send = self._dated(send)
-        method = self._method(path)
+        method = self._method(path, scope["method"])
         if method:
             await _Passing(self._control, line, method, scope).on(receive, send)
         elif self._control.world:
             await self._control.world(scope, receive, send)
 
-    def _method(self, path: str) -> str | None:
+    def _method(self, path: str, verb: str) -> str | None:
         """Return the method that a path is for; None for pages that are no calls."""
+        if found := TABLE.find(path):
+            return found.name(verb)
         path = path.rstrip("/").lower()
         if path.startswith(self._base):
             word = path[len(self._base) :]

@@ -8,6 +8,7 @@ from typing import Any
 
 from casedial.domain.errors import CasedialError, InvalidParameter, RateLimited, StorageUnavailable
 from casedial.web.api import METHODS
+from casedial.web.v1.routes import TABLE
 
 MOST_SECONDS = 3600
 _MOST_CALLS = 1_000_000
@@ -74,7 +75,7 @@ def fault_of(asked: Mapping[str, Any]) -> Fault:
     takes = ("calls", "method", *KINDS[kind])
     for name in asked.keys() - {"fault", *takes}:
         raise InvalidParameter(f"The fault {kind!r} takes {', '.join(takes)}, not {name[:40]!r}.")
-    known = [*METHODS, "Firm", "Explain", "Preflight"]
+    known = [*METHODS, "Firm", "Explain", "Preflight", *(route.name for route in TABLE.routes)]
     method = asked.get("method")
     if method is not None and method not in known:
         raise InvalidParameter(f"method must be one of: {', '.join(known)}.")

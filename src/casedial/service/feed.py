@@ -38,7 +38,7 @@ async def page(tx: Transaction, firm_id: int, after: Cursor, until: int, limit: 
     Raises FirmNotFound and CursorGone.
     """
     await see_whole(tx, firm_id, after)
-    if until <= after.place.key:
+    if Place(until, feed.END) <= after.place:
         return FeedPage((), after, more=False)
     end = await feed.end_of_window(tx, after.place, until, WINDOW)
     rows, place = await feed.page(tx, firm_id, after.place, end, limit)

@@ -87,17 +87,20 @@ def _has_name(firm: Firm, text: str) -> list[sa.ColumnElement[bool]]:
 
 
 def _is_listed(firm: Firm) -> sa.ColumnElement[bool]:
-    """Tell whether a case is on the do-not-call list, or any number of it."""
-    itself = sa.select(do_not_call.c.case_id).where(
-        do_not_call.c.firm_id == firm.id, do_not_call.c.case_id.is_not(None)
-    )
-    same_number = sa.and_(
-        do_not_call.c.firm_id == phone_numbers.c.firm_id, do_not_call.c.number == phone_numbers.c.number
-    )
+    """Tell whether a case is on the do-not-call list, or any number of it. It is asked of each case."""
+    d, n = do_not_call.c, phone_numbers.c
+    itself = sa.select(sa.literal(1)).where(d.firm_id == firm.id, d.case_id == cases.c.case_id)
+    # SQLite would rather go through the whole list for each case, and look its numbers up there; or through all numbers
+    # of the firm, whose key has everything that is asked for, where it could look up a case.
+    same_number = sa.and_(d.firm_id == n.firm_id, d.number == n.number.concat(""))
+    of_this = n.case_id.between(cases.c.case_id, cases.c.case_id)
     by_number = (
-        sa.select(phone_numbers.c.case_id).join(do_not_call, same_number).where(phone_numbers.c.firm_id == firm.id)
+        sa.select(sa.literal(1))
+        .select_from(phone_numbers)
+        .join(do_not_call, same_number)
+        .where(n.firm_id == firm.id, of_this)
     )
-    return sa.or_(cases.c.case_id.in_(itself), cases.c.case_id.in_(by_number))
+    return sa.or_(itself.correlate(cases).exists(), by_number.correlate(cases).exists())
 
 
 def _is_held_by(vendor: str) -> sa.ColumnElement[bool]:

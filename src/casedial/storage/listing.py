@@ -79,9 +79,8 @@ async def _few(tx: Transaction, firm: Firm, wanted: CaseFilter) -> Sequence[int]
     if wanted.case_ids is not None:
         return wanted.case_ids
     for query in _named_by_indexes(firm, wanted):
-        found = (await tx.execute(query.limit(MOST_COUNTED + 1))).scalars().all()
-        if len(found) <= MOST_COUNTED:
-            return list(set(found))
+        if (await tx.execute(query.offset(MOST_COUNTED).limit(1))).first() is None:
+            return list(set((await tx.execute(query.limit(MOST_COUNTED))).scalars()))
     return None
 
 
@@ -274,6 +273,10 @@ async def count(tx: Transaction, firm: Firm, wanted: CaseFilter) -> Capped:
     """Count cases that are meant, as far as that does not read more than a constant."""
     if wanted.name is not None:
         return await _count_named(tx, firm, wanted)
+    if by_index := _counted_by_indexes(firm, wanted):
+        parts = [sa.select(sa.func.count()).select_from(one.limit(MOST_COUNTED + 1).subquery()) for one in by_index]
+        number = sum((await tx.execute(sa.select(*(part.scalar_subquery() for part in parts)))).one())
+        return Capped(min(number, MOST_COUNTED), number > MOST_COUNTED)
     few = await _few(tx, firm, wanted)
     c, meant = cases.c, conditions(firm, wanted)
     if few is not None:
@@ -290,6 +293,23 @@ async def count(tx: Transaction, firm: Firm, wanted: CaseFilter) -> Capped:
     some = sa.select(sa.literal(1)).where(c.firm_id == firm.id, *within, *meant).limit(MOST_COUNTED + 1).subquery()
     number = int((await tx.execute(sa.select(sa.func.count()).select_from(some))).scalar_one())
     return Capped(min(number, MOST_COUNTED), number > MOST_COUNTED or end is not None)
+
+
+def _counted_by_indexes(firm: Firm, wanted: CaseFilter) -> list[sa.Select[tuple[int]]]:
+    """Return queries by indexes that together have just the cases that are meant; none where indexes do not tell."""
+    c, mine = cases.c, [cases.c.firm_id == firm.id]
+    if wanted.campaign:
+        mine.append(c.campaign_id == firm.statuses.named(StatusType.CAMPAIGN, wanted.campaign).id)
+    dialer = firm.statuses.named(StatusType.DIALER, wanted.dialer_status) if wanted.dialer_status else None
+    rest = replace(wanted, campaign=None, dialer_status=None)
+    waits, held = sa.select(c.case_id).where(*mine, TO_DIAL), sa.select(c.case_id).where(*mine, HELD_BACK)
+    if rest == CaseFilter(held_back=True) and (dialer is None or dialer.role is Role.TO_DIAL):
+        return [held]
+    if rest != CaseFilter() or dialer is None:
+        return []
+    if dialer.role is Role.IN_THE_DIALER:
+        return [sa.select(c.case_id).where(*mine, IN_THE_DIALER)]
+    return [waits, held] if dialer.role is Role.TO_DIAL else []
 
 
 async def _count_named(tx: Transaction, firm: Firm, wanted: CaseFilter) -> Capped:

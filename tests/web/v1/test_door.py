@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 
 from casedial.domain.keys import Scope
-from tests.conftest import Api, Office, assert_problem
+from casedial.storage import keys
+from tests.conftest import NOW, Api, Office, assert_problem
 from tests.web.v1.conftest import System, key_of
 
 
@@ -54,3 +57,56 @@ async def test_metrics_call_it_by_its_name(system: System) -> None:
 @pytest.mark.parametrize("body", [b"{", b"[]", b"1", b"a=1"])
 async def test_a_key_is_asked_for_before_a_body_is_read(http: httpx.AsyncClient, office: Office, body: bytes) -> None:
     assert_problem(await System(http, office.key).call("GET", "cases", content=body), 403, "ScopeNotAllowed")
+
+
+async def test_the_same_call_twice_at_once_is_done_once(system: System, office: Office) -> None:
+    body, once = {"Cases": [{"CaseID": number} for number in range(1, 30)]}, {"Idempotency-Key": "twice"}
+    replies = await asyncio.gather(*(system.call("POST", "cases", body, once) for _ in range(8)))
+    assert {reply.content for reply in replies} == {replies[0].content}
+    assert replies[0].json()["Added"] == 29
+
+
+async def test_a_refusal_is_not_kept(system: System, office: Office) -> None:
+    once = {"Idempotency-Key": "patch"}
+    assert_problem(await system.call("PATCH", "cases/1", {"Priority": 1}, once), 404, "CaseNotFound")
+    await office.add(1)
+    assert (await system.call("PATCH", "cases/1", {"Priority": 1}, once)).status_code == 200
+
+
+async def test_the_limits_of_a_key_hold(http: httpx.AsyncClient, office: Office) -> None:
+    limited = System(http, await key_of(office, Scope.MANAGE, rate_limit=1))
+    assert (await limited.get("cases")).status_code == 200
+    refused = await limited.get("cases")
+    assert_problem(refused, 429, "RateLimited")
+    assert int(refused.headers["retry-after"]) > 0
+    elsewhere = System(http, await key_of(office, Scope.MANAGE, addresses=["192.0.2.0/24"]))
+    assert_problem(await elsewhere.get("cases"), 403, "AddressNotAllowed")
+
+
+async def test_a_key_that_is_revoked_meanwhile_does_nothing(
+    system: System, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was known when the call came, and is proven in the transaction that does it."""
+    assert (await system.get("cases")).status_code == 200
+    async with office.store.write() as tx:
+        await keys.revoke(tx, (await keys.every(tx))[0][-1].id, NOW)
+    for verb, path, body in (
+        ("GET", "cases", None),
+        ("POST", "cases", {"Cases": [{"CaseID": 1}]}),
+        ("DELETE", "cases/1", None),
+    ):
+        assert_problem(await system.call(verb, path, body), 401, "KeyRevoked")
+    assert_problem(await system.get("cases", Limit=0), 401, "KeyRevoked")
+
+
+async def test_a_firm_that_is_changed_meanwhile_is_no_fault(system: System, office: Office) -> None:
+    await office.add(1)
+    assert (await system.get("cases/1")).status_code == 200
+    await office.set(min_gap=60)
+    assert (await system.call("PATCH", "cases/1", {"Priority": 1})).status_code == 200
+
+
+async def test_many_parameters_in_a_body_wait_their_turn(system: System) -> None:
+    text = b'{"Cases":[' + b",".join([b"{}"] * 20_000) + b"]}"
+    assert_problem(await system.call("POST", "cases", content=text), 413, "TooManyItems")
+    assert_problem(await system.call("POST", "cases", content=b" " * 1_048_577), 413, "BodyTooLarge")

@@ -57,10 +57,17 @@ async def find(store: Store, actor: Actor, firm_name: str, search: Search, after
         found = await listing.page(tx, firm, meant.which, meant.order, place, limit)
         rows = await _rows(tx, firm, found)
         is_counted = place is None and meant.order is not Order.DIALING  # which leaves out what is held back
-        count = await listing.count(tx, firm, meant.which) if is_counted else None
+        count = await _counted(tx, firm, meant.which, found, limit) if is_counted else None
         return Result(firm, meant, rows, found.more, count, found.unreadable)
 
     return await read_firm(store, firm_name, work)
+
+
+async def _counted(tx: Transaction, firm: Firm, which: CaseFilter, first: listing.Listed, limit: int) -> Capped:
+    """Count what is meant: a first page that is not full has all that a count would find, and went as far."""
+    if first.more is None or len(first.cases) < limit:
+        return Capped(len(first.cases), first.more is not None)
+    return await listing.count(tx, firm, which)
 
 
 async def meant(store: Store, actor: Actor, firm_name: str, search: Search) -> CaseFilter:
