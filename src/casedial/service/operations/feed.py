@@ -76,8 +76,7 @@ class Feed:
         until = loop.time() + seconds
         page = await self.read(firm_id, after, limit)
         while not (page.events or page.more or self._is_stopped) and (left := until - loop.time()) > 0:
-            if not await self._came(firm_id, page.cursor.place.key, left):
-                return FeedPage((), self._looked_behind(page.cursor), more=False)
+            await self._came(firm_id, page.cursor.place.key, left)  # or the time is over: something may come just then
             page = await self.read(firm_id, page.cursor, limit)
         return page
 
@@ -93,29 +92,23 @@ class Feed:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _came(self, firm_id: int, key: int, seconds: float) -> bool:
-        """Wait until there may be something of a firm behind a key; return False where that takes longer."""
+    async def _came(self, firm_id: int, key: int, seconds: float) -> None:
+        """Wait until there may be something of a firm behind a key, so long at most."""
         if self._task is None or self._task.done():
             self._looked = key
             self._task = asyncio.get_running_loop().create_task(self._look_on())
         elif key < self._looked:
-            return True  # somebody looked since it was read
+            return  # somebody looked since it was read
         ours: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(firm_id, set()).add(ours)
         try:
             with suppress(TimeoutError):
                 await asyncio.wait_for(ours, seconds)
-                return True
-            return False
         finally:
             others = self._waiting.get(firm_id, set())
             others.discard(ours)
             if not others:
                 self._waiting.pop(firm_id, None)
-
-    def _looked_behind(self, cursor: Cursor) -> Cursor:
-        """Return the cursor of a reader that waited for nothing: there is nothing of its firm up to the last look."""
-        return Cursor(max(cursor.place, Place(self._looked, feed.END)), cursor.gone)
 
     async def _look_on(self) -> None:
         """Look as long as somebody waits; who still does in the end, for a fault, reads and meets it."""
