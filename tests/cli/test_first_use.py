@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from casedial.cli import app
-from casedial.database.postgresql import advice
+from casedial.database.hosts import advice
 from casedial.service.do_not_call import ON_THE_LIST
 from casedial.service.firms import MAX_CLAIM_TIMEOUT
 from tests.cli.test_commands import Casedial
