@@ -28,6 +28,7 @@ NOT_SHOWN = {
     "BodyTooSlow",
     "CaseUnreadable",
     "ChangedMeanwhile",
+    "CursorGone",
     "InternalError",
     "NotesTooLarge",
     "RequestStillRunning",

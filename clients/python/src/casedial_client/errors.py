@@ -14,7 +14,8 @@
      │    ├── Conflict                    CaseUnreadable, ClaimLost, RequestStillRunning
      │    │                               StatusExists, StatusHasRole, ChangedMeanwhile, ChangeNotPossible
      │    ├── ServerError                 StorageUnavailable, SchemaBehind, TooBusy, InternalError
-     │    └── RateLimited, BodyTooSlow, CallerLeft, MethodNotAllowed, UnsupportedContentType, IdempotencyKeyReused
+     │    ├── RateLimited, BodyTooSlow, CallerLeft, CursorGone, MethodNotAllowed, UnsupportedContentType
+     │    └── IdempotencyKeyReused
      ├── NoReply                      nothing came back
      ├── UnexpectedReply              something did that no server of this API sends
      ├── OutcomeUnknown               a write that was perhaps done, and that cannot be repeated safely
@@ -278,6 +279,13 @@ class ChangedMeanwhile(Conflict):
 class ChangeNotPossible(Conflict):
     """The message says why: the change was never run, was done more than 24 hours ago, or has been undone; or the case
     is In the Dialer, and has to be taken back first."""
+
+
+class CursorGone(Refusal):
+    """`casedial purge` removed something that this reader has not had, or the database was restored from a backup
+    since. Read all cases anew, and go on from `After=end`; or read what is kept from the cursor in `StartOver`."""
+
+    is_final = True
 
 
 class RateLimited(Refusal):
