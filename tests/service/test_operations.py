@@ -57,8 +57,8 @@ from tests.conftest import ME, NOW, Office
 
 SERVICE = Path(casedial.service.__file__).parent
 # What a server does by itself, for nobody; for who is not known yet, or for oneself; how operations open their firms.
-NOBODYS = {"account", "callers", "census", "counting", "duty", "holding_back", "opening", "sample_past", "signing_in"}
-NOBODYS |= {"import_work", "webhook_work", "sweeping", "upkeep", "working"}
+NOBODYS = {"account", "callers", "census", "counting", "duty", "holding_back", "names", "opening", "sample_past"}
+NOBODYS |= {"import_work", "signing_in", "webhook_work", "sweeping", "upkeep", "working"}
 WITHOUT_AN_ACTOR = {("cases", "every_page"), ("cases", "missing"), ("refused", "keep")}
 
 
