@@ -207,6 +207,12 @@ class Dialer(threading.Thread):
                 note.ended = time.monotonic()
                 self.written.append(note)
 
+    def write_more(self) -> None:
+        """Wait until it has written some more notes, however slow the machine is."""
+        wanted, until = len(self.written) + 10, time.monotonic() + 30
+        while len(self.written) < wanted and time.monotonic() < until:
+            time.sleep(0.05)
+
     def _work(self, note: Written) -> None:
         assert self.http.post("AddCaseNote", **note.request()).status_code == 200
         if note.number % 5 == 0:
@@ -282,7 +288,7 @@ def test_a_restore_as_the_page_has_it(machine: Machine, loss: str) -> None:
     with machine.serve() as server:
         dialer = Dialer(server.base, key)
         dialer.start()
-        time.sleep(0.5)
+        dialer.write_more()
         claim = plain.post(f"{server.base}/GetCasesToDial", json={**CLAIM, "CaseGroup": "Held"}, headers=headers)
         assert [case["CaseID"] for case in claim.json()] == list(range(1, HELD + 1))
         answered = plain.post(
@@ -292,7 +298,7 @@ def test_a_restore_as_the_page_has_it(machine: Machine, loss: str) -> None:
         began = time.monotonic()
         copy = machine.back_up()
         ended = time.monotonic()
-        time.sleep(0.5)
+        dialer.write_more()
         machine.casedial("key", "revoke", str(revoked["id"]))
         later = machine.casedial("key", "add", "--firm", FIRM, "--vendor", "Gamma Dialer")
         late = plain.post(f"{server.base}/GetCasesToDial", json={**CLAIM, "CaseGroup": "Rest"}, headers=headers)
