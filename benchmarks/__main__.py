@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import cells, data, files, growth, lite, neighbours, profile, queues, report
+from benchmarks import cells, data, files, growth, listeners, lite, neighbours, profile, queues, report
 from benchmarks.book import Book
 from benchmarks.machine import ROOT, Postgres, describe
 
@@ -37,6 +37,7 @@ ROWS: dict[str, Callable[[Book, Postgres, int], None]] = {
     "rules": lambda book, postgres, rounds: growth.under_rules(book, postgres, MILLION, rounds),
     "aged": lambda book, postgres, rounds: growth.aged(book, postgres, MILLION, rounds),
     "neighbours": lambda book, postgres, rounds: neighbours.measure(book, postgres, 400_000, rounds),
+    "listeners": lambda book, postgres, rounds: listeners.measure(book, postgres, 400_000, rounds),
     "sqlite": lambda book, postgres, rounds: lite.measure(book, postgres, 400_000, rounds, 4),
     "import": lambda book, postgres, rounds: files.measure(book, postgres, 100_000, rounds),
 }

@@ -97,6 +97,11 @@ GOALS = [
         for load in NEIGHBOURS
         for where in ("", ", SQLite")
     ),
+    *(
+        Goal(f"{row}, {way}", "rate", US, None, of=f"{row}, nobody listens", note="to compare")
+        for row in ("claim 25 x 8", "update 100 x 8")
+        for way in ("a feed", "a feed and three webhooks")
+    ),
     *(Goal(f"SQLite claim {n} x 64", "rate", LOOP, bound) for n, bound in ((1, 1.4), (25, 1.5), (100, 1.0))),
     *(Goal(f"SQLite claim {n} x 64", "rate", LEAN_LOOP, None, note="to compare") for n in (1, 25, 100)),
     Goal("import, PostgreSQL", "rate", "20,000/s", 1.0),

@@ -91,13 +91,14 @@ class Postgres(PostgresServer):
 
 
 @contextlib.contextmanager
-def casedial(database_url: str, workers: int = WORKERS) -> Iterator[tuple[str, int]]:
+def casedial(database_url: str, workers: int = WORKERS, **settings: str) -> Iterator[tuple[str, int]]:
     """Serve a database with casedial; yield the base address and the process id."""
     with Server(
         database_url,
         CASEDIAL_WORKERS=str(workers),
         CASEDIAL_POOL_SIZE=str(POOL),
         CASEDIAL_LOG_LEVEL="warning",  # no line for each request: the in-house server writes none either
+        **settings,
     ) as server:
         yield server.base, server.process.pid
 
