@@ -1,6 +1,7 @@
 """A client for the Predictive Dialer API, as casedial and others speak it.
 
 errors.py    what can go wrong, as one tree
+codes.py     which of them a refusal is, by its code
 models.py    what the methods take and return
 sending.py   how a call is sent, when it is sent again, what a reply means
 calls.py     each call, described once

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from casedial_client.codes import class_of
 from casedial_client.errors import (
     BadField,
     CasedialError,
@@ -29,7 +30,6 @@ from casedial_client.errors import (
     PathNotFound,
     UnexpectedReply,
     ZoneUnknown,
-    class_of,
 )
 from casedial_client.models import Firm, Lease, Result
 
