@@ -30,6 +30,7 @@ from tests.postgres import PostgresServer
 from tests.servers import Server
 
 DATABASES = ("sqlite", "postgresql")
+DIED = "the server or a worker of it died"
 MAX_GROWTH_MIB = 100
 CLAIM_TIMEOUT = 3  # seconds: short, so that leases run out all the time and there is always something to claim
 KEY = words.KEY.decode()
@@ -86,12 +87,14 @@ class Target:
     def faults(self) -> list[str]:
         """Say what harm was done."""
         if self.server.process.poll() is not None or _workers(self.server.process.pid) != self._workers:
-            return ["the server or a worker of it died", *_bad_lines(self.server.output())]
+            return [DIED, *_bad_lines(self.server.output())]
         self.growth = max(_resident_mib(worker) - before for worker, before in self._memory.items())
         faults = [f"memory grew by {self.growth:.0f} MiB"] if self.growth > MAX_GROWTH_MIB else []
         try:
             self._get_good()
             self._post_good()
+        except httpx.ConnectError:  # it is about to be seen that it is gone
+            return [DIED, *_bad_lines(self.server.output())]
         except (httpx.HTTPError, AssertionError, ValueError) as error:
             faults.append(f"a good request is not answered as it should be: {error!r}")
         if asyncio.run(_protected(self.url)) != self._before:
