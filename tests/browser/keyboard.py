@@ -69,6 +69,10 @@ class Hands:
         """Press what leads to another page, and wait for it."""
         with self.page.expect_navigation(wait_until="load"):
             self.page.keyboard.press(key)
+        # A page puts the focus where it wants it as it is drawn, which may be later.
+        self.page.wait_for_function(
+            "() => !document.querySelector('[autofocus]') || document.activeElement !== document.body"
+        )
 
     def choose(self, words: str, option: str) -> None:
         """Go to a list of choices, and choose by typing how one of them begins."""
