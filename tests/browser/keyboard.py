@@ -32,6 +32,8 @@ class Hands:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        # From the beginning: where the browser is told only as the key is pressed, the key may be quicker.
+        page.on("filechooser", lambda chooser: None)
 
     def where(self) -> str:
         """How the element with the focus is called; it has to be seen."""
