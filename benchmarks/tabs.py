@@ -118,6 +118,8 @@ def pairs(claims: cells.Claims, tabs: int, until: float) -> Iterator[tuple[float
         with machine.casedial(claims.url) as (base, _):
             port = int(base.split(":")[2].split("/")[0])
             looking = Tabs(port, sign_in(port), tabs)
+            with looking.open():  # what each worker makes for the first look
+                time.sleep(3)
 
             def rate(base: str = base, looking: Tabs | None = None) -> float:
                 if looking is None:
