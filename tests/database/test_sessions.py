@@ -18,12 +18,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from casedial import joining
-from casedial.database import pool
+from casedial.database import pool, tables
 from casedial.database.engine import Store, Transaction
 from casedial.database.postgresql import PostgresqlSession
 from casedial.database.sqlite import SqliteSession, dbapi
 from casedial.database.tables import Instant
-from casedial.domain.errors import StorageUnavailable
+from casedial.domain.errors import CaseNotFound, StorageUnavailable
 from tests.postgres import PostgresServer
 from tests.statements import listening
 
@@ -408,3 +408,25 @@ async def test_a_doubted_session_is_tried_before_it_is_used(store: Store, monkey
     store._sessions.doubt()
     async with store.read() as tx:
         assert tx.session is not first
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_one_of_several_writes_that_fails_harms_no_other(store: Store, place: int) -> None:
+    """On SQLite they share a transaction, whichever comes first in it."""
+
+    def writes(number: int) -> Any:
+        async def work(tx: Transaction) -> int:
+            await tx.execute(tables.figures_place.insert().values(id=10 + number, history_id=0, version=0))
+            if number == place:
+                raise CaseNotFound("There is none.")
+            return number
+
+        return work
+
+    found = await asyncio.gather(*(store.transact(writes(one), 1) for one in range(3)), return_exceptions=True)
+    others = [one for one in range(3) if one != place]
+    assert [one for one in found if isinstance(one, int)] == others
+    assert isinstance(found[place], CaseNotFound)
+    async with store.read() as tx:
+        there = await tx.execute(sa.select(tables.figures_place.c.id).where(tables.figures_place.c.id >= 10))
+        assert sorted(there.scalars()) == [10 + one for one in others]

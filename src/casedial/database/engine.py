@@ -308,8 +308,10 @@ class Store:
 
 
 async def _do_all(tx: Transaction, session: Session, works: Sequence[Work]) -> list[Any]:
-    answers: list[Any] = [await works[0](tx)]
-    for work in works[1:]:
+    if len(works) == 1:  # what it raises undoes all there is
+        return [await works[0](tx)]
+    answers: list[Any] = []
+    for work in works:
         await session.run("SAVEPOINT part")
         try:
             answers.append(await work(tx))
