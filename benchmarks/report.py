@@ -29,8 +29,9 @@ _SHARES = {
 
 
 def cells(line: Line) -> tuple[str, ...]:
-    """Return a line's cells as text; of what is compared with casedial itself, the difference, too."""
+    """Return a line's cells as text; of a time that is compared with casedial's own, the difference, too."""
     goal = line.goal
+    differs = f", {line.ours - line.other:+.2f} ms" if goal.of and goal.figure != "rate" else ""
     beside = goal.of or goal.other
     if not goal.of and goal.figure != "rate":
         beside = f"{goal.other}, {goal.figure}"
@@ -39,7 +40,7 @@ def cells(line: Line) -> tuple[str, ...]:
         f"{_show(line.ours, goal)} ({_show(line.ours_worst, goal)})",
         beside,
         f"{_show(line.other, goal)} ({_show(line.other_worst, goal)})",
-        f"{line.ratio:.2f} ({line.worst_ratio:.2f})" + (f", {line.ours - line.other:+.2f} ms" if goal.of else ""),
+        f"{line.ratio:.2f} ({line.worst_ratio:.2f}){differs}",
         _goal(goal),
         line.verdict,
     )
