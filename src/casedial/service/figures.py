@@ -59,11 +59,3 @@ async def take_back(tx: Transaction, firm_id: int, case_ids: Iterable[int]) -> N
     found = await _of_cases(tx, firm_id, sorted(case_ids), 0, before.history_id)
     await figures.move(tx, before, before.history_id)
     await figures.add(tx, {firm_id: Counter({figure: -number for figure, number in found.items()})})
-
-
-async def go_back(tx: Transaction) -> None:
-    """See to it that rows are counted which get ids that were deleted: SQLite gives the last ones again."""
-    before = await figures.place(tx, lock=True)
-    last = await figures.last_id(tx)
-    if last < before.history_id:
-        await figures.move(tx, before, last)

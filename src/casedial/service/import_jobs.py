@@ -16,7 +16,7 @@ from casedial.domain.importing import BadRow, CaseRow
 from casedial.domain.phones import Kind
 from casedial.domain.statuses import Role, Status
 from casedial.service.audit import note
-from casedial.service.figures import go_back, take_back
+from casedial.service.figures import take_back
 from casedial.service.imports import BatchReport, ImportOptions, import_rows
 from casedial.service.rehearsing import Rehearsal, rehearse_rows
 from casedial.storage import cases, forgetting, import_jobs, names
@@ -164,7 +164,6 @@ async def undo_page(tx: Transaction, firm: Firm, job: Job, size: int) -> tuple[J
         await names.remove(tx, firm, [locked[case_id] for case_id in gone])
         await take_back(tx, firm.id, gone)
         await forgetting.delete_untouched(tx, firm.id, gone)
-        await go_back(tx)
         by = job.undone_by or job.actor
         await note(tx, by, firm.id, "import.undone.page", f"import {job.id}", {"cases": gone})
     counts = Counter(outcomes.values())

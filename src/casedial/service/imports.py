@@ -153,6 +153,12 @@ async def merged(
         report.updated += there is not None
         latest[row.case_id] = case
         moves.move(there, case, recorded)
+    _note_changes(moves, stored, now)
+    return moves
+
+
+def _note_changes(moves: Moves, stored: cases.Found, now: datetime) -> None:
+    """Note what follows from how cases were and are: changes of their parts, and claims that were taken."""
     moves.priority_changes = changes_of_priority(moves.changed, IMPORT, now)
     for before, after in moves.changed:
         moves.phone_changes += changes_of_phones(before, after, IMPORT, now)
@@ -161,7 +167,6 @@ async def merged(
         moves.fact_changes += changes_of_facts(None, case, IMPORT, now)
     taken = (opened(stored.get(case.case_id), case, IMPORT, now) for case in moves.cases.values() if case.hold)
     moves.claims = [claim for claim in taken if claim]
-    return moves
 
 
 def _merge(

@@ -14,7 +14,6 @@ from casedial.service import figures as steps
 from casedial.service.operations.duty import Duty
 from casedial.service.settling import Settling
 from casedial.storage import figures
-from casedial.storage.figures import Place
 
 PAGE = 1000  # rows of history that are counted
 ROWS = 20_000  # of history that a page has at most: most tell of claims, and are passed over
@@ -41,9 +40,9 @@ class Counter:
         async with store.read() as tx:
             place = await figures.place(tx)
             settled = await self._settling.look(tx, known, place.history_id)
-            until = await _end_of_page(tx, place, settled)
-            if until == place.history_id:
+            if settled <= place.history_id:
                 return False
+            until = await end_of_page(tx, place.history_id, settled) or settled  # its rows may be gone
             counts = await steps.counted(tx, place.history_id, until)
         await store.transact(lambda tx: steps.keep(tx, place, until, counts), cases=1)
         return True
@@ -75,10 +74,3 @@ async def _is_behind(store: Store, last: int) -> bool:
     """Tell whether a row of history is not counted yet."""
     async with store.read() as tx:
         return (await figures.place(tx)).history_id < last
-
-
-async def _end_of_page(tx: Transaction, place: Place, settled: int) -> int:
-    """Return the last row of the next page; it is before the place where ids were deleted that come again."""
-    if settled <= place.history_id:
-        return settled if tx.dialect.has_one_writer else place.history_id
-    return await end_of_page(tx, place.history_id, settled) or settled

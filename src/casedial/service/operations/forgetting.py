@@ -13,7 +13,7 @@ from casedial.domain.errors import CasedialError, EndedHalfway
 from casedial.domain.statuses import Role
 from casedial.service.audit import note
 from casedial.service.cases import EVERY_CASE, still_meant
-from casedial.service.figures import count_cases, go_back
+from casedial.service.figures import count_cases
 from casedial.service.firms import open_firm
 from casedial.service.import_jobs import without
 from casedial.service.operations.cases import every_page, missing
@@ -165,10 +165,7 @@ class _Forgetting:
                 await note(tx, self.actor, firm.id, "case.delete", f"case {case_id}")
                 await count_cases(tx, firm.id, [case_id])
             treat = forgetting.delete if self.do else forgetting.count
-            rows = await treat(tx, firm.id, case_id)
-            if self.do:
-                await go_back(tx)
-            return _OneCase(phones, rows=rows)
+            return _OneCase(phones, rows=await treat(tx, firm.id, case_id))
 
         if self.do:
             return await transact_fresh(self.store, work)

@@ -13,11 +13,8 @@ from casedial.domain.actors import Actor
 from casedial.domain.audit import NO_FIRM
 from casedial.domain.firms import Firm
 from casedial.service.audit import note
-from casedial.service.figures import go_back
 from casedial.service.firms import open_firm
 from casedial.storage import forgetting, removal
-
-_HISTORY = "status_history"
 
 
 @dataclass(slots=True)
@@ -58,21 +55,12 @@ async def remove_firm(store: Store, actor: Actor, name: str) -> Removed:
     return removed
 
 
-async def _remove_page(
-    tx: Transaction, table: removal.Table, firm_id: int, after: removal.Place | None
-) -> tuple[int, removal.Place | None]:
-    removed = await removal.remove_page(tx, table, firm_id, after)
-    if table.name == _HISTORY:
-        await go_back(tx)
-    return removed
-
-
 async def _remove_rows(store: Store, removed: Removed) -> None:
     for table in removal.GROWING:
         after: removal.Place | None = None
         while True:
             started = time.monotonic()
-            page = partial(_remove_page, table=table, firm_id=removed.firm.id, after=after)
+            page = partial(removal.remove_page, table=table, firm_id=removed.firm.id, after=after)
             rows, after = await store.transact(page)
             removed.rows[table.name] += rows
             if after is None:
