@@ -12,6 +12,8 @@ from pathlib import Path
 
 from benchmarks import cells, data, files, growth, listeners, lite, neighbours, profile, queues, report
 from benchmarks.book import Book
+from benchmarks.check import Wrong
+from benchmarks.goals import US
 from benchmarks.machine import ROOT, Postgres, describe
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -80,7 +82,10 @@ def main() -> None:
             _quick(book, postgres)
         for name in asked.rows.split(",") if asked.what == "run" else ():
             print(f"{name}:", flush=True)
-            ROWS[name](book, postgres, asked.rounds)
+            try:
+                ROWS[name](book, postgres, asked.rounds)
+            except (Wrong, RuntimeError) as error:  # the others are worth measuring all the same
+                book.fail(name, US, asked.rounds, str(error))
         book.about["seconds"] = round(time.monotonic() - began)
         book.save()
     finally:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from benchmarks.machine import Postgres
 from casedial.domain.reasons import ReasonCode
 
+_STILL_SECONDS = 3.0
+
 
 class Wrong(Exception):
     """A run did not do what it was to do: its figures do not count."""
@@ -76,12 +78,16 @@ def claims(
 
 
 def settled(count: Callable[[], int]) -> int:
-    """Return a count that has stopped to grow: a server still ends the calls that wrk did not wait for."""
-    before = -1
-    while (now := count()) != before:
-        before = now
+    """Return a count that has been the same for a while: a server still ends the calls that wrk did not wait for.
+
+    A batch of them may take a second, and a claim of it whose caller has left is given back by a later one.
+    """
+    before, since = -1, time.monotonic()
+    while time.monotonic() - since < _STILL_SECONDS:
+        if (now := count()) != before:
+            before, since = now, time.monotonic()
         time.sleep(0.5)
-    return now
+    return before
 
 
 def answered(calls: int, done: int, clients: int, what: str) -> None:
