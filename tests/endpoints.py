@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from tests.waiting import PATIENCE, until
+
 
 @dataclass(frozen=True)
 class Received:
@@ -121,11 +123,9 @@ class Endpoint:
                 line.append(one.id)
         return found
 
-    async def until(self, count: int, seconds: float = 20) -> None:
+    async def until(self, count: int, seconds: float = PATIENCE) -> None:
         """Wait until so many different messages have come."""
-        async with asyncio.timeout(seconds):
-            while len({one.id for one in self.received}) < count:
-                await asyncio.sleep(0.01)
+        await until(lambda: len({one.id for one in self.received}) >= count, seconds)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -5,23 +5,55 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 ROOM = 4 << 30  # bytes; a database of a test has some ten million
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+_PORTS = (10_000, 32_000)  # below those that Linux gives to connections, and to who asks for any
+_KEPT = 100
+_taken: deque[socket.socket] = deque()  # what says to other processes that a port is ours, of the last so many
+
+
+def free_port(count: int = 1) -> int:
+    """Return a port of loopback at which nobody listens; of several in a row the first.
+
+    It stays free until it is used, and after a server at it was killed: no other test, of whichever process, is given
+    it for as long as this process lives, or until that has asked for many more.
+    """
+    while True:
+        first = random.SystemRandom().randrange(_PORTS[0], _PORTS[1] - count)
+        marks = [_mark_of(port) for port in range(first, first + count)]
+        _taken.extend(mark for mark in marks if mark)
+        while len(_taken) > _KEPT:
+            _taken.popleft().close()
+        if all(marks):
+            return first
+
+
+def _mark_of(port: int) -> socket.socket | None:
+    """Take a port that is free, as far as tests are concerned; None where it is somebody else's."""
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0casedial-test-port-{port}")  # a name of Linux, which ends with the process
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+    except OSError:
+        mark.close()
+        return None
+    return mark
 
 
 def is_listening(port: int) -> bool:
@@ -143,7 +175,7 @@ class PostgresServer:
     def halt(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server, in pg_ctl's words fast (SIGINT) or immediate (SIGQUIT), as after a crash."""
         self._process.send_signal(how)
-        self._process.wait(20)
+        self._process.wait(PATIENCE)
 
     def freeze(self) -> None:
         """Hold every process of the server: connections stay, and nothing answers."""
@@ -164,14 +196,12 @@ class PostgresServer:
         subprocess.run([str(part) for part in command], check=True, capture_output=True, cwd="/", **self.as_user)
 
     def _wait(self) -> None:
-        for _ in range(600):
-            ready = subprocess.run(
-                [self.bin / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port)], capture_output=True
-            )
-            if ready.returncode == 0:
-                return
+        deadline = time.monotonic() + PATIENCE
+        ready = [self.bin / "pg_isready", "-h", "127.0.0.1", "-p", str(self.port)]
+        while subprocess.run(ready, capture_output=True).returncode:
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError((self.room / "server.log").read_text())
             time.sleep(0.05)
-        raise RuntimeError((self.room / "server.log").read_text())
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
@@ -196,9 +226,9 @@ class PostgresServer:
     def stop(self) -> None:
         if "_psql" in self.__dict__:
             self._psql.stop()
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)  # whoever is still connected is not waited for
         try:
-            self._process.wait(20)
+            self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -11,14 +11,39 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import httpx
 
 from tests.postgres import free_port
+from tests.waiting import PATIENCE
 
 CASEDIAL = Path(sys.executable).parent / "casedial"
-# httpx.get reads every certificate of the machine for each request, which takes longer than the request.
-plain = httpx.Client(verify=False, limits=httpx.Limits(max_keepalive_connections=0))
+_START_SECONDS = 120  # a server that ends is not waited for
+
+
+def connected(**how: Any) -> httpx.Client:
+    """Return a client that waits for replies for as long as a machine may stall.
+
+    It reads no certificates, which httpx.get does for each request, and which takes longer than the request.
+    """
+    return httpx.Client(**{"verify": False, "timeout": PATIENCE, **how})
+
+
+plain = connected(limits=httpx.Limits(max_keepalive_connections=0))
+
+
+def unread(server: int, client: int) -> int | None:
+    """Return how many bytes a server has not read yet of what came from a client, both told by their ports.
+
+    None where the server has closed that connection. As the kernel has it, so nothing is asked of the server.
+    """
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, state, queues, *_ = line.split()
+        ports = tuple(int(end.rpartition(":")[2], 16) for end in (local, remote))
+        if ports == (server, client) and state in ("01", "08"):  # open, or closed by the client alone
+            return int(queues.rpartition(":")[2], 16)
+    return None
 
 
 class Server:
@@ -48,7 +73,7 @@ class Server:
             stderr=self._log,
             start_new_session=True,  # so that workers can be ended with it, whatever happens
         )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 if plain.get(f"{self.url}/healthz").status_code == 200:
@@ -64,7 +89,7 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            self.process.wait(30)
+            self.process.wait(PATIENCE)
         finally:
             with contextlib.suppress(ProcessLookupError):  # workers that outlive it
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -77,12 +102,13 @@ class Server:
 
     def output(self) -> str:
         """Return all it wrote until now."""
-        self._log.seek(0)
-        return self._log.read().decode()
+        # The place in the file is the server's, too: whoever moves it to read has the server write over its beginning.
+        log = self._log.fileno()
+        return os.pread(log, os.fstat(log).st_size, 0).decode(errors="replace")
 
     def until_said(self, text: str) -> str:
         """Wait until it has written this, for the log comes behind the replies; return all it wrote until then."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while text not in (said := self.output()):
             assert time.monotonic() < deadline, f"{text!r} is not in {said}"
             time.sleep(0.05)

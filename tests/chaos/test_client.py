@@ -7,13 +7,17 @@ import socket
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.client import Client, Journal, Request
+from tests.waiting import PATIENCE
 
 BODY = b'{"Success":true}'
 REPLY = b"HTTP/1.1 200 OK\r\nx-claim-id: 7\r\ncontent-length: %d\r\ndate: today\r\n\r\n%s" % (len(BODY), BODY)
 
 
-def test_a_reply_cut_after_any_byte_is_lost(tmp_path: Path) -> None:
+def test_a_reply_cut_after_any_byte_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.chaos.client.ANSWER_SECONDS", PATIENCE)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         cuts = range(len(REPLY) + 1)
         server = threading.Thread(target=_answer_each, args=(listener, cuts), daemon=True)
@@ -26,7 +30,7 @@ def test_a_reply_cut_after_any_byte_is_lost(tmp_path: Path) -> None:
             reply = client.send(Request("r", "AddCaseNote", {}), cut)
             client.hang_up()
             assert (reply.text.encode() if reply else None) == (BODY if cut == len(REPLY) else None), REPLY[:cut]
-        server.join(10)
+        server.join(PATIENCE)
         journal.close()
 
 

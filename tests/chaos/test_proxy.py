@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.chaos import proxy
 from tests.chaos.proxy import HANGUP, REPLY, REQUEST, Cut, Proxy
-from tests.postgres import free_port
+from tests.waiting import PATIENCE, until
 
 SENT, ANSWERED = b"r" * 1000, b"a" * 500
 
@@ -32,14 +32,18 @@ async def between(
         writer.close()
 
     monkeypatch.setattr(proxy, "plan", lambda chance: cut)
-    upstream, port, journal = free_port(), free_port(), io.StringIO()
+    journal = io.StringIO()
     async with (
-        await asyncio.start_server(serve, "127.0.0.1", upstream),
-        await Proxy(upstream, "x", journal).serve(port),
+        await asyncio.start_server(serve, "127.0.0.1", 0) as server,
+        await Proxy(port_of(server), "x", journal).serve(0) as before_it,
     ):
-        yield port, got, journal
+        yield port_of(before_it), got, journal
         if connections := asyncio.all_tasks() - {asyncio.current_task()}:  # each closes its sides when it ends
-            await asyncio.wait(connections, timeout=10)
+            await asyncio.wait(connections, timeout=PATIENCE)
+
+
+def port_of(server: asyncio.Server) -> int:
+    return int(server.sockets[0].getsockname()[1])
 
 
 async def ask(port: int, times: int = 1) -> bytes:
@@ -50,7 +54,7 @@ async def ask(port: int, times: int = 1) -> bytes:
         for number in range(1, times + 1):
             writer.write(SENT)
             while len(answer) < number * len(ANSWERED):
-                data = await asyncio.wait_for(reader.read(1000), 10)
+                data = await asyncio.wait_for(reader.read(1000), PATIENCE)
                 if not data:
                     return answer
                 answer += data
@@ -59,13 +63,6 @@ async def ask(port: int, times: int = 1) -> bytes:
     finally:
         writer.close()
     return answer
-
-
-async def until(happened: Callable[[], object]) -> None:
-    """Wait for what the other side sees a moment later."""
-    async with asyncio.timeout(10):
-        while not happened():
-            await asyncio.sleep(0.01)
 
 
 async def test_without_a_cut_everything_passes(monkeypatch: pytest.MonkeyPatch) -> None:

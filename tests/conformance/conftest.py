@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from casedial.database.engine import Store
 from casedial_client.conformance import Options, Report, Verdict, conform
 from casedial_client.conformance.options import read_options
-from tests.conftest import Office
+from tests.conftest import Office, make_office
 from tests.servers import CASEDIAL
+from tests.waiting import PATIENCE
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "prove-your-integration.md"
 LENT: dict[str, Any] = {
@@ -42,7 +44,9 @@ class Lender:
 
     def casedial(self, *arguments: str) -> str:
         options = ("--firm", self.office.name, "--database-url", self._database_url)
-        done = subprocess.run([CASEDIAL, *arguments, *options], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            [CASEDIAL, *arguments, *options], capture_output=True, text=True, timeout=300, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -53,11 +57,18 @@ class Lender:
         key = self.folder / "key"
         key.write_text(self.office.key)
         where = {"url": base, "key_from": str(key), "put_back": str(self.folder / "put-back.json")}
+        where["timeout"] = int(PATIENCE)
         return conform(read_options(Options(**{"write": True, **where, **LENT, **options})))
 
 
 def failed(report: Report) -> list[str]:
     return [outcome.check.name for outcome in report.outcomes if outcome.verdict is Verdict.FAILS]
+
+
+@pytest.fixture
+async def office(store: Store) -> Office:
+    """A firm whose clocks never change: what checks call two minutes ago is always one moment."""
+    return await make_office(store, zone="America/Phoenix")
 
 
 @pytest.fixture

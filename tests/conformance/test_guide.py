@@ -32,7 +32,7 @@ async def test_the_guides_commands_work_as_they_stand(lender: Lender, database_u
                 cwd=lender.folder,
                 capture_output=True,
                 text=True,
-                timeout=90,
+                timeout=300,
                 check=False,
             )
             assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from casedial.domain.statuses import Role, StatusType
 from tests.conftest import Office
 from tests.docs.test_reference import ROOT, anchors
 from tests.servers import Server
+from tests.waiting import PATIENCE, until
 
 README = ROOT / "clients" / "python" / "README.md"
 CASES = range(1, 7)
@@ -65,12 +65,13 @@ async def test_the_loop_runs(database_url: str, office: Office, tmp_path: Path) 
         dialer = subprocess.Popen(
             [sys.executable, file], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        deadline = time.monotonic() + 60
-        while not all([len(await office.notes(number)) == 1 for number in CASES]):
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.1)
+
+        async def are_noted() -> bool:
+            return all([len(await office.notes(number)) == 1 for number in CASES])
+
+        await until(are_noted)
         dialer.terminate()
-        said, _ = await asyncio.to_thread(dialer.communicate, timeout=60)
+        said, _ = await asyncio.to_thread(dialer.communicate, timeout=PATIENCE)
     assert (dialer.returncode, said) == (0, b"")
     for number in CASES:
         case = await office.case(number)

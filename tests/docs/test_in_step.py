@@ -10,9 +10,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,11 @@ from casedial.storage import cases
 from tests.conftest import Office
 from tests.docs.test_integrating import HOW_TO, blocks
 from tests.servers import Server, plain
+from tests.waiting import PATIENCE, until
 from tests.web.v1.conftest import key_of
 
 CASES = range(1, 41)
 LEAST = 35  # lines that it comes to
-PATIENCE = 60.0
 # Ends the program, as kill -9 does, before a line of it, when it comes to that line for the nth time; and says before
 # that which lines it came to.
 AT_A_LINE = """
@@ -84,7 +84,7 @@ class Ours:
             db.execute("CREATE TABLE cases (case_id PRIMARY KEY, plaintiff, zip, phone, changed)")
 
     def open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.folder / "ours.db", timeout=30)
+        return sqlite3.connect(self.folder / "ours.db", timeout=PATIENCE)
 
     def put(self, case_id: int, plaintiff: str) -> None:
         self.changed += 1
@@ -120,13 +120,6 @@ def server(database_url: str) -> Iterator[Server]:
         yield started
 
 
-async def until(done: Any) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not await done():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
-
-
 async def plaintiffs(office: Office) -> dict[int, str]:
     firm = await office.firm()
     async with office.store.read() as tx:
@@ -158,7 +151,7 @@ async def test_it_may_be_killed_at_any_line(server: Server, office: Office, ours
         wanted[case_id] = f"Plaintiff {ours.changed}"
         ours.put(case_id, wanted[case_id])
         if there := await plaintiffs(office):
-            reported.append((max(there), ("Busy", "No Answer")[place % 2]))
+            reported.append((max(there), ("Busy", "No Answer")[len(reported) % 2]))
             report(server, office, *reported[-1])
 
     async def in_step() -> bool:
@@ -169,6 +162,10 @@ async def test_it_may_be_killed_at_any_line(server: Server, office: Office, ours
         await until(in_step)
         assert await stop(running) == ""
 
+    async def has_ended(place: int, running: subprocess.Popen[str]) -> bool:
+        await both_go_on(place)  # so that it waits for nothing
+        return running.poll() is not None
+
     for place in range(3):
         await both_go_on(place)
         await go_on_until_in_step("0", "1")
@@ -177,7 +174,8 @@ async def test_it_may_be_killed_at_any_line(server: Server, office: Office, ours
     for place, (line, time_) in enumerate(plan):
         await both_go_on(place)
         killed = ours.start(server.url, str(line), str(time_))
-        said, _ = await asyncio.to_thread(killed.communicate, timeout=PATIENCE)
+        await until(partial(has_ended, place, killed))
+        said, _ = killed.communicate()
         assert killed.returncode == -signal.SIGKILL, said
     await go_on_until_in_step()
     assert ours.results() == reported  # each once, in order

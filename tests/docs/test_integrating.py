@@ -33,7 +33,7 @@ def judged(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]
     """Run pytest in a folder, as a vendor does who has nothing else of ours."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=WHERE | environment, capture_output=True, text=True, timeout=240, check=False
+        command, cwd=folder, env=WHERE | environment, capture_output=True, text=True, timeout=600, check=False
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -46,7 +46,7 @@ def test_the_first_integration_works_when_pasted(tmp_path: Path) -> None:
     assert script != pasted
     environment = {name: value for name, value in WHERE.items() if not name.startswith("CASEDIAL_")}
     done = subprocess.run(
-        ["bash", "-eu", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        ["bash", "-eu", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     claimed, reported, noted, _, due, _, case, _, _, calls, lost = map(json.loads, done.stdout.splitlines())

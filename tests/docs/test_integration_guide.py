@@ -7,8 +7,8 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +17,10 @@ from casedial_client.testing import Sandbox
 from tests.conftest import Office
 from tests.docs.test_reference import ROOT
 from tests.servers import Server
+from tests.waiting import PATIENCE, until
 
 GUIDE = ROOT / "docs" / "how-to" / "integrate-a-dialer.md"
 CASES = range(1, 7)
-PATIENCE = 60.0
 
 
 def script() -> str:
@@ -41,11 +41,11 @@ async def reported(office: Office) -> set[int]:
     return {case.case_id for case in found if case.statuses.get(StatusType.DISPOSITION)}
 
 
-async def until(office: Office, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while len(await reported(office)) < count:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)
+async def until_reported(office: Office, count: int) -> None:
+    async def are_reported() -> bool:
+        return len(await reported(office)) >= count
+
+    await until(are_reported)
 
 
 async def test_it_dials_reports_and_gives_back(database_url: str, office: Office, tmp_path: Path) -> None:
@@ -64,20 +64,21 @@ async def test_it_dials_reports_and_gives_back(database_url: str, office: Office
             file.write_text(text)
             return subprocess.Popen([sys.executable, file], env=environment, stdout=subprocess.PIPE, text=True)
 
-        slow = script().replace('    return "No Answer"', '    stop.wait(1); return "No Answer"')
+        first_alone = '    stop.wait(0 if case["CaseID"] == 1 else None); return "No Answer"'
+        slow = script().replace('    return "No Answer"', first_alone)
         assert slow != script()
         dialer = start(slow)
-        await until(office, 1)
+        await until_reported(office, 1)
         dialer.terminate()
         await asyncio.to_thread(dialer.communicate, timeout=PATIENCE)
         assert dialer.returncode == 0
-        assert await reported(office) < set(CASES)  # those it had not dialed yet went back
+        assert await reported(office) == {1, 2}  # those it had not dialed yet went back
         assert {await office.role(number) for number in CASES} == {Role.TO_DIAL}
         reasons = {change.reason for number in CASES for change in await office.changes(number)}
         assert "released by the dialer" in reasons
 
         dialer = start(script())
-        await until(office, len(CASES))
+        await until_reported(office, len(CASES))
         dialer.terminate()
         said, _ = await asyncio.to_thread(dialer.communicate, timeout=PATIENCE)
     assert dialer.returncode == 0
@@ -129,11 +130,14 @@ async def test_it_can_be_stopped_while_the_server_is_away(database_url: str, off
     assert "the server did not answer" in said
     assert "UpdateCaseStatus" in said  # which it tried some times more
 
-    file.write_text(script())
-    with subprocess.Popen([sys.executable, file], env=os.environ | where, stderr=subprocess.PIPE, text=True) as waiting:
-        await asyncio.sleep(1)
+    asks = "firm, _ = call("
+    file.write_text(script().replace(asks, f'print("asking", flush=True)\n{asks}'))
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, file], env=os.environ | where, **pipes) as waiting:
+        assert waiting.stdout
+        assert await asyncio.to_thread(waiting.stdout.readline) == "asking\n"
         waiting.terminate()
-        _, said = await asyncio.to_thread(waiting.communicate, timeout=5)
+        _, said = await asyncio.to_thread(waiting.communicate, timeout=PATIENCE)
     assert "did not answer" in said
 
 

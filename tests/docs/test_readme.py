@@ -25,7 +25,7 @@ def test_the_first_integration_works_when_pasted(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{CASEDIAL.parent}:{os.environ['PATH']}"}
     environment.pop("CASEDIAL_DATABASE_URL", None)
     done = subprocess.run(
-        ["bash", "-eu", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        ["bash", "-eu", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     replies = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("{", "["))]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -27,6 +25,7 @@ from tests.conftest import Office
 from tests.domain.firm import FIRM
 from tests.postgres import free_port
 from tests.service.test_webhooks import add, note, quickly, serving, settled
+from tests.waiting import PATIENCE, until
 from tests.wire.test_posting import HERE
 
 __all__ = ["quickly"]  # a fixture
@@ -64,16 +63,16 @@ class Running:
 
     def rows(self) -> list[tuple[str, str]]:
         """What it took; none as long as its first message has not made the table."""
-        with closing(sqlite3.connect(self._folder / "inbox.db")) as inbox:
+        with closing(sqlite3.connect(self._folder / "inbox.db", timeout=PATIENCE)) as inbox:
             if not inbox.execute("SELECT 1 FROM sqlite_master WHERE name = 'inbox'").fetchone():
                 return []
             return inbox.execute("SELECT type, data FROM inbox ORDER BY rowid").fetchall()
 
     async def until_up(self) -> None:
-        until = time.monotonic() + 20
-        while (await Poster(HERE)(self.url, {}, b"{}")).status is None:
-            assert time.monotonic() < until
-            await asyncio.sleep(0.05)
+        async def answers() -> bool:
+            return (await Poster(HERE, PATIENCE)(self.url, {}, b"{}")).status is not None
+
+        await until(answers)
 
 
 @pytest.fixture
@@ -90,7 +89,7 @@ async def test_it_takes_what_is_genuine_once(tmp_path: Path, port: int, stopped:
     receiver = Running(tmp_path, port, written_secret(secret))
     stopped.append(receiver)
     await receiver.until_up()
-    post, body, now = Poster(HERE), b'{"type": "case.noted", "data": {"CaseID": 1}}', datetime.now(UTC)
+    post, body, now = Poster(HERE, PATIENCE), b'{"type": "case.noted", "data": {"CaseID": 1}}', datetime.now(UTC)
     message = message_id(uuid4())
     for signed_by, at, status in (
         ([secret], now, 204),
@@ -111,10 +110,9 @@ async def test_it_takes_what_a_server_sends(office: Office, tmp_path: Path, port
     stopped.append(receiver)
     await receiver.until_up()
     await note(office, 1, "Called back.")
-    async with serving(office.store), asyncio.timeout(20):
-        while not receiver.rows():
-            await asyncio.sleep(0.05)
-        await settled(office)
+    async with serving(office.store, PATIENCE):
+        await until(receiver.rows)
+        await settled(office, PATIENCE)
     [(kind, data)] = receiver.rows()
     assert kind == "case.noted"
     assert "Called back." in data

@@ -1,6 +1,7 @@
 """A dialer in a process of its own, written with the standard library only: claims until nothing is due.
 
-``python claimer.py URL KEY RECORDS…`` prints the batches it got as JSON, or the first reply that was not a list.
+``python claimer.py URL KEY RECORDS…`` says when it is ready, and begins when its standard input ends. It prints the
+batches it got as JSON, or the first reply that was not a list.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from urllib.parse import urlsplit
 def main(url: str, key: str, *records: str) -> None:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    connection.connect()
+    print("ready", flush=True)
+    sys.stdin.read()
     batches: list[list[int]] = []
     for count in itertools.cycle(map(int, records)):
         body = json.dumps({"Records": count, "Auto-change": True})

@@ -1,4 +1,7 @@
-"""A server that waits for slow clients for two seconds only, in all else as ``casedial serve`` starts it."""
+"""A server that waits for slow clients for two seconds only, in all else as ``casedial serve`` starts it.
+
+``python -m tests.e2e.hasty heads`` is one that waits so long for the heads of requests, ``bodies`` for their bodies.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ PATIENCE = 2  # seconds
 
 
 def create_hasty() -> Edge:
-    bodies.BODY_SECONDS = PATIENCE
+    if sys.argv[1] == "bodies":
+        bodies.BODY_SECONDS = PATIENCE
     return create_app()
 
 
@@ -28,7 +32,7 @@ if __name__ == "__main__":
         factory=True,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
-        http1_settings=replace(HTTP1, header_read_timeout=PATIENCE * 1000),
+        http1_settings=replace(HTTP1, header_read_timeout=PATIENCE * 1000) if sys.argv[1] == "heads" else HTTP1,
         websockets=False,
         port=int(sys.argv[sys.argv.index("--port") + 1]),
     ).serve()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import asyncpg
+
+from tests.waiting import until
 
 _KEY = (
     "SELECT keys.id, firms.name, firms.version FROM keys JOIN firms ON firms.id = keys.firm_id WHERE keys.digest = $1"
@@ -129,9 +132,16 @@ class Load:
             self.done.append((began, time.monotonic() - began, work.__name__))
             await asyncio.sleep(0.01)
 
+    async def more(self, times: int) -> None:
+        """Wait until each kind of work was begun and done so many times more."""
+        since = time.monotonic()
+
+        def are_done() -> bool:
+            done = Counter(name for began, _, name in self.done if began >= since)
+            return all(done[work.__name__] >= times for work in WORK)
+
+        await until(are_done)
+
     def longest(self) -> dict[str, float]:
         """The longest that each kind of work took, waits and all."""
         return {work.__name__: max(s for _, s, name in self.done if name == work.__name__) for work in WORK}
-
-    def finished_between(self, start: float, end: float) -> int:
-        return sum(start <= began + seconds < end for began, seconds, _ in self.done)

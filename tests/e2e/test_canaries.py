@@ -18,7 +18,7 @@ from casedial.service.keys import LimitChange, add_key, mint, revoke_key
 from casedial.service.statuses import add_statuses
 from casedial.web.api import METHODS
 from tests.conftest import NOW, Office, make_office
-from tests.servers import Server
+from tests.servers import Server, connected
 
 CASES = 60
 ENOUGH = 1000
@@ -114,7 +114,7 @@ async def test_nothing_planted_is_seen_again(store: Store, database_url: str) ->
     canaries = Canaries()
     office, refused = await make(store, canaries)
     keys = [office.key, office.key, office.key, *refused, canaries.key()[:-1] + "!", canaries.key()]
-    with Server(database_url, CASEDIAL_LOG_LEVEL="debug") as server, httpx.Client(verify=False, timeout=30) as http:
+    with Server(database_url, CASEDIAL_LOG_LEVEL="debug") as server, connected() as http:
         statuses = send_all(http, server.base, keys, canaries)
         assert {200, 400, 401, 403, 404, 405} <= statuses
         assert max(statuses) < 500

@@ -38,14 +38,21 @@ async def fill(office: Office, count: int) -> None:
 
 
 def dial(servers: list[str], key: str) -> list[Any]:
-    """Run the dialers side by side, half on each server; return what each printed."""
+    """Run the dialers side by side, half on each server; return what each printed. They begin when all are ready."""
     claimer = Path(__file__).with_name("claimer.py")
     processes = [
         subprocess.Popen(
-            [sys.executable, claimer, servers[number % len(servers)], key, *records], stdout=subprocess.PIPE
+            [sys.executable, claimer, servers[number % len(servers)], key, *records],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         for number, records in enumerate(DIALERS)
     ]
+    assert [process.stdout and process.stdout.readline() for process in processes] == [b"ready\n"] * len(DIALERS)
+    for process in processes:
+        assert process.stdin
+        process.stdin.close()
+        process.stdin = None  # or it is closed once more
     return [json.loads(process.communicate(timeout=300)[0]) for process in processes]
 
 

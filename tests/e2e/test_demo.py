@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from casedial.database.engine import Store
@@ -22,7 +21,7 @@ from casedial.service.firms import open_firm
 from casedial.service.operations import sample, signing_in
 from casedial.storage import calls, cases
 from tests.conftest import ME
-from tests.servers import CASEDIAL, Server, plain
+from tests.servers import CASEDIAL, Server, connected, plain
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = (".py", ".mako", ".json", ".txt", ".html", ".css", ".js", ".svg")
@@ -67,7 +66,7 @@ def check_demo(server: Server) -> None:
 
 def check_console(address: str, name: str, password: str) -> None:
     """Sign in as the demo says, and see the firm."""
-    with httpx.Client(verify=False) as browser:
+    with connected() as browser:
         token = re.search(r'name="token" value="(\w+)"', browser.get(f"{address}/sign-in").text)
         assert token
         form = {"token": token[1], "name": name, "password": password}

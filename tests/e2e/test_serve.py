@@ -7,16 +7,20 @@ import json
 import os
 import signal
 import subprocess
-import time
+from contextlib import suppress
+from http.client import HTTPConnection
 
 import httpx
 import pytest
 import sqlalchemy as sa
 
+from casedial.database import sqlite
 from casedial.database.engine import Store
 from casedial.domain.keys import Scope
 from tests.conftest import Office, make_office
-from tests.servers import CASEDIAL, Server, plain
+from tests.postgres import is_listening
+from tests.servers import CASEDIAL, Server, plain, unread
+from tests.waiting import PATIENCE, until, wait_until
 from tests.web.v1.conftest import key_of
 
 
@@ -56,34 +60,33 @@ async def test_every_worker_sees_a_rename_and_a_revoked_key_at_once(office: Offi
 async def test_who_waits_for_the_feed_does_not_keep_a_server_from_stopping(office: Office, database_url: str) -> None:
     key = await key_of(office, Scope.FEED)
     with Server(database_url, "--workers", "2") as server:
-
-        async def wait(http: httpx.AsyncClient) -> httpx.Response:
-            return await http.get(
-                f"{server.url}/v1/changes", params={"After": "end", "Wait": 30}, headers={"X-ApiKey": key}
-            )
-
-        async with httpx.AsyncClient(timeout=40) as http:
-            waiting = [asyncio.create_task(wait(http)) for _ in range(6)]
-            await asyncio.sleep(1)
-            began = time.monotonic()
-            server.process.terminate()
-            replies = await asyncio.gather(*waiting)
-        assert {(reply.status_code, reply.json()["More"]) for reply in replies} == {(200, False)}
-        await asyncio.to_thread(server.process.wait, 10)
-        assert time.monotonic() - began < 3
+        waiting = [HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE) for _ in range(6)]
+        for one in waiting:
+            one.request("GET", "/v1/changes?After=end&Wait=30", headers={"X-ApiKey": key})
+        await until(lambda: [unread(server.port, one.sock.getsockname()[1]) for one in waiting] == [0] * len(waiting))
+        server.process.terminate()
+        replies = [one.getresponse() for one in waiting]
+        assert {(reply.status, json.loads(reply.read())["More"]) for reply in replies} == {(200, False)}
+        assert "refused to gracefully stop" not in server.stop()
+        assert server.process.returncode == 0
 
 
 async def test_metrics_are_summed_over_workers(office: Office, database_url: str) -> None:
     for case_id in range(1, 41):
         await office.add(case_id)
+    wanted = {
+        'casedial_requests_total{method="GetCasesToDial",outcome="Success"} 40.0',
+        'casedial_cases_claimed_total{method="GetCasesToDial",outcome="Success"} 40.0',
+    }
     with Server(database_url, "--workers", "2") as server:
         for _ in range(40):
             ask(server, office.key, "GetCasesToDial", **{"Auto-change": "true", "Records": 1})
-        time.sleep(2)  # workers show each other twice a second what they counted
-        for _ in range(5):  # whichever worker answers
-            text = plain.get(f"{server.url}/metrics").text
-            assert 'casedial_requests_total{method="GetCasesToDial",outcome="Success"} 40.0' in text
-            assert 'casedial_cases_claimed_total{method="GetCasesToDial",outcome="Success"} 40.0' in text
+
+        def are_told() -> bool:
+            told = [plain.get(f"{server.url}/metrics").text.splitlines() for _ in range(5)]
+            return all(wanted <= set(lines) for lines in told)  # whichever worker answers
+
+        await until(are_told)  # workers show each other twice a second what they counted
 
 
 async def test_logs_hold_a_line_for_each_request(office: Office, database_url: str) -> None:
@@ -122,7 +125,7 @@ def test_it_stops_when_told(tmp_path: object, signals: list[signal.Signals]) -> 
     with Server(f"sqlite:///{tmp_path}/x.db", "--workers", "2") as server:
         for number in signals:  # both at once had it wait for ever
             server.process.send_signal(number)
-        status = server.process.wait(25)  # it ends after 10 s a worker that was still starting and did not hear
+        status = server.process.wait(PATIENCE)  # it ends after 10 s a worker that was still starting and did not hear
         assert status == 0 or (len(signals) > 1 and status == -signal.SIGTERM)
         assert "Traceback" not in server.output()
 
@@ -136,40 +139,33 @@ def test_a_port_in_use_is_said(tmp_path: object) -> None:
 
 def test_workers_end_with_a_killed_parent(tmp_path: object) -> None:
     with Server(f"sqlite:///{tmp_path}/x.db", "--workers", "2") as server:
-        time.sleep(1)  # for both workers to be there
+        wait_until(lambda: len(server.workers()) == 2)
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
-        for _ in range(150):
-            try:
-                plain.get(f"{server.url}/healthz")
-            except httpx.TransportError:
-                return
-            time.sleep(0.1)
-        raise AssertionError("the workers go on without anybody to watch them")
+        wait_until(lambda: not is_listening(server.port))  # or they would go on without anybody to watch them
 
 
 async def test_a_read_does_not_wait_for_another_process_that_writes(store: Store, database_url: str) -> None:
-    office = await make_office(store)  # whose key was never used, so that its use is to be noted
+    office = await make_office(store)
     await office.add(1)
+    keys = [await key_of(office, Scope.READ) for _ in range(3)]  # never used, so that their use is to be noted
     with Server(database_url) as server:
         async with store.write() as tx:
             await tx.execute(sa.text("UPDATE cases SET zip_code = 'held'"))
-            reply = await asyncio.to_thread(ask, server, office.key, "GetCaseInfo", CaseID=1)
-        assert (reply.status_code, reply.json()["ZipCode"]) == (200, "")
-        assert reply.elapsed.total_seconds() < 5
+            replies = [await asyncio.to_thread(ask, server, key, "GetCaseInfo", CaseID=1) for key in keys]
+        assert [(reply.status_code, reply.json()["ZipCode"]) for reply in replies] == [(200, "")] * 3
+        quickest = min(reply.elapsed.total_seconds() for reply in replies)  # the machine may stall once
+        assert quickest < sqlite.BUSY_SECONDS / 2
 
 
 def test_a_killed_worker_is_replaced(tmp_path: object) -> None:
     with Server(f"sqlite:///{tmp_path}/x.db") as server:
-        listed = ["ps", "-o", "pid=", "--ppid", str(server.process.pid)]
-        workers = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
-        os.kill(int(workers[0]), signal.SIGKILL)
-        for _ in range(200):
-            try:
-                if plain.get(f"{server.url}/healthz").status_code == 200:
-                    break
-            except httpx.TransportError:
-                time.sleep(0.1)
-        else:
-            raise AssertionError("nobody answers")
-        assert workers[0] not in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+        [killed] = server.workers()
+        os.kill(killed, signal.SIGKILL)
+
+        def answers_again() -> bool:
+            with suppress(httpx.TransportError):
+                return killed not in server.workers() and plain.get(f"{server.url}/healthz").status_code == 200
+            return False
+
+        wait_until(answers_again)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import threading
@@ -16,7 +15,8 @@ from casedial.database.engine import Store
 from casedial.database.tables import cases, claims, status_history
 from tests.conftest import Office
 from tests.e2e.test_claims import fill
-from tests.servers import Server
+from tests.servers import Server, unread
+from tests.waiting import PATIENCE, until, wait_until
 
 AGENTS = 64
 LARGE, LARGE_CLAIMS = 1000, 8
@@ -32,7 +32,7 @@ class Agent(threading.Thread):
         self.got: list[list[int]] = []
 
     def run(self) -> None:
-        with socket.create_connection(("127.0.0.1", self._server.port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", self._server.port), timeout=2 * PATIENCE) as connection:
             file = connection.makefile("rb")
             while not self._over.is_set() and len(self.got) < self._claims:
                 connection.sendall(request(self._key, self._records))
@@ -62,14 +62,17 @@ async def test_64_callers_of_one_beside_a_caller_of_1000(office: Office, databas
         over = threading.Event()
         agents = [Agent(server, office.key, 1, over) for _ in range(AGENTS)]
         large = Agent(server, office.key, LARGE, threading.Event(), LARGE_CLAIMS)
-        for caller in [*agents, large]:
-            caller.start()
-        large.join(120)
+        for agent in agents:
+            agent.start()
+        wait_until(lambda: all(agent.got for agent in agents))
+        before = [len(agent.got) for agent in agents]
+        large.start()
+        large.join(5 * PATIENCE)
+        served = sorted(len(agent.got) - was for agent, was in zip(agents, before, strict=True))
         over.set()
         for agent in agents:
-            agent.join(60)
+            agent.join(2 * PATIENCE)
     assert [len(batch) for batch in large.got] == [LARGE] * LARGE_CLAIMS
-    served = sorted(len(agent.got) for agent in agents)
     assert served[0] >= LARGE_CLAIMS / 2, served  # the least lucky waits for two large claims at most
     taken = Counter(case_id for caller in [*agents, large] for batch in caller.got for case_id in batch)
     assert max(taken.values()) == 1
@@ -79,25 +82,30 @@ async def test_64_callers_of_one_beside_a_caller_of_1000(office: Office, databas
 async def test_who_left_meanwhile_gives_back_what_it_got(office: Office, store: Store, database_url: str) -> None:
     await fill(office, 100)
     with Server(database_url) as server:
-        callers = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(4)]
+        callers = [socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(4)]
+        ports = [caller.getsockname()[1] for caller in callers]
         async with store.write() as tx:
             if store.dialect.name == "postgresql":  # SQLite's write lock holds them up
                 await tx.execute(sa.text("LOCK TABLE claims IN EXCLUSIVE MODE"))
             for records, caller in enumerate(callers, 1):  # the first is begun, the others wait for its end
                 caller.sendall(request(office.key, records))
                 time.sleep(0.2)
+            await until(lambda: [unread(server.port, port) for port in ports] == [0] * 4)
             callers[0].close()
             callers[2].close()
-            time.sleep(0.5)
+            await until(lambda: [unread(server.port, port) for port in ports] == [None, 0, None, 0])
+            time.sleep(0.5)  # for what the server's network knows to reach the rest of it
         answers = []
         for caller in (callers[1], callers[3]):
             file = caller.makefile("rb")
             answers.append(len(json.loads(read_body(file))))
             caller.close()
         assert answers == [2, 4]
-        async with asyncio.timeout(10):
-            while sorted((await held(store)).values()) != [2, 4]:
-                await asyncio.sleep(0.05)
+
+        async def are_back() -> bool:
+            return sorted((await held(store)).values()) == [2, 4]
+
+        await until(are_back)
     async with store.read() as tx:
         made = {row.id: len(row.case_ids) for row in await tx.execute(claims.select())}
         back = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,10 +44,9 @@ async def old_url(postgres: PostgresServer) -> AsyncIterator[str]:
 def replaced(old: Server, proxy: Proxy, url: str, stack: ExitStack) -> Server:
     """Take a server out of the proxy, stop it, start a new one, and put that in."""
     proxy.take_out(old.port)
-    began = time.monotonic()
     said = old.stop()
-    assert time.monotonic() - began < 8, "it was killed, not stopped"
     assert old.process.returncode == 0, said
+    assert "refused to gracefully stop" not in said  # of which its worker would have been killed
     new = stack.enter_context(Server(url, CASEDIAL_LOG_LEVEL="warning"))
     ready = plain.get(f"{new.url}/readyz").json()
     assert ready["status"] == "ready"

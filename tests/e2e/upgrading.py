@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import PATIENCE, wait_until
+
 ROOT = Path(__file__).parents[2]
-SECONDS = 30  # that anybody waits for an answer
+SECONDS = PATIENCE  # that anybody waits for an answer
 
 
 def source_of(commit: str, folder: Path) -> Path:
@@ -66,7 +68,7 @@ class Proxy:
 
     def forward(self, verb: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         with self._changed:
-            port = min(self._used, key=lambda port: self._at_work[port])
+            port = min(self._used, key=lambda port: (self._at_work[port], self.served[port]))
             self._at_work[port] += 1
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
@@ -131,10 +133,8 @@ class Dialers:
 
     def more(self, count: int) -> None:
         """Wait until so many more requests were answered."""
-        wanted, until = self.done.total() + count, time.monotonic() + 60
-        while self.done.total() < wanted:
-            assert time.monotonic() < until, self.done
-            time.sleep(0.02)
+        wanted = self.done.total() + count
+        wait_until(lambda: self.done.total() >= wanted, 2 * PATIENCE)
 
     def _dial(self, number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2 * SECONDS)

@@ -25,6 +25,7 @@ from tests.conftest import ME, Office, make_office
 from tests.endpoints import Endpoint, Received, status
 from tests.postgres import PostgresServer
 from tests.servers import Server
+from tests.waiting import PATIENCE
 
 CASES = 20
 WRITE_SECONDS = 0.02  # between two notes
@@ -128,21 +129,22 @@ async def _write(office: Office, trial: Trial, chance: random.Random) -> None:
 async def _flow(store: Store, endpoint: Endpoint) -> None:
     """Wait until messages come again; where what failed holds all of them up, have it tried again."""
     before, until = len(endpoint.received), time.monotonic() + 5
-    while len(endpoint.received) < before + FLOWING:
-        await asyncio.sleep(0.01)
-        if time.monotonic() > until:
-            await webhooks.replay(store, ME, 1)
-            until = time.monotonic() + 5
+    async with asyncio.timeout(5 * PATIENCE):
+        while len(endpoint.received) < before + FLOWING:
+            await asyncio.sleep(0.01)
+            if time.monotonic() > until:
+                await webhooks.replay(store, ME, 1)
+                until = time.monotonic() + 5
 
 
 async def _all_of_it(store: Store, trial: Trial) -> None:
     """Wait until all has come, or nothing comes any more; what waits for its next try need not."""
-    came, until = 0, time.monotonic() + 30
+    came, until = 0, time.monotonic() + PATIENCE
     while came < trial.count and time.monotonic() < until:
         await webhooks.replay(store, ME, 1)
         await asyncio.sleep(2)
         if (now := sum(map(len, trial.came().values()))) > came:
-            came, until = now, time.monotonic() + 30
+            came, until = now, time.monotonic() + PATIENCE
 
 
 def judge(trial: Trial) -> None:

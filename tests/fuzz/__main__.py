@@ -28,7 +28,7 @@ from tests.fuzz.target import DATABASES, Target, database_urls
 CLASSES = ("2xx", "3xx", "4xx", "5xx", "layer", "none")
 SAVED = Path("fuzz-faults")
 SHOWN = 2_000  # bytes of a request
-SLOWEST = 50  # requests a second; who is slower by far hangs
+SLOWEST = 10  # requests a second; who is slower by far hangs
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _run_once(target: Target, phases: str, each: int, seed: int, outcome: Outcom
             *(str(SCHEMATHESIS), "--config-file", str(Path(__file__).with_name("schemathesis.toml")), "run"),
             *(f"{target.server.url}/openapi.json", "--header", f"X-ApiKey:{KEY}", "--phases", phases),
             *("--max-examples", str(each), "--seed", str(seed), "--no-color", "--warnings", "off"),
-            *("--request-timeout", "15", "--report", "ndjson", "--report-ndjson-path", str(report)),
+            *("--request-timeout", "60", "--report", "ndjson", "--report-ndjson-path", str(report)),
         ]
         done = subprocess.run(
             command,

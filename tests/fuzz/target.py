@@ -27,7 +27,7 @@ from casedial.service.statuses import add_statuses
 from tests.conftest import NOW, Office, make_office
 from tests.fuzz import words
 from tests.postgres import PostgresServer
-from tests.servers import Server
+from tests.servers import Server, connected
 
 DATABASES = ("sqlite", "postgresql")
 DIED = "the server or a worker of it died"
@@ -103,15 +103,13 @@ class Target:
 
     def _get_good(self) -> None:
         case_id = words.GUARDED_CASES[0]
-        with httpx.Client(verify=False, base_url=self.server.url, headers={"X-ApiKey": KEY}) as http:
+        with connected(base_url=self.server.url, headers={"X-ApiKey": KEY}) as http:
             reply = http.get("/PredictiveDialer/GetCaseInfo", params={"CaseID": case_id})
             assert reply.status_code == 200, reply.text
             assert (reply.json()["CaseID"], reply.json()["DialerStatus"]) == (case_id, "Do not Dial")
 
     def _post_good(self) -> None:
-        with httpx.Client(
-            verify=False, base_url=f"{self.server.url}/PredictiveDialer/", headers={"X-ApiKey": KEY}
-        ) as http:
+        with connected(base_url=f"{self.server.url}/PredictiveDialer/", headers={"X-ApiKey": KEY}) as http:
             for method, body in (
                 (
                     "UpdateCaseStatus",
@@ -184,8 +182,10 @@ async def _protected(url: str) -> dict[str, list[Any]]:
 
 
 def _workers(parent: int) -> list[int]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
-    return sorted(map(int, listed.stdout.split()))
+    """Return the workers that live: one that has died is listed until its parent looks."""
+    listed = subprocess.run(["ps", "-o", "pid=,stat=", "--ppid", str(parent)], capture_output=True, text=True)
+    found = (line.split() for line in listed.stdout.splitlines())
+    return sorted(int(pid) for pid, state in found if not state.startswith("Z"))
 
 
 def _resident_mib(process: int) -> float:

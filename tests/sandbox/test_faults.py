@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from casedial_client.testing import Sandbox
+from tests.servers import connected, plain
+from tests.waiting import PATIENCE
 
 UPDATE = {"CaseID": 1, "Status": "To Dial", "Disposition": "No Answer", "Attempts": 1}
 
@@ -26,7 +28,7 @@ def asked(sandbox: Sandbox, method: str, body: dict[str, Any], **headers: str) -
 
 def connect(sandbox: Sandbox) -> socket.socket:
     port = int(sandbox.url.rpartition(":")[2])
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 
 
 def heard(plug: socket.socket) -> bytes:
@@ -59,7 +61,7 @@ def test_of_a_cut_reply_so_many_bytes_arrive(casedial_sandbox: Sandbox, size: in
 
 def test_a_reply_that_is_shorter_is_whole_and_so_is_the_next(casedial_sandbox: Sandbox) -> None:
     casedial_sandbox.faults.cut(bytes=100_000)
-    with httpx.Client() as client:  # one connection
+    with connected() as client:  # one connection
         assert update(casedial_sandbox, client).json()["Succeeded"] == 1
         assert (
             len(
@@ -113,7 +115,7 @@ def test_a_claim_whose_reply_is_lost_is_held_until_its_end(casedial_sandbox: San
 
 def test_a_repeat_with_the_same_key_is_done_once(casedial_sandbox: Sandbox) -> None:
     casedial_sandbox.faults.reset_after()
-    with httpx.Client() as client:
+    with connected() as client:
         with pytest.raises(httpx.TransportError):
             update(casedial_sandbox, client, **{"Idempotency-Key": "one"})
         assert update(casedial_sandbox, client, **{"Idempotency-Key": "one"}).json()["Succeeded"] == 1
@@ -127,7 +129,7 @@ def test_a_repeat_with_the_same_key_is_done_once(casedial_sandbox: Sandbox) -> N
 def test_refusals_are_as_the_server_words_them(casedial_sandbox: Sandbox) -> None:
     casedial_sandbox.faults.limit(retry_after=7)
     casedial_sandbox.faults.be_away()
-    with httpx.Client() as client:
+    with connected() as client:
         limited, away, done = (update(casedial_sandbox, client) for _ in range(3))
     assert (limited.status_code, limited.json()["code"], limited.headers["retry-after"]) == (429, "RateLimited", "7")
     assert (away.status_code, away.json()["code"], away.headers["retry-after"]) == (503, "StorageUnavailable", "1")
@@ -140,7 +142,7 @@ def test_refusals_are_as_the_server_words_them(casedial_sandbox: Sandbox) -> Non
 
 def test_a_delay(casedial_sandbox: Sandbox) -> None:
     casedial_sandbox.faults.delay(0.5)
-    with httpx.Client() as client:
+    with connected() as client:
         began = time.monotonic()
         assert update(casedial_sandbox, client).status_code == 200
         assert time.monotonic() - began >= 0.5
@@ -150,7 +152,7 @@ def test_a_fault_is_for_its_method_and_for_so_many_calls(casedial_sandbox: Sandb
     casedial_sandbox.faults.be_away(calls=2, method="AddCaseNote")
     casedial_sandbox.faults.limit(calls=1)
     key = {"X-ApiKey": casedial_sandbox.key}
-    with httpx.Client(base_url=casedial_sandbox.address + "/", headers=key) as client:
+    with connected(base_url=casedial_sandbox.address + "/", headers=key) as client:
         note = {"CaseID": 1, "Note": "Left a message."}
         assert client.post("addcasenote", json=note).status_code == 503
         assert client.get("GetCaseInfo", params={"CaseID": 1}).status_code == 429
@@ -164,7 +166,7 @@ def test_a_fault_is_for_its_method_and_for_so_many_calls(casedial_sandbox: Sandb
 @pytest.mark.parametrize("path", ["healthz", "readyz", "docs", "metrics"])
 def test_pages_are_no_calls(casedial_sandbox: Sandbox, path: str) -> None:
     casedial_sandbox.faults.reset_before()
-    assert httpx.get(f"{casedial_sandbox.url}/{path}").status_code == 200
+    assert plain.get(f"{casedial_sandbox.url}/{path}").status_code == 200
     assert casedial_sandbox.calls() == []
     assert len(casedial_sandbox.faults.waiting()) == 1
 

@@ -10,6 +10,7 @@ import pytest
 
 from casedial_client.testing import Sandbox
 from tests.conftest import assert_problem
+from tests.servers import connected, plain
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def wire(casedial_sandbox_server: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def http(wire: Sandbox) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=wire.address + "/", headers={"X-ApiKey": wire.key}) as client:
+    with connected(base_url=wire.address + "/", headers={"X-ApiKey": wire.key}) as client:
         yield client
 
 
@@ -105,19 +106,19 @@ def test_calling_rules(http: httpx.Client, wire: Sandbox) -> None:
     ],
 )
 def test_keys(wire: Sandbox, key: str, method: str, asked: dict[str, object], status: int, code: str) -> None:
-    reply = httpx.post(f"{wire.address}/{method}", json=asked, headers={"X-ApiKey": wire.keys[key]})
+    reply = plain.post(f"{wire.address}/{method}", json=asked, headers={"X-ApiKey": wire.keys[key]})
     assert_problem(reply, status, code)
 
 
 def test_the_key_that_is_slow(wire: Sandbox) -> None:
     key = {"X-ApiKey": wire.keys["slow"]}
-    codes = [httpx.get(f"{wire.url}/v1/firm", headers=key).status_code for _ in range(5)]
+    codes = [plain.get(f"{wire.url}/v1/firm", headers=key).status_code for _ in range(5)]
     assert 429 in codes
 
 
 def test_the_other_vendor_and_the_other_firm(wire: Sandbox) -> None:
     names = [
-        httpx.get(f"{wire.url}/v1/firm", headers={"X-ApiKey": wire.keys[key]}).json()["Name"]
+        plain.get(f"{wire.url}/v1/firm", headers={"X-ApiKey": wire.keys[key]}).json()["Name"]
         for key in ("other_vendor", "other_firm")
     ]
     assert names == [wire.firm, "Other Law Firm"]

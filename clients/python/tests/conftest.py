@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import Office, clock, database_url, office, other_office, postgres, store, templates  # noqa: F401
 from tests.servers import Server
+from tests.waiting import PATIENCE
 
 from casedial.domain.cases import Phone
 from casedial.domain.importing import CaseRow
@@ -33,8 +34,20 @@ def server(database_url: str) -> Iterator[Server]:  # noqa: F811
 
 @pytest.fixture
 async def client(server: Server, office: Office) -> AsyncIterator[Client]:  # noqa: F811
-    with Client(server.base, key=office.key, patience=10) as opened:
+    with Client(server.base, key=office.key) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block waits at its end for deliveries for as long as a machine may stall."""
+    monkeypatch.setattr("casedial_client.claim.CLOSE_SECONDS", PATIENCE)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claims are extended a second after they were made, however long they are."""
+    monkeypatch.setattr("casedial_client.courier._EXTEND_AFTER", 0)
 
 
 @pytest.fixture

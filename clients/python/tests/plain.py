@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
-ZONE = ZoneInfo("America/Chicago")
+ZONE = ZoneInfo("America/Phoenix")  # where clocks never change
 KEY = "4c1f0a93e7d2b586c0a1f"
 CAMPAIGN, GROUP = "Conformance", "Trials"
 DIALER_STATUSES = {name.casefold(): name for name in ("To Dial", "In the Dialer", "Do not Dial")}

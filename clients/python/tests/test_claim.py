@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from clients.python.tests.conftest import fill
 from tests.conftest import DATABASES, Office
 from tests.servers import Server
+from tests.waiting import PATIENCE, until
 
 from casedial.domain.statuses import Role, StatusType
 from casedial.service.statuses import add_statuses
@@ -28,13 +26,6 @@ def database(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def until(told: Callable[[], Any], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not told():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
-
-
 async def test_what_is_reported_arrives_and_what_is_not_goes_back(client: Client, office: Office, file: Path) -> None:
     await fill(office, 5)
     with client.claim("Intake follow-up", records=4, outbox=file) as claim:
@@ -44,7 +35,7 @@ async def test_what_is_reported_arrives_and_what_is_not_goes_back(client: Client
                 break
             claim.report(case, "No Answer", attempts=case.attempts + 1, status="To Dial", next_call=LATER)
             claim.note(case, f"Left a message for {case.case_id}.")
-        assert claim.flush()
+        assert claim.flush(PATIENCE)
         assert claim.refused() == []
         assert [case.case_id for case in client.get_cases_to_dial()] == [5]
     assert [case.case_id for case in client.get_cases_to_dial()] == [3, 4, 5]
@@ -61,27 +52,37 @@ async def test_asyncio(server: Server, office: Office, file: Path) -> None:
         async for case in claim:
             if case.case_id != 2:
                 await claim.report(case, "Successful", status="Do not Dial", attempts=1)
-        assert await claim.flush()
+        assert await claim.flush(PATIENCE)
         assert await claim.refused() == []
     assert [await office.role(case_id) for case_id in (1, 2, 3)] == [Role.DO_NOT_DIAL, Role.TO_DIAL, Role.DO_NOT_DIAL]
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_lease_is_extended_behind_the_dialers_back(client: Client, office: Office, file: Path) -> None:
     await fill(office, 2)
-    with client.claim(records=2, outbox=file, seconds=10) as claim:
-        time.sleep(11.5)  # blocks everything here but the courier
-        assert [await office.role(case_id) for case_id in (1, 2)] == [Role.IN_THE_DIALER] * 2
+    with client.claim(records=2, outbox=file, seconds=60) as claim:
+        lease = claim.cases.lease
+        assert lease
+        assert lease.expires_at
+        time.sleep(2)  # blocks everything here but the courier
+
+        async def are_extended() -> bool:
+            held = [(await office.case(case_id)).hold for case_id in (1, 2)]
+            return all(hold and hold.until and hold.until >= lease.expires_at + timedelta(seconds=1) for hold in held)
+
+        await until(are_extended)
         for case in claim:
             claim.report(case, "Busy", status="To Dial", next_call=LATER)
-        assert claim.flush()
+        assert claim.flush(PATIENCE)
         assert claim.refused() == []
 
 
+@pytest.mark.usefixtures("soon")
 async def test_a_case_that_was_lost_is_not_handed_out_and_its_report_is_kept_and_told(
     client: Client, office: Office, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await fill(office, 3)
-    with client.claim(records=3, outbox=file, seconds=10) as claim:
+    with client.claim(records=3, outbox=file, seconds=60) as claim:
         first = claim.next()
         assert first
         client.update_case_status(CaseUpdate(1, "Do not Dial"), CaseUpdate(2, "Do not Dial"))  # by the firm, say
@@ -89,7 +90,7 @@ async def test_a_case_that_was_lost_is_not_handed_out_and_its_report_is_kept_and
         assert [case.case_id for case in claim] == [3]
         claim.report(first, "Busy", status="To Dial", next_call=LATER, attempts=4)
         claim.note(first, "It was busy.")
-        assert claim.flush()
+        assert claim.flush(PATIENCE)
     assert await office.role(1) is Role.DO_NOT_DIAL
     assert [note.text for note in await office.notes(1)] == ["It was busy."]
     assert "report for case 1 was refused for good: ClaimLost" in caplog.text
@@ -111,13 +112,13 @@ async def test_what_was_refused_can_be_tried_again(client: Client, office: Offic
     with client.claim(outbox=file) as claim:
         for case in claim:
             claim.report(case, "No Anser", status="To Dial", next_call=LATER)
-        assert claim.flush()
+        assert claim.flush(PATIENCE)
         [refused] = claim.refused()
         assert refused.code == "UnknownStatus"
         await office_adds(office, "No Anser")
         assert claim._outbox
         claim._outbox.retry(refused)
-        assert claim.flush()
+        assert claim.flush(PATIENCE)
         assert claim.refused() == []
     assert (await office.case(1)).statuses[StatusType.DISPOSITION].name == "No Anser"
 
@@ -133,7 +134,7 @@ async def test_a_server_that_restarts_gets_everything_once(
     await fill(office, 20)
     with (
         Server(database_url) as server,
-        Client(server.base, key=office.key, patience=20) as client,
+        Client(server.base, key=office.key) as client,
         client.claim(records=20, outbox=file) as claim,
     ):
         for number, case in enumerate(claim):
@@ -145,7 +146,7 @@ async def test_a_server_that_restarts_gets_everything_once(
             claim.note(case, f"note {number}")
         assert not claim.flush(0.5)
         server.__enter__()
-        assert claim.flush(30)
+        assert claim.flush(2 * PATIENCE)
     assert caplog.text.count("Results wait in") == 1
     assert "delivered again" in caplog.text
     for number in range(20):
@@ -170,7 +171,7 @@ async def test_what_is_left_is_delivered_by_the_next_claim(
         assert "1 results wait" in caplog.text
         server.__enter__()
         with client.claim(outbox=file) as claim:
-            assert claim.flush()
+            assert claim.flush(PATIENCE)
     assert await office.role(1) is Role.TO_DIAL
     assert (await office.case(1)).dial_at == LATER
     assert await office.role(2) is Role.TO_DIAL

@@ -9,21 +9,25 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from clients.python.tests import published
-from clients.python.tests.plain import CAMPAIGN, GROUP, KEY, Held, Plain, Refused, Silent, cases
+from clients.python.tests.plain import CAMPAIGN, GROUP, KEY, ZONE, Held, Plain, Refused, Silent, cases
 from clients.python.tests.wrong import IgnoresTheDueTime, Wrong, every
+from tests.postgres import free_port
+from tests.waiting import PATIENCE
 
 from casedial_client.conformance import CHECKS, SENTENCES, BadOptions, Options, Report, Verdict, conform
 from casedial_client.conformance.judging import BEYOND
 from casedial_client.conformance.options import read_options
+from casedial_client.conformance.reading import is_one_moment
 from casedial_client.conformance.trial import Unusable
 
 CASES = "101-112"
@@ -31,7 +35,7 @@ NAMED = {"campaign": CAMPAIGN, "cases": CASES, "closed": "108-110", "case_group"
 
 
 def tried(server: Plain, folder: Path, **options: Any) -> Report:
-    given = {"write": True, "time_zone": "America/Chicago", **NAMED} | options
+    given = {"write": True, "time_zone": ZONE.key, "timeout": int(PATIENCE), **NAMED} | options
     key = folder / "key"
     key.write_text(KEY)
     where = {"url": server.base, "key_from": str(key), "put_back": str(folder / "put-back.json")}
@@ -110,6 +114,22 @@ def test_a_text_is_split_into_its_sentences() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("local", "is_one"),
+    [
+        ((2026, 11, 1, 0, 59), True),
+        ((2026, 11, 1, 1, 0), False),  # shown twice
+        ((2026, 11, 1, 2, 0), True),
+        ((2027, 3, 14, 2, 30), False),  # left out
+        ((2027, 3, 14, 3, 0), True),
+    ],
+)
+def test_a_time_at_which_clocks_change_is_not_one_moment(local: tuple[int, ...], is_one: bool) -> None:
+    at = datetime(*local)  # type: ignore[arg-type]
+    assert is_one_moment(at, ZoneInfo("America/Chicago")) is is_one
+    assert is_one_moment(at, ZONE)
+
+
 def test_needs_are_tried_before() -> None:
     seen: set[str] = set()
     for name, one in CHECKS.items():
@@ -186,10 +206,10 @@ def test_what_a_killed_run_left_is_said_and_puts_everything_back(tmp_path: Path)
 
     with Kills() as server:
         run = started(server, tmp_path)
-        run.communicate(timeout=60)
+        run.communicate(timeout=PATIENCE)
         assert not as_before(server)
         again = started(server, tmp_path)
-        _, said = again.communicate(timeout=60)
+        _, said = again.communicate(timeout=PATIENCE)
         assert (again.returncode, "put-back.json is there" in said) == (1, True)
         left = json.loads((tmp_path / "put-back.json").read_text())
         httpx.post(f"{server.base}/UpdateCaseStatus", json=left, headers={"X-ApiKey": KEY})
@@ -204,7 +224,7 @@ def test_a_run_that_is_ended_puts_everything_back(tmp_path: Path) -> None:
 
     with Ends() as server:
         run = started(server, tmp_path)
-        run.communicate(timeout=60)
+        run.communicate(timeout=PATIENCE)
         assert run.returncode != 0
         assert as_before(server)
     assert not (tmp_path / "put-back.json").exists()
@@ -219,7 +239,7 @@ def test_what_could_not_be_put_back_is_said(tmp_path: Path) -> None:
 
     with Stuck() as server:
         run = started(server, tmp_path)
-        said, told = run.communicate(timeout=60)
+        said, told = run.communicate(timeout=PATIENCE)
     assert run.returncode == 1
     assert "Not put back: case 101: " in said
     assert "put-back.json as the body of UpdateCaseStatus" in told
@@ -229,7 +249,7 @@ def test_what_could_not_be_put_back_is_said(tmp_path: Path) -> None:
 def started(server: Plain, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start a run as a vendor does that has the client alone."""
     named = [f"--{name.replace('_', '-')}={value}" for name, value in NAMED.items()]
-    command = [sys.executable, "-m", "casedial_client.conformance", "--write", "--time-zone=America/Chicago", *named]
+    command = [sys.executable, "-m", "casedial_client.conformance", "--write", f"--time-zone={ZONE.key}", *named]
     where = {"CASEDIAL_URL": server.base, "CASEDIAL_KEY": KEY}
     return subprocess.Popen(
         [*command, f"--put-back={folder / 'put-back.json'}", *arguments],
@@ -244,10 +264,10 @@ def test_a_failure_is_told_to_people_ci_and_programs(tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
     with IgnoresTheDueTime() as server:
         run = started(server, tmp_path, "--junit", str(junit))
-        table, errors = run.communicate(timeout=60)
+        table, errors = run.communicate(timeout=PATIENCE)
         assert (run.returncode, errors) == (1, "")
         in_json = started(server, tmp_path, "--json")
-        document = json.loads(in_json.communicate(timeout=60)[0])
+        document = json.loads(in_json.communicate(timeout=PATIENCE)[0])
     failure = table.partition("FAILS: future-is-not-returned\n")[2].splitlines()
     assert [line.split(":")[0].strip() for line in failure[:4]] == ["says", "sent", "came", "expected"]
     assert "GET http://127.0.0.1" in failure[1]
@@ -294,8 +314,8 @@ def test_options_that_cannot_be_used(options: dict[str, Any], words: str, tmp_pa
 
 def test_a_server_that_is_away_is_no_verdict(tmp_path: Path) -> None:
     with Plain() as server:
-        pass
+        server.base = f"http://127.0.0.1:{free_port()}/api"  # which nobody else takes meanwhile
     run = started(server, tmp_path)
-    said, told = run.communicate(timeout=60)
+    said, told = run.communicate(timeout=PATIENCE)
     assert (run.returncode, said) == (1, "")
     assert "no reply" in told

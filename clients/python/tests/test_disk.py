@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clients.python.tests.odd import DONE, Asked, Odd, Says
 from tests.faults.disk import Disk, Fault, Mode
+from tests.waiting import PATIENCE
 
 from casedial_client import Client
 
@@ -61,11 +62,13 @@ class Bench:
     def _dial(self, odd: Odd) -> str:
         command = [sys.executable, "-c", DIALER, odd.base, str(self.file)]
         environment = {**os.environ, **self.disk.environment}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False).stdout
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=5 * PATIENCE, check=False
+        ).stdout
 
     def _deliver_the_rest(self, odd: Odd) -> None:
         with Client(odd.base, key="a-key-of-16-chars", patience=0) as client, client.claim(outbox=self.file) as claim:
-            assert claim.flush(20)
+            assert claim.flush(PATIENCE)
             assert claim.refused() == []
 
 

@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from clients.python.tests.conftest import fill
 from clients.python.tests.odd import DONE, LOST, Asked, Odd, Says, refusal
 from tests.conftest import Office
 from tests.servers import Server
+from tests.waiting import PATIENCE, until, wait_until
 
 from casedial_client import AsyncClient, CaseNote, CaseUpdate, Client, Outbox, errors
 from casedial_client.outbox import Entry
@@ -33,14 +33,19 @@ LATER = datetime(2031, 5, 6, 14, 0, tzinfo=UTC)
 async def test_a_task_that_is_cancelled_gives_back(server: Server, office: Office, file: Path) -> None:
     await fill(office, 3)
     async with AsyncClient(server.base, key=office.key) as client:
+        is_at_work = asyncio.Event()
 
         async def dial() -> None:
             async with client.claim(records=3, outbox=file) as claim:
                 await claim.next()
-                await asyncio.sleep(60)
+                is_at_work.set()
+                await asyncio.Event().wait()
 
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(dial(), 3)
+        dialing = asyncio.create_task(dial())
+        await until(is_at_work.is_set)
+        dialing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dialing
         assert [case.case_id for case in await client.get_cases_to_dial()] == [2, 3]  # the first was being worked
         with Outbox(file) as left:
             assert left.to_give_back() is None
@@ -65,7 +70,7 @@ async def test_an_outbox_is_of_one_process_and_one_claim(
             client.claim(records=2, outbox=file).__enter__()
         other = context.Process(target=claimant, args=(server.base, office.key, file, answers))
         other.start()
-        assert "in use" in await asyncio.to_thread(answers.get, timeout=60)
+        assert "in use" in await asyncio.to_thread(answers.get, timeout=2 * PATIENCE)
         other.join()
         child = os.fork()
         if not child:
@@ -77,7 +82,7 @@ async def test_an_outbox_is_of_one_process_and_one_claim(
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         assert len(client.get_cases_to_dial()) == 2  # who was refused has claimed nothing
         claim.report(1, "Busy", status="To Dial", next_call=LATER)
-        assert claim.flush()
+        assert claim.flush(PATIENCE)
 
 
 async def test_threads_share_a_claim(client: Client, office: Office, file: Path) -> None:
@@ -91,7 +96,7 @@ async def test_threads_share_a_claim(client: Client, office: Office, file: Path)
 
         for future in [threads.submit(work) for _ in range(8)]:
             future.result()
-        assert claim.flush(30)
+        assert claim.flush(PATIENCE)
     assert [len(await office.notes(case_id)) for case_id in range(1, 41)] == [1] * 40
 
 
@@ -144,13 +149,24 @@ def test_results_go_in_order_for_each_case_and_one_waits_for_no_other(file: Path
         assert next_of().content == CaseNote(1, "b")
 
 
-def dial(odd: Odd, file: Path, work: Callable[[Any], None], **options: Any) -> list[str]:
-    """Claim case 7 of an odd server, do something, and return the codes of what was refused."""
-    with Client(odd.base, key="a-key-of-16-chars", patience=0, **options) as client, client.claim(outbox=file) as claim:
-        assert claim.next()
-        work(claim)
-        claim.flush(3)
-        return [refused.code for refused in claim.refused()]
+def dial(
+    odd: Odd, file: Path, work: Callable[[Any], None], so_far: Callable[[], bool] | None = None, **options: Any
+) -> list[str]:
+    """Claim case 7 of an odd server, do something, and return the codes of what was refused.
+
+    Wait until all is delivered; where that is not to be, until it is ``so_far``.
+    """
+    with (
+        Client(odd.base, key="a-key-of-16-chars", patience=0, **options) as client,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        if so_far:
+            patch.setattr("casedial_client.claim.CLOSE_SECONDS", 0)
+        with client.claim(outbox=file) as claim:
+            assert claim.next()
+            work(claim)
+            assert wait_until(so_far) if so_far else claim.flush(PATIENCE)
+            return [refused.code for refused in claim.refused()]
 
 
 def answering(*replies: Says) -> Callable[[Asked], Says]:
@@ -187,9 +203,9 @@ def test_elsewhere_what_was_not_worked_is_set_back_as_it_was(file: Path) -> None
 
 
 @pytest.mark.parametrize("code", ["KeyRevoked", "AddressNotAllowed"])
-def test_a_key_that_is_not_taken_condemns_no_result(file: Path, code: str) -> None:
+def test_a_key_that_is_not_taken_condemns_no_result(file: Path, code: str, caplog: pytest.LogCaptureFixture) -> None:
     with Odd(answering(refusal(401, code))) as odd:
-        assert dial(odd, file, noting) == []
+        assert dial(odd, file, noting, lambda: "Results wait" in caplog.text) == []
     with Outbox(file) as outbox:
         assert outbox.waiting() == 1
 
@@ -211,24 +227,22 @@ def test_a_case_that_was_released_is_not_handed_out(file: Path) -> None:
     with odd, Client(odd.base, key="a-key-of-16-chars", patience=0) as client, client.claim(outbox=file) as claim:
         claim.release(8)
         assert [case.case_id for case in claim] == [7, 9]
-        assert claim.flush()
+        assert claim.flush(PATIENCE)
         assert odd.asked[-1].body == {"ClaimID": "c-1", "CaseID": [8]}
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_claim_that_cannot_be_extended_holds_up_no_result(file: Path) -> None:
     def answer(asked: Asked) -> Says:
         if "GetCases" in asked.path:
-            return Says(body=[{"CaseID": 7}], headers={"X-Claim-Id": "c-1", "X-Claim-Expires": soon})
+            return Says(body=[{"CaseID": 7}], headers={"X-Claim-Id": "c-1", "X-Claim-Expires": later})
         return refusal(500, "InternalError") if "Extend" in asked.path else Says(body=DONE)
 
-    soon = (datetime.now(UTC) + timedelta(seconds=8)).isoformat()
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     with Odd(answer) as odd, Client(odd.base, key="a-key-of-16-chars") as client, client.claim(outbox=file) as claim:
-        deadline = time.monotonic() + 20
-        while not any("Extend" in asked.path for asked in odd.asked):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: any("Extend" in asked.path for asked in odd.asked))
         claim.note(7, "Busy.")
-        assert claim.flush(10)
+        assert claim.flush(PATIENCE)
 
 
 def test_a_fault_of_the_server_with_one_case_holds_up_no_other(file: Path) -> None:
@@ -237,18 +251,22 @@ def test_a_fault_of_the_server_with_one_case_holds_up_no_other(file: Path) -> No
         claim.note(8, "Busy.")
 
     with Odd(answering(refusal(500, "InternalError"), Says(body=DONE))) as odd:
-        dial(odd, file, both)
-        assert [asked.body["CaseID"] for asked in odd.asked if "Note" in asked.path] == [7, 8]
+
+        def noted() -> list[int]:
+            return [asked.body["CaseID"] for asked in odd.asked if "Note" in asked.path]
+
+        dial(odd, file, both, lambda: len(noted()) > 1)
+        assert noted() == [7, 8]
 
 
 @pytest.mark.parametrize(
     ("made_by", "hours", "code"), [("", 1, []), ("other", 1, ["OutcomeUnknown"]), ("", 25, ["OutcomeUnknown"])]
 )
 def test_a_note_whose_repeat_the_server_would_not_know_is_kept_and_told(
-    file: Path, made_by: str, hours: int, code: list[str]
+    file: Path, made_by: str, hours: int, code: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with Odd(answering(LOST)) as odd:
-        dial(odd, file, noting)
+        dial(odd, file, noting, lambda: "Results wait" in caplog.text)
     with sqlite3.connect(file) as raw:
         raw.execute("UPDATE entries SET sent = sent - ?, sent_by = ? || sent_by", (hours * 3600, made_by))
         raw.execute("UPDATE owner SET name = 'x'")
@@ -287,7 +305,7 @@ def test_a_claim_whose_reply_was_lost_is_asked_for_again_and_given_back(file: Pa
             client.claim(records=3, outbox=file).__enter__()
         with client.claim(records=3, outbox=file) as claim:
             assert not claim.cases
-            assert claim.flush()
+            assert claim.flush(PATIENCE)
     assert [asked.body for asked in odd.asked].count(lost[0].body) == 3
     # Behind the new claim or before it: what is to be delivered has a thread of its own.
     assert [asked.body for asked in odd.asked].count({"ClaimID": "c-1", "CaseID": [7]}) == 1
@@ -300,7 +318,7 @@ def test_a_program_that_ends_within_the_block_is_no_hang(file: Path) -> None:
             f"claim = Client({odd.base!r}, key='a-key-of-16-chars').claim(outbox={str(file)!r}).__enter__()\n"
             "claim.note(7, 'Busy.')\nsys.exit(3)\n"
         )
-        done = subprocess.run([sys.executable, "-c", text], timeout=30, check=False)
+        done = subprocess.run([sys.executable, "-c", text], timeout=2 * PATIENCE, check=False)
     assert done.returncode == 3
 
 

@@ -41,7 +41,7 @@ async def dial_too(client: AsyncClient) -> Case:
 
 def wheel(project: Path, room: Path) -> Path:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(room)]
-    subprocess.run([*build, str(project)], check=True, capture_output=True, timeout=120)
+    subprocess.run([*build, str(project)], check=True, capture_output=True, timeout=600)
     [built] = room.glob("*.whl")
     return built
 
@@ -89,7 +89,7 @@ with casedial_client.Outbox(tempfile.mkdtemp() + "/results.db") as outbox:
     print(outbox.waiting(), casedial_client.Client("http://127.0.0.1:1/x", key="k" * 16))
 """
     done = subprocess.run(
-        [room / "bin" / "python", "-I", "-c", text], capture_output=True, text=True, timeout=60, check=False
+        [room / "bin" / "python", "-I", "-c", text], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.stdout == "0 Client('http://127.0.0.1:1/x')\n", done.stderr
 
@@ -112,7 +112,7 @@ def test_it_needs_an_http_client_and_msgspec_only() -> None:
 def test_its_types_hold_for_strict_users(tmp_path: Path) -> None:
     (tmp_path / "user.py").write_text(USER)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-implicit-reexport", "--config-file=", "user.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout
     assert re.findall(r'Revealed type is "(.*)"', done.stdout) == [
         "casedial_client.models.Case",

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE
 
 from casedial_client import Client
 from casedial_client.testing import Sandbox
@@ -25,7 +26,7 @@ import pytest
 
 @pytest.mark.parametrize("number", range(6))
 def test_it(casedial_sandbox, number):
-    subprocess.run(["./dialer.sh"], env=casedial_sandbox.environment, check=True, timeout=30)
+    subprocess.run(["./dialer.sh"], env=casedial_sandbox.environment, check=True, timeout=300)
     assert casedial_sandbox.case(1).results() == ["Successful"]
     assert [call.method for call in casedial_sandbox.calls()] == ["GetCasesToDial", "UpdateCaseStatus"]
     print("\\nsandbox", casedial_sandbox.url)
@@ -43,7 +44,7 @@ def vendor(folder: Path, tests: str = TESTS, *arguments: str, **environment: str
     (folder / "test_vendor.py").write_text(tests)
     command = [sys.executable, "-m", "pytest", "-q", "-rP", *NOT_THEIRS, *arguments, "test_vendor.py"]
     done = subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=600, check=False
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -103,13 +104,13 @@ def test_a_result_of_the_client_arrives_once_wherever_replies_are_cut(
     for method in ("UpdateCaseStatus", "AddCaseNote", "GetCasesToDial"):
         casedial_sandbox.faults.cut(size, method=method)
     with (
-        Client(casedial_sandbox.address, key=casedial_sandbox.key, patience=20) as client,
-        client.claim("Test campaign", records=1, outbox=tmp_path / "results.db", seconds=60) as claim,
+        Client(casedial_sandbox.address, key=casedial_sandbox.key) as client,
+        client.claim("Test campaign", records=1, outbox=tmp_path / "results.db", seconds=600) as claim,
     ):
         for case in claim:
             claim.report(case, "No Answer", status="Do not Dial", attempts=1)
             claim.note(case, "Left a message.")
-        assert claim.flush(20)
+        assert claim.flush(PATIENCE)
     found = casedial_sandbox.case(101)
     assert (found.results(), [note.note for note in found.notes]) == (["No Answer"], ["Left a message."])
     assert casedial_sandbox.case(102).claim_id is None

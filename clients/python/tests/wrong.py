@@ -5,9 +5,9 @@ The name of a class's check is in ``fails``: that one has to fail, and no other.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from clients.python.tests.plain import DIALER_STATUSES, Held, Plain, Refused
@@ -146,17 +146,24 @@ class ClaimsTheWholeList(Wrong):
 
 
 class GivesACaseToTwoCallers(Wrong):
-    """It selects, and changes a moment later what it selected."""
+    """It keeps what it selected for a claim until it is asked for something else, and gives it to whoever comes."""
 
     fails = "nobody-gets-a-claimed-case"
 
-    def get_cases_to_dial(self, asked: dict[str, Any]) -> Any:
-        found = self.select(asked)
-        shown = [self.shown(case) for case in found]
-        if asked.get("Auto-change") is True:
-            time.sleep(0.05)
-            self.claim(found, asked)
-        return shown
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Held] = []
+
+    def reply(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, Any]:
+        if b'"Auto-change":true' not in body:
+            self.kept = []
+        return super().reply(request, body)
+
+    def select(self, asked: dict[str, Any]) -> list[Held]:
+        if asked.get("Auto-change") is not True:
+            return super().select(asked)
+        self.kept = self.kept or super().select(asked)
+        return self.kept
 
 
 class CaseIdAsText(Wrong):

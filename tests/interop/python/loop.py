@@ -6,6 +6,7 @@ import json
 import os
 from uuid import uuid4
 
+import httpx
 from made import AuthenticatedClient
 from made.api.add_case_note import add_case_note_post
 from made.api.add_case_note_by_phone import add_case_note_by_phone_post
@@ -16,7 +17,8 @@ from made.api.release_claim import release_claim_post
 from made.api.update_case_status import update_case_status_post
 from made.models import CaseUpdate, CaseUpdates, DialQuery, NoteByPhone, NoteToCases, ProblemReply, ReleaseQuery
 
-client = AuthenticatedClient(os.environ["ROOT"], token=os.environ["KEY"], prefix="", auth_header_name="X-ApiKey")
+key = {"token": os.environ["KEY"], "prefix": "", "auth_header_name": "X-ApiKey"}
+client = AuthenticatedClient(os.environ["ROOT"], **key, timeout=httpx.Timeout(60))
 with client:
     due = get_cases_to_dial_get.sync(client=client, campaign="Intake follow-up", records=10)
     told = get_cases_to_dial_post.sync_detailed(

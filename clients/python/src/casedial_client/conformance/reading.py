@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from casedial_client.conformance.judging import Fails
@@ -32,6 +32,12 @@ def folded(name: Any) -> str:
 def written(at: datetime) -> str:
     """Return a time as it is on the wire."""
     return at.isoformat(timespec="seconds")
+
+
+def is_one_moment(at: datetime, zone: tzinfo | None) -> bool:
+    """Tell whether a local time is one moment: none that clocks leave out, or show twice, when they change."""
+    first, second = (at.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    return first == second
 
 
 def shown_time(case: Case) -> str:

@@ -86,8 +86,8 @@ class Trial:
     # Times, as they are on the wire
 
     def days(self, count: int) -> str:
-        """Return a time so many days from now, at the minute, which is right in any time zone if there are two."""
-        return written(datetime.now(UTC).replace(tzinfo=None, second=0) + timedelta(days=count))
+        """Return noon so many days from now, two at least: a time that there is in every zone, and once only."""
+        return written(datetime.now(UTC).replace(tzinfo=None, hour=12, minute=0, second=0) + timedelta(days=count))
 
     def now(self, **ahead: int) -> datetime:
         """Return the firm's own time. Raises NotTried where nobody told its time zone."""
