@@ -6,7 +6,6 @@ import asyncio
 import gc
 import traceback
 import weakref
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from casedial import joining
 from casedial.domain.errors import CallerLeft, StorageUnavailable
 from casedial.joining import Batch, Joined
+from tests.waiting import PATIENCE, until
 
 
 class Work:
@@ -38,16 +38,10 @@ class Work:
         return asyncio.create_task(self.joined.ask(what, weight, leaves.wait if leaves else None))
 
 
-async def until(said: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not said():
-            await asyncio.sleep(0.01)
-
-
 async def test_who_comes_meanwhile_is_in_the_next_batch() -> None:
     work = Work()
     first = work.ask(1)
-    await until(lambda: bool(work.batches))
+    await until(lambda: work.batches)
     others = [work.ask(number) for number in (2, 3, 4)]
     await asyncio.sleep(0)
     work.gate.set()
@@ -81,7 +75,7 @@ async def test_an_exception_is_for_one_or_for_all() -> None:
 async def test_who_was_cancelled_is_left_out() -> None:
     work = Work()
     first = work.ask(1)
-    await until(lambda: bool(work.batches))
+    await until(lambda: work.batches)
     gone, stays = work.ask(2), work.ask(3)
     await asyncio.sleep(0)
     gone.cancel()
@@ -95,10 +89,10 @@ async def test_who_leaves_while_waiting_is_left_out(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(joining, "LOOK_SECONDS", 0.01)
     work, left = Work(), asyncio.Event()
     first = work.ask(1)
-    await until(lambda: bool(work.batches))
+    await until(lambda: work.batches)
     gone, stays = work.ask(2, leaves=left), work.ask(3, leaves=asyncio.Event())
     left.set()
-    await asyncio.sleep(0.05)
+    await until(lambda: any(asked.is_gone for asked in work.joined._waiting))
     work.gate.set()
     assert await asyncio.gather(first, stays) == [10, 30]
     with pytest.raises(CallerLeft):
@@ -128,10 +122,10 @@ async def test_what_is_done_for_one_who_was_cancelled_is_told() -> None:
 
 
 async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "QUEUE_SECONDS", 0.1)
     work = Work()
     first = work.ask(1)
-    await until(lambda: bool(work.batches))
+    await until(lambda: work.batches)
+    monkeypatch.setattr(joining, "QUEUE_SECONDS", 0.1)
     with pytest.raises(StorageUnavailable):
         await work.joined.ask(2)
     work.gate.set()
@@ -151,7 +145,7 @@ async def test_nobody_waits_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) 
     joined: Joined[str, str] = Joined(together, 100, at_once=2)
     hanging = asyncio.create_task(joined.ask("hangs"))
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await joined.ask("goes on") == "goes on"
     assert not hanging.done()
     gate.set()
@@ -159,10 +153,10 @@ async def test_nobody_waits_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_who_gave_up_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "QUEUE_SECONDS", 0.01)
     work = Work()
     first = work.ask(1)
-    await until(lambda: bool(work.batches))
+    await until(lambda: work.batches)
+    monkeypatch.setattr(joining, "QUEUE_SECONDS", 0.01)
 
     class Body:
         """What a request has in hand."""
@@ -198,7 +192,7 @@ async def test_what_cancels_itself_cancels_no_stranger() -> None:
     asked = [asyncio.create_task(joined.ask(number)) for number in (1, 2, 3)]
     await asyncio.sleep(0)
     gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         found = await asyncio.gather(*asked, return_exceptions=True)
     assert [type(one) for one in found] == [StorageUnavailable, StorageUnavailable, int]
 
@@ -231,7 +225,7 @@ async def test_who_waits_too_long_is_told_though_every_batch_is_quick(monkeypatc
     quick = Quick()
     monkeypatch.setattr(joining, "QUEUE_SECONDS", 30.0)
     monkeypatch.setattr(joining, "time", SimpleNamespace(monotonic=lambda: float(len(quick.done))))  # a second a batch
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         asked = [quick.joined.ask(number) for number in range(200)]
         answers = await asyncio.gather(*asked, return_exceptions=True)
     refused = [number for number, answer in enumerate(answers) if isinstance(answer, StorageUnavailable)]
@@ -240,10 +234,15 @@ async def test_who_waits_too_long_is_told_though_every_batch_is_quick(monkeypatc
 
 
 async def test_who_leaves_a_long_queue_of_quick_batches_is_left_out() -> None:
-    quick, left = Quick(), asyncio.Event()
+    quick, watched, left = Quick(), asyncio.Event(), asyncio.Event()
+
+    async def leaves() -> None:
+        watched.set()
+        await left.wait()
+
     others = [asyncio.create_task(quick.joined.ask(number)) for number in range(30)]
-    leaver = asyncio.create_task(quick.joined.ask(99, leaves=left.wait))
-    await asyncio.sleep(2.5 * joining.LOOK_SECONDS)
+    leaver = asyncio.create_task(quick.joined.ask(99, leaves=leaves))
+    await watched.wait()
     assert 99 not in quick.done
     left.set()
     with pytest.raises(CallerLeft):

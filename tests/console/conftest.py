@@ -10,6 +10,7 @@ import argon2
 import httpx
 import pytest
 
+from casedial.console import change_forms
 from casedial.console.routes import TABLE
 from casedial.console.routing import Route
 from casedial.database.engine import Store
@@ -21,6 +22,7 @@ from casedial.service.operations.signing_in import Browser
 from casedial.settings import Settings
 from casedial.web.app import create_app
 from tests.conftest import ME, Office
+from tests.waiting import PATIENCE
 
 HOST = "http://casedial.test"
 PASSWORD = "four words that nobody expects"
@@ -35,6 +37,12 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords in a millisecond: tests sign in by the thousand. What production takes has a test of its own."""
     monkeypatch.setattr(steps, "hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     steps._nobodys.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a preview for as long as the machine may stall."""
+    monkeypatch.setattr(change_forms, "_PATIENCE", PATIENCE)
 
 
 @dataclass

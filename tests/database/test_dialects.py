@@ -20,6 +20,7 @@ from casedial.database.dialects import RowHeld, sqlite
 from casedial.database.engine import Store, Transaction
 from casedial.database.tables import Instant
 from casedial.domain.errors import InvalidSetting
+from tests.waiting import PATIENCE
 
 things = sa.Table(
     "things",
@@ -280,7 +281,7 @@ async def test_a_migration_that_fails_leaves_nothing(store: Store) -> None:
 
     with pytest.raises(KeyError):
         await fail()
-    await asyncio.wait_for(migrated(store), 5)  # others get their turn
+    await asyncio.wait_for(migrated(store), PATIENCE)  # others get their turn
 
 
 async def migrated(store: Store) -> None:

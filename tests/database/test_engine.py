@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import stat
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from tests.conftest import Office
 from tests.postgres import free_port
 from tests.statements import failing
+from tests.waiting import PATIENCE, until
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ async def test_a_write_does_not_queue_for_ever(tmp_path: Path, monkeypatch: pyte
     store.make_file()
     async with store.write():
         with pytest.raises(StorageUnavailable):
-            async with asyncio.timeout(10), store.write():
+            async with asyncio.timeout(PATIENCE), store.write():
                 pass
     async with store.write() as tx:
         await tx.execute(sa.text("CREATE TABLE t (a)"))
@@ -128,20 +130,24 @@ async def test_what_waits_too_long_for_a_lock_is_given_up_here_and_there(
         with pytest.raises(StorageUnavailable):
             async with hasty.write() as late:
                 await late.execute(change)
-        ended = time.monotonic() + 10
-        while await is_waiting(store):  # it would hold locks of its own
-            assert time.monotonic() < ended
-            await asyncio.sleep(0.05)
-    async with hasty.write() as late:
-        await late.execute(change)
+        await until(partial(nobody_waits, store))  # who does would hold locks of its own
+
+    async def goes_on() -> bool:
+        with suppress(StorageUnavailable):  # for where the machine pauses, so much is too long
+            async with hasty.write() as late:
+                await late.execute(change)
+                return True
+        return False
+
+    await until(goes_on)
     await hasty.close()
 
 
-async def is_waiting(store: Store) -> bool:
-    """Tell whether a session of this PostgreSQL database waits for a lock."""
+async def nobody_waits(store: Store) -> bool:
+    """Tell whether no session of this PostgreSQL database waits for a lock."""
     async with store.read() as tx:
         activity = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return bool((await tx.execute(sa.text(f"SELECT count(*) {activity}"))).scalar_one())
+        return not (await tx.execute(sa.text(f"SELECT count(*) {activity}"))).scalar_one()
 
 
 async def test_sqlite_is_durable_private_and_free_of_the_wal_bug(tmp_path: Path) -> None:
@@ -167,7 +173,7 @@ def gated() -> tuple[threading.Event, Any]:
     gate = threading.Event()
 
     async def first(tx: Transaction) -> str:
-        assert gate.wait(10)
+        assert gate.wait(PATIENCE)
         return "first"
 
     return gate, first
@@ -205,7 +211,7 @@ async def together(store: Store, *works: Any, cases: int | None = 1) -> list[Any
     asked = [asyncio.create_task(store.transact(work, cases)) for work in (first, *works)]
     await asyncio.sleep(0.05)
     gate.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return (await asyncio.gather(*asked, return_exceptions=True))[1:]
 
 

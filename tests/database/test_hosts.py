@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import asyncpg
 import pytest
@@ -15,7 +14,8 @@ from casedial.database import hosts
 from casedial.database.engine import Store
 from casedial.database.hosts import Hosts
 from casedial.domain.errors import InvalidSetting
-from tests.postgres import PostgresServer, free_port
+from tests.postgres import PostgresServer
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -56,51 +56,74 @@ def test_a_url_that_may_be_meant(url: str) -> None:
 
 
 @contextmanager
-def silent() -> Iterator[int]:
+def silent() -> Iterator[socket.socket]:
     """A host that takes connections and says nothing, as one does that hangs."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        yield listening.getsockname()[1]
+        listening.setblocking(False)
+        yield listening
 
 
-async def test_a_silent_host_is_not_waited_for(postgres: PostgresServer) -> None:
-    with silent() as port:
+@contextmanager
+def closed() -> Iterator[int]:
+    """A port of loopback at which nobody listens, and nobody else can meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def tries(listening: socket.socket) -> int:
+    """Count who has connected since this was asked last."""
+    found = 0
+    with suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            found += 1
+    return found
+
+
+async def test_a_silent_host_is_not_waited_for(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosts, "CONNECT_SECONDS", 2 * PATIENCE)
+    with silent() as listening:
+        port = listening.getsockname()[1]
         named = Hosts(f"postgresql://postgres@127.0.0.1:{port},127.0.0.1:{postgres.port}/postgres")
-        began = time.monotonic()
-        first = await named.connect()
-        assert 0.5 < time.monotonic() - began < 5
-        began = time.monotonic()
-        others = [await named.connect() for _ in range(3)]  # which begin with the one that was there
-        assert time.monotonic() - began < 0.5
-        named.distrust(first)
-        began = time.monotonic()
-        others.append(await named.connect())
-        assert time.monotonic() - began > 0.5
+        async with asyncio.timeout(PATIENCE):
+            first = await named.connect()
+            assert tries(listening) == 1
+            with monkeypatch.context() as patch:
+                patch.setattr(hosts, "_SILENT_SECONDS", 2 * PATIENCE)
+                others = [await named.connect() for _ in range(3)]  # which begin with the one that was there
+            assert tries(listening) == 0
+            named.distrust(first)
+            others.append(await named.connect())
+            assert tries(listening) == 1
         for connection in (first, *others):
             connection.terminate()
         await asyncio.sleep(0)
 
 
 async def test_a_host_that_refuses_is_passed_over(postgres: PostgresServer) -> None:
-    away = f"127.0.0.1:{free_port()}"
-    connection = await Hosts(f"postgresql://postgres@{away},127.0.0.1:{postgres.port}/postgres").connect()
-    await connection.close()
-    with pytest.raises(ConnectionRefusedError):
-        await Hosts(f"postgresql://postgres@{away},{away}/postgres").connect()
+    with closed() as port:
+        away = f"127.0.0.1:{port}"
+        connection = await Hosts(f"postgresql://postgres@{away},127.0.0.1:{postgres.port}/postgres").connect()
+        await connection.close()
+        with pytest.raises(ConnectionRefusedError):
+            await Hosts(f"postgresql://postgres@{away},{away}/postgres").connect()
 
 
 async def test_that_a_name_is_unknown_is_said(postgres: PostgresServer) -> None:
     """Another host may know it; but that one is away tells less."""
     there = f"127.0.0.1:{postgres.port}"
-    with pytest.raises(asyncpg.InvalidCatalogNameError):
-        await Hosts(f"postgresql://postgres@{there},127.0.0.1:{free_port()}/no_such_database").connect()
+    with closed() as port, pytest.raises(asyncpg.InvalidCatalogNameError):
+        await Hosts(f"postgresql://postgres@{there},127.0.0.1:{port}/no_such_database").connect()
 
 
-async def test_when_the_others_refuse_a_silent_host_is_not_waited_for(postgres: PostgresServer) -> None:
+async def test_when_the_others_refuse_a_silent_host_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of those that refused may be the primary by now."""
-    with silent() as port:
-        began = time.monotonic()
-        with pytest.raises(ConnectionRefusedError):
-            await Hosts(f"postgresql://postgres@127.0.0.1:{port},127.0.0.1:{free_port()}/postgres").connect()
-        assert time.monotonic() - began < 6
+    monkeypatch.setattr(hosts, "CONNECT_SECONDS", 2 * PATIENCE)
+    with silent() as listening, closed() as port:
+        hangs = f"127.0.0.1:{listening.getsockname()[1]}"
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(ConnectionRefusedError):
+                await Hosts(f"postgresql://postgres@{hangs},127.0.0.1:{port}/postgres").connect()

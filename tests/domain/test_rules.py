@@ -386,7 +386,7 @@ overrides_ = st.lists(
 bans_ = st.lists(st.builds(Ban, st.sampled_from(["", *STATES]), instants, st.just("storm")), max_size=2)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(places, st.sampled_from(list(Purpose)), instants, bans_, overrides_)
 def test_next_open_is_open_and_nothing_before_it_is(
     where: Place, purpose: Purpose, after: datetime, bans: list[Ban], overrides: list[Override]

@@ -67,7 +67,7 @@ bans = st.lists(
 MEMORY = Memory()  # of all examples, as a server has one
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from(BOOKS), st.sampled_from((where_table, where_placed)), bans, firms, campaigns, instants(), st.data()
 )
@@ -93,7 +93,7 @@ def test_what_is_remembered_is_what_the_rules_say(
         now += data.draw(st.sampled_from((timedelta(0), timedelta(seconds=1), MINUTE)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(campaigns, instants(), st.lists(st.sampled_from((*NUMBERS, ABROAD, "12345")), max_size=3), st.data())
 def test_a_case_may_be_called_when_it_passes_every_check(
     campaign: Campaign, now: datetime, numbers: list[str], data: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,12 @@ except ImportError:
     import sqlite3 as sqlite
 
 AFFECTED = str(Path(__file__).with_name("affected"))
+# casedial, but that a duty stays with whoever has it, though the machine may stall meanwhile.
+LASTING = """
+import datetime, casedial.cli, casedial.service.operations.duty as duty
+duty._SPAN = datetime.timedelta(days=1)
+casedial.cli.main()
+"""
 FAR_FUTURE = "2099-01-01 00:00:00.000000"
 
 Dump = dict[str, list[tuple[Any, ...]]]
@@ -51,7 +57,7 @@ class Look:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.connection = sqlite.connect(str(file), isolation_level=None, timeout=10)
+        self.connection = sqlite.connect(str(file), isolation_level=None, timeout=60)
         for pragma in ("wal_autocheckpoint=0", "synchronous=OFF"):  # the server alone is to do that
             self.connection.execute(f"PRAGMA {pragma}").fetchall()
         # Noted as used for good, so that the server writes nothing behind the requests that are looked at.
@@ -63,8 +69,8 @@ class Look:
 
     def take_duty(self) -> None:
         """Have somebody else count the history, and go through names: not the server, behind what is tried."""
-        for duty, seconds in (("figures", 7), ("names: rest", 3600)):
-            until = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%d %H:%M:%S.%f")
+        until = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
+        for duty in ("figures", "names: rest"):
             self.connection.execute("INSERT OR REPLACE INTO duties VALUES (?, ?, ?)", [duty, uuid4().hex, until])
 
     def dump(self) -> Dump:
@@ -136,14 +142,15 @@ class Bench:
         settings = {"CASEDIAL_POOL_SIZE": "2", **self.disk.environment}
         if journal == "DELETE":
             settings["PYTHONPATH"] = AFFECTED
-        self.server = Server(f"sqlite:///{database}", **settings)
+        command = (sys.executable, "-c", LASTING, "serve")
+        self.server = Server(f"sqlite:///{database}", command=command, **settings)
         self.key = key
-        self.http = httpx.Client(timeout=20, verify=False)
+        self.http = httpx.Client(timeout=60, verify=False)
         self.crashed = room / "crashed"
 
     def __enter__(self) -> Bench:
         self.server.__enter__()
-        self.workers = self._workers()
+        self.workers = self.server.workers()
         self.look = Look(self.disk.database)
         journal = self.look.connection.execute("PRAGMA journal_mode").fetchall()[0][0]
         assert journal.upper() == self.journal
@@ -156,13 +163,9 @@ class Bench:
         self.http.close()
         self.server.__exit__(kind, error, trace)
 
-    def _workers(self) -> str:
-        listed = ["ps", "-o", "pid=", "--ppid", str(self.server.process.pid)]
-        return subprocess.run(listed, capture_output=True, text=True, check=True).stdout
-
     def same_process(self) -> bool:
         """Tell whether the server is still the very process that was started."""
-        return self.server.process.poll() is None and self._workers() == self.workers
+        return self.server.process.poll() is None and self.server.workers() == self.workers
 
     def post(self, method: str, body: dict[str, Any], again: httpx.Response | None = None) -> httpx.Response:
         """Send a write under an Idempotency-Key of its own, or under that of the reply ``again``."""

@@ -34,7 +34,7 @@ def ground(own: PostgresServer) -> Iterator[Service]:
 @pytest.fixture
 def service(ground: Service) -> Iterator[Service]:
     """The service, which is well before each test and still runs after it."""
-    assert ground.note().status_code == 200
+    ground.resume()  # from what the test before did to its PostgreSQL
     yield ground
     assert ground.server.process.poll() is None
     assert "Traceback" not in ground.server.output()

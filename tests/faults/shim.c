@@ -25,7 +25,7 @@ struct control {
     atomic_int mode;
     atomic_int fired;        /* how many calls failed */
     atomic_int first;        /* the kind of the first that failed */
-    atomic_int last;         /* the kind of the last call */
+    atomic_int last;         /* the kind of the last call that changed something */
     atomic_int calls[KINDS]; /* how many there were */
 };
 
@@ -77,7 +77,8 @@ static int is_ours_by_fd(int fd, enum kind kind)
 static int fails(enum kind kind)
 {
     atomic_fetch_add(&control->calls[kind], 1);
-    atomic_store(&control->last, kind);
+    if (kind != OPEN && kind != MAP) /* which a server does behind its replies, too */
+        atomic_store(&control->last, kind);
     int left = atomic_load(&control->countdown);
     while (left > 0 && !atomic_compare_exchange_weak(&control->countdown, &left, left - 1))
         ;

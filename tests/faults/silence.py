@@ -1,7 +1,7 @@
 """A proxy that falls silent, as a firewall that has forgotten its connections: nothing passes, nothing is closed.
 
-``python -m tests.faults.silence PORT UPSTREAM`` passes on what comes to a port of loopback to another, until SIGTERM.
-SIGUSR1 has it forget the connections there are; new ones are as they should be.
+``python -m tests.faults.silence UPSTREAM`` passes on what comes to a port of loopback, whose number it prints, to
+another, until SIGTERM. SIGUSR1 has it forget the connections there are, and say so; new ones are as they should be.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import asyncio
 import signal
 import subprocess
 import sys
-import time
 from types import TracebackType
-
-from tests.postgres import free_port, is_listening
 
 CHUNK = 65536
 
@@ -22,26 +19,28 @@ class Silence:
     """The proxy in a process of its own, until the block ends."""
 
     def __init__(self, upstream: int) -> None:
-        self.port = free_port()
-        self._command = [sys.executable, "-m", "tests.faults.silence", str(self.port), str(upstream)]
+        self._command = [sys.executable, "-m", "tests.faults.silence", str(upstream)]
 
     def __enter__(self) -> Silence:
-        self._process = subprocess.Popen(self._command)
-        deadline = time.monotonic() + 20
-        while not is_listening(self.port):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        self.port = int(self._told())
         return self
+
+    def _told(self) -> str:
+        """Wait for the next thing that it says."""
+        assert self._process.stdout
+        return self._process.stdout.readline()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
     def forget(self) -> None:
         """Pass on nothing more that belongs to the connections there are."""
         self._process.send_signal(signal.SIGUSR1)
+        assert self._told() == "forgotten\n"
 
 
 class _Proxy:
@@ -52,6 +51,7 @@ class _Proxy:
 
     def forget(self) -> None:
         self._age += 1
+        print("forgotten", flush=True)
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         age = self._age
@@ -71,12 +71,13 @@ class _Proxy:
             await asyncio.Event().wait()  # that it was closed is not passed on either
 
 
-async def run(port: int, upstream: int) -> None:
+async def run(upstream: int) -> None:
     proxy = _Proxy(upstream)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, proxy.forget)
-    async with await asyncio.start_server(proxy.accept, "127.0.0.1", port) as server:
+    async with await asyncio.start_server(proxy.accept, "127.0.0.1", 0) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(run(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(run(int(sys.argv[1])))

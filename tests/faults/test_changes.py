@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -22,8 +25,11 @@ from tests.conftest import NOW, Office
 from tests.servers import CASEDIAL, Server
 
 CASES = 4000
-LONGEST = 60.0  # seconds for each part
+LONGEST = 120.0  # seconds for each part
 QUIET = {"CASEDIAL_WORKERS": "1", "CASEDIAL_LOG_LEVEL": "warning"}
+FIRM = ("--firm", "Lex & Partners")
+ALL_OF_THEM = ("cases", "set", "--all", "--do-not-dial", "--yes", *FIRM)
+SERVE = ("serve", "--port", "0")
 
 
 async def fill(office: Office) -> None:
@@ -34,7 +40,7 @@ async def fill(office: Office) -> None:
 
 
 def begin(url: str, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [CASEDIAL, "cases", *arguments, "--firm", "Lex & Partners", "--json"]
+    command = [CASEDIAL, *arguments, "--json"]
     environment = {**os.environ, "CASEDIAL_DATABASE_URL": url}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
@@ -69,24 +75,27 @@ DO_NOT_DIAL = (
 )
 
 
-async def kill(
-    office: Office, process: subprocess.Popen[bytes], query: sa.Select[tuple[int]], least: int, wait: bool = False
-) -> int:
-    """Kill a process and its workers as soon as so many cases are done; return how many are then.
+async def killed(office: Office, query: sa.Select[tuple[int]], pages: int, *arguments: str, wait: bool = False) -> int:
+    """Run a command, or a server, that is killed in the midst of its work; return how many cases are done then.
 
     Its work can be taken up at once, or after the seconds for which who works keeps others from it.
     """
-    await until(office, query, least)
-    if os.getpgid(process.pid) == process.pid:  # a server, which has a group of its own
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.communicate()
+    command = [sys.executable, "-m", "tests.faults.dying", str(pages), *arguments]
+    environment = {**os.environ, **QUIET, "CASEDIAL_DATABASE_URL": office.store.url}
+    silent = {"stdout": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
+    process = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True, **silent)
+    try:
+        async with asyncio.timeout(LONGEST):
+            assert await process.wait() == -signal.SIGKILL
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    found = await scalar(office, query)
     if not wait:
         async with office.store.write() as tx:
             for table in (changes, import_jobs):
                 await tx.execute(table.update().where(table.c.worked_until.is_not(None)).values(worked_until=NOW))
-    return await scalar(office, query)
+    return found
 
 
 async def test_killed_again_and_again_each_case_is_changed_once_and_put_back_once(
@@ -94,35 +103,33 @@ async def test_killed_again_and_again_each_case_is_changed_once_and_put_back_onc
 ) -> None:
     """The command is killed, then the server that goes on with it; the next one finishes. The same with its undo."""
     await fill(office)
-    command = begin(database_url, "set", "--all", "--do-not-dial", "--yes")
-    first = await kill(office, command, DONE, 1000, wait=True)
-    assert first < CASES
-    with Server(database_url, **QUIET) as server:
-        second = await kill(office, server.process, DONE, first + 1)
-    assert first < second < CASES
+    first = await killed(office, DONE, 2, *ALL_OF_THEM, wait=True)
+    second = await killed(office, DONE, 2, *SERVE)
+    assert 0 < first < second < CASES
     with Server(database_url, **QUIET) as server:
         await until(office, STATE, ChangeState.DONE)
         assert (await scalar(office, ROWS), await scalar(office, WITH_ROWS)) == (CASES, CASES)
         assert await scalar(office, DO_NOT_DIAL) == CASES
-        first = await kill(office, begin(database_url, "undo", "1"), UNDONE, 1000)
-        assert first < CASES
+        assert "Traceback" not in server.output()
+    assert 0 < await killed(office, UNDONE, 2, "cases", "undo", "1", *FIRM, "--json") < CASES
+    with Server(database_url, **QUIET) as server:
         await until(office, STATE, ChangeState.UNDONE)
         assert "Traceback" not in server.output()
     assert (await scalar(office, ROWS), await scalar(office, DO_NOT_DIAL)) == (2 * CASES, 0)
-    shown = told(database_url, "changes", "1")
+    shown = told(database_url, "cases", "changes", "1", *FIRM)
     counts = shown["counts"], shown["undo_counts"]
     assert [dict(found)["cases"] for found in counts] == [CASES, CASES]  # type: ignore[call-overload]
 
 
 async def test_without_a_server_it_is_told_and_can_be_gone_on_with(office: Office, database_url: str) -> None:
     await fill(office)
-    command = begin(database_url, "set", "--all", "--do-not-dial", "--yes", "--reason", "the wrong list")
-    assert await kill(office, command, DONE, 1000, wait=True) < CASES
+    assert 0 < await killed(office, DONE, 2, *ALL_OF_THEM, "--reason", "the wrong list", wait=True) < CASES
     deadline = time.monotonic() + LONGEST
-    while not (shown := await asyncio.to_thread(told, database_url, "changes", "1"))["interrupted"]:
+    look = partial(told, database_url, "cases", "changes", "1", *FIRM)
+    while not (shown := await asyncio.to_thread(look))["interrupted"]:
         assert time.monotonic() < deadline
     assert (shown["state"], shown["reason"], shown["total"]) == ("running", "the wrong list", CASES)
-    shown = await asyncio.to_thread(told, database_url, "resume", "1")
+    shown = await asyncio.to_thread(told, database_url, "cases", "resume", "1", *FIRM)
     assert (shown["state"], shown["interrupted"]) == ("done", False)
     assert (await scalar(office, ROWS), await scalar(office, WITH_ROWS)) == (CASES, CASES)
 
@@ -131,9 +138,9 @@ async def test_a_command_and_a_server_do_not_get_into_each_others_way(office: Of
     """Two commands that run one change, and a server that looks on: every case once, and all of them are told so."""
     await fill(office)
     with Server(database_url, **QUIET):
-        first = begin(database_url, "set", "--all", "--do-not-dial", "--yes")
+        first = begin(database_url, *ALL_OF_THEM)
         await until(office, DONE, 1)
-        second = begin(database_url, "resume", "1")
+        second = begin(database_url, "cases", "resume", "1", *FIRM)
         said = [await asyncio.to_thread(process.communicate, timeout=LONGEST) for process in (first, second)]
         assert (first.returncode, second.returncode) == (0, 0)
     assert json.loads(said[0][0])["cases"] == json.loads(said[1][0])["counts"]["cases"] == CASES

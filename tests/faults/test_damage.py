@@ -8,26 +8,31 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import httpx
 import sqlalchemy as sa
 
-from casedial.database.tables import cases, claims, duties
+from casedial.database.tables import HELD_BACK_ROLE, cases, claims, duties
 from casedial.domain.statuses import Role
 from casedial.service.campaigns import CampaignChange, set_campaign
 from casedial.service.firms import open_firm
 from tests.conftest import NOW, Office
 from tests.servers import CASEDIAL, Server, plain
+from tests.waiting import until
 
-BOUND = 2.0  # for a lease, which is over within a second on a machine that has nothing else to do
-TAKEN_OVER = 20.0  # for a duty that lasts 8 s
+BOUND = 2.0  # for a lease, which is over within a second; the best of some, for a machine may pause
+TIMES = 8
+LATER = 120.0  # seconds, for what is looked at again within 30
 
 
 def claim(server: Server, office: Office, records: int) -> httpx.Response:
     body = {"Auto-change": True, "Records": records}
-    return plain.post(f"{server.base}/GetCasesToDial", json=body, headers={"X-ApiKey": office.key}, timeout=30)
+    return plain.post(f"{server.base}/GetCasesToDial", json=body, headers={"X-ApiKey": office.key})
 
 
 async def run(office: Office, *statements: str) -> None:
@@ -43,17 +48,20 @@ async def lapse(office: Office) -> None:
         await tx.execute(claims.update().values(check_at=past))
 
 
-async def until(office: Office, case_id: int, role: Role, bound: float) -> float:
-    """Wait until a case has a role; return how long that took."""
+async def returned(office: Office, case_id: int) -> float:
+    """Wait until a case is To Dial again; return how long that took."""
     began = time.monotonic()
-    while await office.role(case_id) is not role:
-        assert time.monotonic() - began < bound
-        await asyncio.sleep(0.05)
+
+    async def is_back() -> bool:
+        return await office.role(case_id) is Role.TO_DIAL
+
+    await until(is_back)
     return time.monotonic() - began
 
 
 def passed_over(server: Server) -> list[dict[str, Any]]:
-    lines = (json.loads(line) for line in server.output().splitlines() if line.startswith("{"))
+    whole = server.output().rpartition("\n")[0].splitlines()
+    lines = (json.loads(line) for line in whole if line.startswith("{"))
     return [line for line in lines if line["event"] == "passed over"]
 
 
@@ -77,31 +85,35 @@ async def test_bad_rows_of_one_firm_delay_no_lease_of_another(
             f"UPDATE claims SET case_ids = '{garbage}' WHERE id = (SELECT claim_id FROM cases WHERE case_id = 3)",
         )
         await lapse(office)
-        taken = await until(other_office, 11, Role.TO_DIAL, BOUND)
+        await returned(other_office, 11)
         for case_id in (2, 5):  # of the same claims as bad ones
-            await until(office, case_id, Role.TO_DIAL, BOUND)
-        await other_office.add(13, dialer="In the Dialer")  # and those that come later
-        await lapse(other_office)
-        taken = max(taken, await until(other_office, 13, Role.TO_DIAL, BOUND))
+            await returned(office, case_id)
+        taken: list[float] = []
+        for case_id in range(13, 13 + TIMES):  # and those that come later
+            await other_office.add(case_id, dialer="In the Dialer")
+            await lapse(other_office)
+            taken.append(await returned(other_office, case_id))
+            if taken[-1] < BOUND:
+                break
+        assert min(taken) < BOUND
         reply = claim(server, office, 10)
         assert reply.status_code == 200
-        metrics = plain.get(f"{server.url}/metrics").text
-        server.until_said('"what": "claim"')
+        await until(lambda: Counter(line["what"] for line in passed_over(server)) >= Counter(case=2, claim=1))
         told = passed_over(server)
+        await until(lambda: 'casedial_passed_over_total{what="case"}' in plain.get(f"{server.url}/metrics").text)
         assert '"fault"' not in server.output()
     assert sorted((line["what"], line["id"]) for line in told if line["what"] == "case") == [
         ("case", "1"),
         ("case", "6"),
     ]
     assert [line["what"] for line in told].count("claim") == 1
-    assert 'casedial_passed_over_total{what="case"}' in metrics
     doctor = subprocess.run(
         [CASEDIAL, "doctor", "--database-url", database_url], capture_output=True, text=True, timeout=60, check=False
     )
     assert doctor.returncode == 2
     for words in ("attempts status that the firm does not have", "list of cases cannot be read", "without a time"):
         assert words in doctor.stdout
-    print(f"\nreturned after {taken:.2f} s at most")
+    print(f"\nreturned after {min(taken):.2f} s")
 
 
 async def test_a_campaign_that_cannot_be_read_stops_no_other(
@@ -119,26 +131,33 @@ async def test_a_campaign_that_cannot_be_read_stops_no_other(
     await run(office, f"UPDATE campaigns SET limits = '{garbage}' WHERE status_id IN ({this})")
     with Server(database_url) as server:
         assert [case["CaseID"] for case in claim(server, office, 5).json()] == [1]
-        began = time.monotonic()
-        while await stored_role(office, 2) != 4:  # held back by a sweep
-            assert time.monotonic() - began < 10
-            await asyncio.sleep(0.05)
+        await until(partial(is_held_back, office, 2))  # by a sweep
         await run(office, "UPDATE cases SET held_back_until = '2020-01-01' WHERE case_id = 2")
-        while await held_back_until(office, 2) < NOW:  # let go, and swept again
-            assert time.monotonic() - began < 45
-            await asyncio.sleep(0.1)
+        await until(partial(is_held_back, office, 2, after=NOW), LATER)  # let go, and swept again
         assert '"fault"' not in server.output()
 
 
-async def stored_role(office: Office, case_id: int) -> int:
+async def is_held_back(office: Office, case_id: int, after: datetime | None = None) -> bool:
+    """Tell whether a case is held back, and where it is said, until after a time."""
     async with office.store.read() as tx:
-        return int((await tx.execute(sa.select(cases.c.dialer_role).where(cases.c.case_id == case_id))).scalar_one())
+        query = sa.select(cases.c.dialer_role, cases.c.held_back_until).where(cases.c.case_id == case_id)
+        role, held_until = (await tx.execute(query)).one()
+    return role == HELD_BACK_ROLE and (after is None or (held_until or after) > after)
 
 
-async def held_back_until(office: Office, case_id: int) -> datetime:
+class Seen(NamedTuple):
+    """Who had the duty to sweep at a time, and until when, both by the database's clock."""
+
+    holder: UUID
+    until: datetime
+    at: datetime
+
+
+async def seen(office: Office) -> Seen | None:
     async with office.store.read() as tx:
-        query = sa.select(cases.c.held_back_until).where(cases.c.case_id == case_id)
-        return (await tx.execute(query)).scalar_one() or NOW - timedelta(days=9999)
+        query = sa.select(duties.c.holder, duties.c.until).where(duties.c.name == "sweep")
+        found = (await tx.execute(query)).one_or_none()
+        return Seen(*found, await tx.clock()) if found else None
 
 
 async def test_one_server_sweeps_and_another_goes_on_when_it_is_killed(office: Office, database_url: str) -> None:
@@ -148,27 +167,18 @@ async def test_one_server_sweeps_and_another_goes_on_when_it_is_killed(office: O
     async with office.store.write() as tx:
         await tx.execute(duties.delete())
     with Server(database_url) as one:
-        first = await holder(office)
+        first = last = await until(partial(seen, office))
         with Server(database_url) as two:
-            await asyncio.sleep(2)
-            assert await holder(office) == first  # the other does nothing
-            os.killpg(one.process.pid, signal.SIGKILL)
+            for _ in range(40):
+                await asyncio.sleep(0.05)
+                before, last = last, await until(partial(seen, office))
+                # The other does nothing, unless the machine stalled for as long as a duty lasts.
+                assert last.holder == before.holder or last.at > before.until
+            killed, other = (one, two) if last.holder == first.holder else (two, one)
+            os.killpg(killed.process.pid, signal.SIGKILL)
             began = time.monotonic()
             await office.add(1)
-            while await stored_role(office, 1) != 4:
-                assert time.monotonic() - began < TAKEN_OVER
-                await asyncio.sleep(0.05)
-            assert await holder(office) != first
-            assert '"fault"' not in two.output()
+            await until(partial(is_held_back, office, 1))
+            assert (await until(partial(seen, office))).holder != last.holder
+            assert '"fault"' not in other.output()
             print(f"\ntaken over after {time.monotonic() - began:.1f} s")
-
-
-async def holder(office: Office) -> object:
-    began = time.monotonic()
-    while time.monotonic() - began < 10:
-        async with office.store.read() as tx:
-            found = (await tx.execute(sa.select(duties.c.holder).where(duties.c.name == "sweep"))).scalars().all()
-        if found:
-            return found[0]
-        await asyncio.sleep(0.05)
-    raise AssertionError("nobody has the duty")

@@ -11,7 +11,7 @@ from casedial.domain.import_jobs import JobState, Plan
 from casedial.service.operations import import_jobs as operations
 from casedial.wire.uploads import opened_upload
 from tests.conftest import ME, Office
-from tests.faults.test_changes import QUIET, kill, scalar, until
+from tests.faults.test_changes import QUIET, SERVE, killed, scalar, until
 from tests.servers import Server
 
 ROWS = 5000
@@ -38,27 +38,22 @@ async def test_killed_again_and_again_each_row_goes_in_once_and_is_taken_back_on
     plan = Plan(("CaseID", "Plaintiff", "DialerStatus", "Phone1"), "month-first")
     await begin(office, job_id, JobState.CHECKING, plan=plan)
     last = sa.select(sa.func.max(import_jobs.c.last))
-    with Server(database_url, **QUIET) as server:
-        await kill(office, server.process, last, 3, wait=True)
+    assert await killed(office, last, 2, *SERVE, wait=True) == 2
     assert await scalar(office, THERE) == 0
     with Server(database_url, **QUIET):
         await until(office, STATE, JobState.CHECKED)
     shown = await operations.show(office.store, ME, office.name, job_id)
     assert (shown.job.expected.added, shown.job.expected.rejected) == (ROWS, 1)
     await begin(office, job_id, JobState.RUNNING)
-    with Server(database_url, **QUIET) as server:
-        first = await kill(office, server.process, THERE, 1000)
-    with Server(database_url, **QUIET) as server:
-        second = await kill(office, server.process, THERE, first + 1)
-    assert first < second < ROWS
-    with Server(database_url, **QUIET) as server:
+    first, second = [await killed(office, THERE, 2, *SERVE) for _ in range(2)]
+    assert 0 < first < second < ROWS
+    with Server(database_url, **QUIET):
         await until(office, STATE, JobState.DONE)
         done = (await operations.show(office.store, ME, office.name, job_id)).job
         assert (done.counts.added, done.counts.updated, done.counts.rejected) == (ROWS, 0, 1)
         assert [await scalar(office, query) for query in (THERE, NOTED, HISTORY)] == [ROWS] * 3
-        await begin(office, job_id, JobState.UNDOING, undone_by=ME)
-        removed = await kill(office, server.process, GONE, 400)
-    assert removed < ROWS
+    await begin(office, job_id, JobState.UNDOING, undone_by=ME)
+    assert 0 < await killed(office, GONE, 2, *SERVE) < ROWS
     with Server(database_url, **QUIET) as server:
         await until(office, STATE, JobState.UNDONE)
         assert "Traceback" not in server.output()

@@ -53,9 +53,9 @@ async def _fill(office: Office, count: int) -> None:
 
 @pytest.mark.parametrize("load", LOADS)
 async def test_a_neighbour_waits_no_longer(server: Server, office: Office, other_office: Office, load: str) -> None:
-    """The middle of what its requests take, in the best of three rounds."""
+    """The middle of what its requests take, in the best of some rounds: a machine with much else to do may pause."""
     seen = []
-    for _ in range(3):
+    for _ in range(8):
         keys = office.key, other_office.key
         quiet, loaded = await asyncio.to_thread(pair, server.base, keys, LOADS[load], 100, SECONDS)
         seen.append((quiet[len(quiet) // 2], loaded[len(loaded) // 2]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from tests.faults.service import DATABASE, Service
 from tests.postgres import free_port, is_listening
 from tests.servers import CASEDIAL, Server
+from tests.waiting import PATIENCE, wait_until
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 pytestmark = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed (Debian's package: pgbouncer)")
@@ -49,22 +49,19 @@ def pooled(ground: Service, tmp_path: Path) -> Iterator[Pooled]:
             shutil.chown(room, "nobody")
         command = [str(PGBOUNCER), "-q", str(room / "pgbouncer.ini")]
         running.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, **ground.postgres.as_user))
-        deadline = time.monotonic() + 20
-        while not is_listening(port):
-            assert time.monotonic() < deadline, (room / "pgbouncer.log").read_text()
-            time.sleep(0.05)
+        wait_until(lambda: is_listening(port))
         return f"postgresql://casedial@127.0.0.1:{port}/{DATABASE}"
 
     yield start
     for process in running:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("command", [("serve", "--port", "0"), ("migrate",), ("firm", "list")], ids=" ".join)
 def test_sessions_that_are_shared_are_refused(pooled: Pooled, command: tuple[str, ...]) -> None:
     url = pooled("transaction")
-    done = subprocess.run([CASEDIAL, *command, "--database-url", url], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([CASEDIAL, *command, "--database-url", url], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1, done.stderr
     for part in (
         "InvalidSetting",
@@ -80,7 +77,7 @@ def test_it_does_not_start_where_not_even_a_transaction_is_kept_together(pooled:
         [CASEDIAL, "serve", "--port", "0", "--database-url", pooled("statement")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 1
     assert "statement pooling mode" in done.stderr
@@ -93,5 +90,5 @@ async def test_a_session_for_each_connection_is_as_good_as_none_in_between(groun
         async with behind.traffic() as traffic:
             await traffic.more(120)
         assert set(traffic.answered) == {200}
-        assert behind.is_ready()
+        wait_until(behind.is_ready)
         assert "Traceback" not in running.output()

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import pytest
 from tests.conftest import assert_problem
 from tests.faults.bench import AFFECTED, FAR_FUTURE, Bench, Dump, Look, fill
 from tests.faults.disk import Disk, Fault, Kind, Mode
+from tests.waiting import wait_until
 
 FAULTS = (
     Fault(errno.EIO, Mode.ONCE),
@@ -90,7 +90,7 @@ async def test_every_call_of_a_write_fails_once(journal: str, room: Path) -> Non
                     points.update([name, f"{fault}", failed.name])
         bench.look.check()
         assert bench.same_process()
-    assert {Kind[name] for name in points if name in Kind.__members__} == USED[journal]
+    assert {Kind[name] for name in points if name in Kind.__members__} >= USED[journal]
     print(f"\n{journal}: {dict(points)}")
 
 
@@ -186,11 +186,7 @@ async def test_a_note_of_a_keys_use_may_fail_unseen(journal: str, room: Path) ->
 def wait_for_note(bench: Bench) -> None:
     """Wait until a use was noted, or could not be."""
     noted = "SELECT id FROM keys WHERE last_used_at IS NOT NULL AND last_used_at <> ?"
-    for _ in range(500):
-        if bench.disk.failed is not None or bench.look.connection.execute(noted, [FAR_FUTURE]).fetchall():
-            return
-        time.sleep(0.01)
-    raise AssertionError("the use of the key was not noted")
+    wait_until(lambda: bench.disk.failed is not None or bench.look.connection.execute(noted, [FAR_FUTURE]).fetchall())
 
 
 async def test_every_call_of_an_opening_fails_once(journal: str, room: Path) -> None:
@@ -201,7 +197,7 @@ async def test_every_call_of_an_opening_fails_once(journal: str, room: Path) -> 
     if journal == "DELETE":
         environment["PYTHONPATH"] = os.pathsep.join([AFFECTED, str(Path.cwd())])
     command = [sys.executable, "-m", "tests.faults.opening", f"sqlite:///{database}", str(room / "control")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     failed = json.loads(done.stdout)
     assert failed["OPEN"] >= 2

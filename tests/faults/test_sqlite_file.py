@@ -19,6 +19,7 @@ from tests.conftest import assert_problem
 from tests.faults.bench import AFFECTED, fill, sqlite
 from tests.faults.traffic import Traffic
 from tests.servers import CASEDIAL, Server, plain
+from tests.waiting import PATIENCE, wait_until
 
 BESIDE = ("", "-wal", "-shm")
 
@@ -36,15 +37,17 @@ class Service:
 
     def note(self, text: str = "A note.") -> httpx.Response:
         body = {"CaseID": 1, "Note": text}
-        return plain.post(f"{self.server.base}/AddCaseNote", json=body, headers={"X-ApiKey": self.key}, timeout=30)
+        return plain.post(
+            f"{self.server.base}/AddCaseNote", json=body, headers={"X-ApiKey": self.key}, timeout=PATIENCE
+        )
 
     def read(self) -> httpx.Response:
         parameters, headers = {"CaseID": 1}, {"X-ApiKey": self.key}
-        return plain.get(f"{self.server.base}/GetCaseInfo", params=parameters, headers=headers, timeout=30)
+        return plain.get(f"{self.server.base}/GetCaseInfo", params=parameters, headers=headers, timeout=PATIENCE)
 
     def assert_away(self) -> None:
         """Everybody is told why, and the log has the file."""
-        for ask in (self.note, self.read, lambda: plain.get(f"{self.server.url}/readyz", timeout=30)):
+        for ask in (self.note, self.read, lambda: plain.get(f"{self.server.url}/readyz", timeout=PATIENCE)):
             problem = assert_problem(ask(), 503, "StorageUnavailable")
             assert "removed or replaced" in problem["detail"]
             assert "restart the server" in problem["detail"]
@@ -136,7 +139,7 @@ async def test_a_file_that_comes_back(file: Path, settings: dict[str, str]) -> N
             await traffic.more(20)
             back = time.monotonic()
             move(away, file)
-            await asyncio.sleep(0.2)
+            wait_until(lambda: service.note().status_code == 200)
             returned = time.monotonic()
             await traffic.more(20)
         assert {call.status for call in traffic.calls if moved < call.at and call.at + call.seconds < back} == {503}

@@ -6,8 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from io import BytesIO
+from types import SimpleNamespace
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -24,8 +27,11 @@ from casedial.wire.sheets import Form
 from tests.conftest import ME, NOW
 from tests.faults.pair import Pair
 from tests.faults.service import CASES
+from tests.waiting import PATIENCE, until
 
 FIRM = "Lex & Partners"
+SOON = 0.8 * standby.PATIENCE  # seconds: before anything is given up because it takes too long
+_THERE = "SELECT pg_is_in_recovery(), (SELECT count(*) FROM cases)"
 
 
 @pytest.fixture
@@ -58,32 +64,44 @@ async def add_case(store: Store) -> None:
 
 
 async def until_caught_up(store: Store) -> None:
-    async with asyncio.timeout(20):
-        while await exported(store) != CASES:
-            await asyncio.sleep(0.1)
+    """Wait until the standby is read, and has all cases."""
+
+    async def has_all() -> bool:
+        async with store.behind.read() as tx:
+            return tuple((await tx.execute(sa.text(_THERE))).one()) == (True, CASES)
+
+    await until(has_all)
 
 
-async def hold_still(store: Store, pair: Pair) -> None:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A standby is waited for, and may be behind, for as long as a machine may stall."""
+    monkeypatch.setattr(standby, "LAG_SECONDS", 3600)
+    monkeypatch.setattr(standby, "WAIT_SECONDS", PATIENCE)
+
+
+async def hold_still(pair: Pair) -> None:
     """Have the standby take in nothing more; it is so a moment after it was asked for."""
-    pair.standby.execute("SELECT pg_wal_replay_pause()")
-    async with asyncio.timeout(20):
-        while True:
-            async with store.behind.read() as tx:
-                if (await tx.execute(sa.text("SELECT pg_get_wal_replay_pause_state()"))).scalar_one() == "paused":
-                    return
-            await asyncio.sleep(0.05)
+    connection = await asyncpg.connect(pair.url("standby"), user="postgres")
+
+    async def is_still() -> bool:
+        return await connection.fetchval("SELECT pg_get_wal_replay_pause_state()") == "paused"
+
+    await connection.execute("SELECT pg_wal_replay_pause()")
+    await until(is_still)
+    await connection.close()
 
 
+@pytest.mark.usefixtures("patient")
 async def test_what_reads_a_standby(store: Store, pair: Pair) -> None:
     """Exports and reports do: a standby that is held still does not show them what is new."""
     await until_caught_up(store)
     async with store.write() as tx:
         await tx.execute(sa.text("UPDATE cases SET zip_code = 'new' WHERE case_id = 1"))
-    async with asyncio.timeout(20):
-        while await zip_code_there(store) != "new":
-            await asyncio.sleep(0.05)
+    while await zip_code_there(store) != "new":
+        await asyncio.sleep(0.05)
     assert await is_standby_read(store)
-    await hold_still(store, pair)
+    await hold_still(pair)
     await add_case(store)
     assert await exported(store) == CASES
     day = NOW.date()
@@ -98,43 +116,44 @@ async def test_what_reads_a_standby(store: Store, pair: Pair) -> None:
 async def test_one_that_is_far_behind_is_not_read(store: Store, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standby, "LAG_SECONDS", 0.3)
     monkeypatch.setattr(standby, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(standby, "WAIT_SECONDS", PATIENCE)
     await until_caught_up(store)
-    assert await is_standby_read(store)
     await asyncio.sleep(0.5)
-    assert await is_standby_read(store)  # nothing was written, so it is not behind
-    await hold_still(store, pair)
+    await until(partial(is_standby_read, store))  # nothing was written, so it is not behind
+    await hold_still(pair)
     await add_case(store)
-    await asyncio.sleep(0.5)
-    assert not await is_standby_read(store)
+
+    async def is_left() -> bool:
+        return not await is_standby_read(store)
+
+    await until(is_left)
     assert await exported(store) == CASES + 1
     pair.standby.execute("SELECT pg_wal_replay_resume()")
-    await asyncio.sleep(0.5)
-    assert await is_standby_read(store)
+    await until(partial(is_standby_read, store))
 
 
 async def test_one_that_is_away_or_was_promoted_is_not_read(
     store: Store, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standby, "REST_SECONDS", 0.5)
     await until_caught_up(store)
     pair.standby.freeze()
-    began = time.monotonic()
-    assert not await is_standby_read(store)
-    assert time.monotonic() - began < 4
-    began = time.monotonic()
-    assert not await is_standby_read(store)
-    assert time.monotonic() - began < 0.4  # it is left alone for a while
+    now = time.monotonic()
+    monkeypatch.setattr(standby, "time", SimpleNamespace(monotonic=lambda: now))
+    async with asyncio.timeout(SOON):
+        assert not await is_standby_read(store)
+    monkeypatch.setattr(standby, "WAIT_SECONDS", 2 * PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        assert not await is_standby_read(store)  # it is left alone for a while
     pair.standby.thaw()
-    async with asyncio.timeout(20):
-        while not await is_standby_read(store):
-            await asyncio.sleep(0.1)
+    now += standby.REST_SECONDS
+    await until(partial(is_standby_read, store))
     pair.standby.execute("SELECT pg_promote()")
-    await asyncio.sleep(0.6)
     async with store.behind.read() as tx:
         port = (await tx.execute(sa.text("SELECT current_setting('port')"))).scalar_one()
     assert int(port) == pair.primary.port
 
 
+@pytest.mark.usefixtures("patient")
 async def test_what_it_reads_was_cleared_away_by_the_primary(store: Store, pair: Pair) -> None:
     """A standby ends such a query, for it cannot both follow and keep old rows: that is no fault."""
     pair.standby.execute("ALTER SYSTEM SET max_standby_streaming_delay = 0")
@@ -144,13 +163,13 @@ async def test_what_it_reads_was_cleared_away_by_the_primary(store: Store, pair:
 
     async def read_on() -> None:
         async with store.behind.read() as tx:
-            assert (await tx.execute(count)).scalar_one() == CASES
+            assert tuple((await tx.execute(sa.text(_THERE))).one()) == (True, CASES)
             async with store.write() as writing:
                 await writing.execute(sa.text("DELETE FROM cases WHERE case_id > 10"))
-            async with store.session(isolation_level="AUTOCOMMIT") as vacuuming:
-                await vacuuming.execute(sa.text("VACUUM cases"))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SOON):
                 while True:
+                    async with store.session(isolation_level="AUTOCOMMIT") as vacuuming:
+                        await vacuuming.execute(sa.text("VACUUM cases"))
                     await tx.execute(count)
                     await asyncio.sleep(0.1)
 

@@ -21,6 +21,7 @@ import pytest
 from casedial.domain.statuses import Role
 from tests.conftest import Office
 from tests.servers import CASEDIAL, Server, plain
+from tests.waiting import PATIENCE, until, wait_until
 
 REQUESTS = 6000  # each has a line: more than wait in memory and in a pipe
 
@@ -38,16 +39,16 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def ask_often(server: Server, number: int) -> None:
     """Have many requests answered, one after the other, on one connection."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connection:
         for sent in range(0, number, 100):
             last = b"Connection: close\r\n" if sent + 100 >= number else b""
             asked = [b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"] * 99
             connection.sendall(b"".join([*asked, b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + last + b"\r\n"]))
-            answered = 0
-            while answered < 100:
+            answered = b""
+            while answered.count(b"HTTP/1.1 200") < 100:
                 received = connection.recv(1 << 20)
                 assert received
-                answered += received.count(b"HTTP/1.1 200")
+                answered += received
 
 
 def dropped(server: Server) -> float:
@@ -69,13 +70,14 @@ async def test_leases_end_and_requests_are_answered_when_whoever_read_the_log_is
         body = {"Records": 1, "Auto-change": True}
         claimed = plain.post(f"{server.base}/GetCasesToDial", json=body, headers={"X-ApiKey": office.key})
         assert len(claimed.json()) == 1
-        deadline = time.monotonic() + 15
-        while await office.role(1) is not Role.TO_DIAL:
-            assert time.monotonic() < deadline, "the lease never runs out"
-            time.sleep(0.2)
-        assert dropped(server) >= 100
+
+        async def is_back() -> bool:
+            return await office.role(1) is Role.TO_DIAL
+
+        await until(is_back)
+        await until(lambda: dropped(server) >= 100)
         server.process.terminate()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE) == 0
 
 
 def test_a_reader_that_stalls_delays_nothing_and_is_told_what_it_missed(tmp_path: Path, pipe: tuple[int, int]) -> None:
@@ -85,26 +87,37 @@ def test_a_reader_that_stalls_delays_nothing_and_is_told_what_it_missed(tmp_path
         ask_often(server, REQUESTS)
         lost = dropped(server)
         assert lost > 0
-        assert plain.get(f"{server.url}/readyz", timeout=5).status_code == 200
-        lines = list(read_lines(reading, until=b"were dropped"))
-        ask_often(server, 100)
-        lines += read_lines(reading, until=b"/metrics", seconds=2)
+        wait_until(lambda: plain.get(f"{server.url}/readyz").status_code == 200)
+        lines = Lines(reading)
+        wait_until(lambda: lines.told_to_be_lost() >= lost and len(lines.requests) > 1000)
+        before = len(lines.requests)
+        ask_often(server, 100)  # whose lines come as ever
+        wait_until(lambda: lines.told_to_be_lost() >= lost and len(lines.requests) >= before + 100)
         server.process.terminate()
-    assert sum(line["lines"] for line in lines if line["event"] == "log lines were dropped") >= lost
-    assert sum(line["event"] == "request" for line in lines) > 1000
-    assert len({line["request_id"] for line in lines if line["event"] == "request"}) > 1000
+    assert len(set(lines.requests)) == len(lines.requests)
 
 
-def read_lines(reading: int, until: bytes, seconds: float = 20) -> list[dict[str, object]]:
-    """Read whole lines, each a JSON document, until one of them holds this and for as long as it lasts."""
-    os.set_blocking(reading, False)
-    read, deadline = b"", time.monotonic() + seconds
-    while (until not in read or not read.endswith(b"\n")) and time.monotonic() < deadline:
-        try:
-            read += os.read(reading, 1 << 16)
-        except BlockingIOError:
-            time.sleep(0.01)
-    return [json.loads(line) for line in read.splitlines()]
+class Lines:
+    """The whole lines of a log, each a JSON document, as far as somebody has read it."""
+
+    def __init__(self, reading: int) -> None:
+        os.set_blocking(reading, False)
+        self._reading, self._rest = reading, b""
+        self.requests: list[str] = []  # their ids
+        self._lost = 0
+
+    def told_to_be_lost(self) -> int:
+        """Read what there is; return how many lines were dropped, as it says."""
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(self._reading, 1 << 16):
+                self._rest += part
+        *whole, self._rest = self._rest.split(b"\n")
+        for line in map(json.loads, whole):
+            if line["event"] == "request":
+                self.requests.append(line["request_id"])
+            elif line["event"] == "log lines were dropped":
+                self._lost += line["lines"]
+        return self._lost
 
 
 def test_a_stalled_reader_does_not_keep_a_dead_worker_from_being_replaced(
@@ -121,22 +134,21 @@ def test_a_stalled_reader_does_not_keep_a_dead_worker_from_being_replaced(
         (worker,) = server.workers()
         os.kill(worker, signal.SIGKILL)
         answers_again(server, worker)
-        started = time.monotonic()
         server.process.terminate()
-        assert server.process.wait(20) == 0
-        assert time.monotonic() - started < 12
+        assert server.process.wait(PATIENCE) == 0  # which nobody who waits for the reader would ever be
     os.close(reading)
 
 
 def answers_again(server: Server, *dead: int) -> None:
-    deadline = time.monotonic() + 25
-    while time.monotonic() < deadline:
+    """Wait until a server whose workers are dead has others."""
+
+    def does() -> bool:
         assert server.process.poll() is None, "the server ended"
         with contextlib.suppress(httpx.TransportError):
-            if plain.get(f"{server.url}/healthz").status_code == 200 and not {*dead} & {*server.workers()}:
-                return
-        time.sleep(0.1)
-    raise AssertionError("nobody answers")
+            return plain.get(f"{server.url}/healthz").status_code == 200 and not {*dead} & {*server.workers()}
+        return False
+
+    wait_until(does)
 
 
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>/dev/full >/dev/full"])
@@ -144,7 +156,7 @@ def test_standard_streams_that_are_closed_or_full(tmp_path: Path, closed: str) -
     command = ("sh", "-c", f'exec {CASEDIAL} serve "$@" {closed}', "sh")
     with Server(f"sqlite:///{tmp_path}/x.db", command=command) as server:
         ask_often(server, 100)
-        assert plain.get(f"{server.url}/readyz").status_code == 200
+        wait_until(lambda: plain.get(f"{server.url}/readyz").status_code == 200)
     assert (tmp_path / "x.db").read_bytes().startswith(b"SQLite format 3\0")
 
 
@@ -153,11 +165,10 @@ def test_metrics_need_no_files(tmp_path: Path) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     with Server(f"sqlite:///{tmp_path}/x.db", "--workers", "2", TMPDIR=str(folder)) as server:
-        while len(server.workers()) < 2:
-            time.sleep(0.1)
+        wait_until(lambda: len(server.workers()) == 2)
         ask_often(server, 200)
-        time.sleep(1)
-        assert counted(server) >= 200
+        time.sleep(1)  # each shows its counts twice a second; then it has, once it has answered somebody
+        assert min(counted(server) for _ in range(20)) >= 200
         assert list(folder.iterdir()) == []
         shutil.rmtree(folder)
         before = server.workers()
@@ -178,10 +189,10 @@ def counted(server: Server) -> float:
 def test_a_worker_that_cannot_start_is_told_and_ends_the_server(tmp_path: Path) -> None:
     broken = "import casedial.web.app as app\ndef fail(): raise ValueError('Jane Doe')\napp.create_app = fail\n"
     command = (sys.executable, "-c", f"{broken}from casedial.cli import main\nmain()", "serve")
-    started = time.monotonic()
-    with pytest.raises(RuntimeError) as failed, Server(f"sqlite:///{tmp_path}/x.db", command=command):
+    server = Server(f"sqlite:///{tmp_path}/x.db", command=command)
+    with pytest.raises(RuntimeError) as failed, server:
         pass
-    assert time.monotonic() - started < 25
+    assert server.process.returncode == 1  # by itself
     assert '"error": "ValueError"' in str(failed.value)
     assert "no worker can be started" in str(failed.value)
     assert "Jane" not in str(failed.value)

@@ -6,8 +6,9 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -18,23 +19,38 @@ import pytest
 from tests.faults.service import DATABASE, Service
 from tests.faults.traffic import IN_DOUBT, is_allowed
 from tests.servers import Server, plain
+from tests.waiting import PATIENCE, until
 
 WAITS = (
     "SELECT count(*) FROM pg_stat_activity"
     f" WHERE datname = '{DATABASE}' AND wait_event = 'SyncRep' AND backend_type = 'client backend'"
 )
+END_THEM = WAITS.replace("count(*)", "pg_cancel_backend(pid)")
 
 
-@contextmanager
-def no_standby(service: Service) -> Iterator[None]:
+@asynccontextmanager
+async def no_standby(service: Service) -> AsyncIterator[None]:
     """Have every commit wait for a standby that is not there."""
     service.postgres.execute("ALTER SYSTEM SET synchronous_standby_names = 'away'")
     service.postgres.execute("SELECT pg_reload_conf()")
     try:
+        await until(partial(a_commit_waits, service))
         yield
     finally:
         service.postgres.execute("ALTER SYSTEM RESET synchronous_standby_names")
         service.postgres.execute("SELECT pg_reload_conf()")  # and who waited goes on
+
+
+async def a_commit_waits(service: Service) -> bool:
+    """Tell whether PostgreSQL has read its settings anew, which each of its processes does in its own time."""
+    connection = await asyncpg.connect(service.postgres.url(DATABASE))
+    end_it = f"{END_THEM} AND pid = {connection.get_server_pid()}"
+    commit = asyncio.create_task(connection.execute("UPDATE cases SET zip_code = '2' WHERE case_id = 3"))
+    has_waited = False
+    while not commit.done():
+        has_waited = await ask(service, end_it) or has_waited
+    await connection.close()
+    return bool(has_waited)
 
 
 async def ask(service: Service, query: str) -> Any:
@@ -47,9 +63,11 @@ async def ask(service: Service, query: str) -> Any:
 
 async def until_waiting(service: Service, number: int = 1) -> None:
     """Wait until so many commits wait; there may be more, of a server's own work."""
-    async with asyncio.timeout(20):
-        while await ask(service, WAITS) < number:
-            await asyncio.sleep(0.05)
+
+    async def do() -> bool:
+        return await ask(service, WAITS) >= number
+
+    await until(do)
 
 
 class Asked(threading.Thread):
@@ -65,7 +83,7 @@ class Asked(threading.Thread):
 
     def run(self) -> None:
         url, body, headers = self._what
-        self.reply = plain.post(url, json=body, headers=headers, timeout=60)
+        self.reply = plain.post(url, json=body, headers=headers, timeout=PATIENCE)
 
 
 CLAIM = ("GetCasesToDial", {"Records": 1, "Auto-change": True})
@@ -76,11 +94,14 @@ async def test_a_wait_that_somebody_ends_is_no_answer(service: Service, method: 
     """PostgreSQL calls such a commit a success, with a warning: it would be lost with its server."""
     key, text = str(uuid4()), str(uuid4())
     body: object = CLAIM[1] if method == CLAIM[0] else {"CaseID": 1, "Note": text}
-    with no_standby(service):
+    async with no_standby(service):
         asked = Asked(service, method, body, key)
-        await until_waiting(service)
-        await ask(service, WAITS.replace("count(*)", "pg_cancel_backend(pid)"))
-        await asyncio.to_thread(asked.join, 20)
+
+        async def is_answered() -> bool:
+            await ask(service, END_THEM)
+            return not asked.is_alive()
+
+        await until(is_answered)
         assert asked.reply.status_code == 503
         assert IN_DOUBT in asked.reply.json()["detail"]
         assert is_allowed(asked.reply)
@@ -89,7 +110,7 @@ async def test_a_wait_that_somebody_ends_is_no_answer(service: Service, method: 
         await until_waiting(service)
         await asyncio.sleep(0.3)
         assert repeat.is_alive()
-    await asyncio.to_thread(repeat.join, 20)
+    await asyncio.to_thread(repeat.join, PATIENCE)
     assert repeat.reply.status_code == 200
     if method != CLAIM[0]:
         assert await ask(service, f"SELECT count(*) FROM notes WHERE text = '{text}'") == 1
@@ -98,14 +119,14 @@ async def test_a_wait_that_somebody_ends_is_no_answer(service: Service, method: 
 
 async def test_a_claim_that_waits_is_not_given_up(service: Service) -> None:
     """PostgreSQL is at work for it, however long: no timeout of a session ends the wait, and then it is there."""
-    with no_standby(service):
+    async with no_standby(service):
         began = time.monotonic()
         asked = Asked(service, *CLAIM, str(uuid4()))
         await until_waiting(service)
         await asyncio.sleep(5)  # after 3 it is looked at whether PostgreSQL is at work
         assert asked.is_alive()
         assert await ask(service, WAITS) >= 1
-    await asyncio.to_thread(asked.join, 20)
+    await asyncio.to_thread(asked.join, PATIENCE)
     assert asked.reply.status_code == 200
     assert len(asked.reply.json()) == 1
     assert time.monotonic() - began > 5
@@ -115,17 +136,17 @@ async def test_no_timeout_of_postgresql_ends_the_wait(service: Service) -> None:
     """The limit for statements, which casedial sets, is over when a commit waits, be it of one statement or of more."""
     connections = [await asyncpg.connect(service.postgres.url(DATABASE)) for _ in range(2)]
     write = "UPDATE cases SET zip_code = '1' WHERE case_id = $1"
-    for connection in connections:
-        await connection.execute("SET statement_timeout = '300ms'")
     await connections[0].execute("BEGIN")
     await connections[0].execute(write, 1)
-    with no_standby(service):
+    for connection in connections:
+        await connection.execute("SET statement_timeout = '2s'")
+    async with no_standby(service):
         waiting = [
             asyncio.create_task(connections[0].execute("COMMIT")),
             asyncio.create_task(connections[1].execute(write, 2)),
         ]
         await until_waiting(service, 2)
-        await asyncio.sleep(1)
+        await asyncio.sleep(3)
         assert not any(one.done() for one in waiting)
     await asyncio.gather(*waiting)
     for connection in connections:
@@ -138,15 +159,23 @@ async def test_a_wait_that_takes_too_long_is_in_doubt_and_goes_on(service: Servi
     url = f"postgresql://casedial@127.0.0.1:{service.postgres.port}/{DATABASE}"
     with Server(url, command=(sys.executable, "-m", "tests.faults.impatient")) as server:
         impatient = Service(service.postgres, service.key, server)
-        assert impatient.note().status_code == 200
-        with no_standby(service):
+
+        async def told() -> httpx.Response:
             asked = Asked(impatient, "AddCaseNote", {"CaseID": 1, "Note": text}, key)
-            await until_waiting(service)
-            await asyncio.to_thread(asked.join, 20)
-            assert asked.reply.status_code == 503
-            assert IN_DOUBT in asked.reply.json()["detail"]
+            await asyncio.to_thread(asked.join, PATIENCE)
+            assert is_allowed(asked.reply)
+            return asked.reply
+
+        async def is_in_doubt() -> bool:  # where the machine pauses, it gives up before there is any doubt
+            reply = await told()
+            assert reply.status_code == 503
+            return IN_DOUBT in reply.json()["detail"]
+
+        async def is_done() -> bool:
+            return (await told()).status_code == 200
+
+        async with no_standby(service):
+            await until(is_in_doubt)
             assert await ask(service, f"SELECT count(*) FROM notes WHERE text = '{text}'") == 0  # for nobody to see yet
-        repeat = Asked(impatient, "AddCaseNote", {"CaseID": 1, "Note": text}, key)
-        await asyncio.to_thread(repeat.join, 20)
-    assert repeat.reply.status_code == 200
+        await until(is_done)
     assert await ask(service, f"SELECT count(*) FROM notes WHERE text = '{text}'") == 1

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from tests.conftest import Office
 from tests.faults.test_telling import answers_again
 from tests.servers import CASEDIAL, Server, plain
+from tests.waiting import PATIENCE, wait_until
 
 MEGABYTE = 1024 * 1024
 FEW = 120  # descriptors
@@ -33,7 +34,7 @@ def test_a_worker_that_dies_again_and_again_does_not_end_the_server(tmp_path: Pa
             os.kill(victim, signal.SIGKILL)
             answers_again(server, victim)
         server.process.terminate()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE) == 0
         deaths = [json.loads(line) for line in server.output().splitlines() if '"a worker died"' in line]
         assert [death["exit"] for death in deaths] == [-signal.SIGKILL] * 3
         if workers == "1":
@@ -59,20 +60,25 @@ def test_no_descriptors_are_left(tmp_path: Path) -> None:
     with Server(f"sqlite:///{tmp_path}/x.db", command=command) as server, contextlib.ExitStack() as stack:
         (worker,) = server.workers()
         clients = [stack.enter_context(connect(server)) for _ in range(2 * FEW)]
-        time.sleep(2)
-        spent, started = cpu_seconds(worker), time.monotonic()
-        time.sleep(2)
-        assert cpu_seconds(worker) - spent < (time.monotonic() - started) / 10
+        time.sleep(1)
+        assert any(load(worker) < 0.1 for _ in range(5))  # at first it may have some to do yet
         clients[0].sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert clients[0].recv(1000).startswith(b"HTTP/1.1 200")
         server.until_said("connections are used up")
         for client in clients:
             client.close()
-        assert plain.get(f"{server.url}/readyz", timeout=10).status_code == 200
+        wait_until(lambda: plain.get(f"{server.url}/readyz").status_code == 200)
 
 
 def connect(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+
+
+def load(process: int) -> float:
+    """Return what part of a processor a process takes for a while."""
+    spent, began = cpu_seconds(process), time.monotonic()
+    time.sleep(1)
+    return (cpu_seconds(process) - spent) / (time.monotonic() - began)
 
 
 def cpu_seconds(process: int) -> float:
@@ -97,7 +103,7 @@ def strangers(tmp_path: Path) -> Iterator[Server]:
 def test_names_of_parameters_are_not_kept(office: Office, database_url: str) -> None:
     with (
         Server(database_url) as server,
-        httpx.Client(verify=False, timeout=30, headers={"X-ApiKey": office.key}) as client,
+        httpx.Client(verify=False, timeout=PATIENCE, headers={"X-ApiKey": office.key}) as client,
     ):
         text = "\U0001f4de" + "x" * (MEGABYTE - 100)  # one wide character, and each takes four bytes
 
@@ -128,12 +134,15 @@ def test_bodies_of_strangers_are_not_kept(strangers: Server) -> None:
         for client in clients:
             assert client.recv(1000).startswith(b"HTTP/1.1 401")
         clients[0].sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")  # the connection is still good
-        time.sleep(0.5)
-        assert b"HTTP/1.1 200" in clients[0].recv(10_000)
+        received = b""
+        while b"HTTP/1.1 200" not in received:
+            part = clients[0].recv(10_000)
+            assert part
+            received += part
 
 
 def test_paths_of_strangers_are_not_kept(strangers: Server) -> None:
-    with httpx.Client(verify=False, timeout=30) as client:
+    with httpx.Client(verify=False, timeout=PATIENCE) as client:
         client.get(f"{strangers.url}/docs/assets/{'y' * 60_000}")
         before = resident(strangers)
         for number in range(400):
@@ -155,8 +164,10 @@ async def test_a_client_that_closes_its_sending_side_claims_nothing(
                 await tx.execute(sa.text("LOCK TABLE cases IN ACCESS EXCLUSIVE MODE"))
             told = await asyncio.gather(*(asyncio.to_thread(half_closed, server, office.key, body) for _ in range(3)))
             assert told == [b"", b"", b""]
+            for _ in range(5):  # who is answered comes behind them: it has begun what they asked, and knows they left
+                assert (await asyncio.to_thread(plain.get, f"{server.url}/healthz")).status_code == 200
         server.process.terminate()  # which ends what it has begun
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE) == 0
     async with office.store.read() as tx:
         query = sa.text("SELECT count(*) FROM cases WHERE dialer_role = 2")
         assert (await tx.execute(query)).scalar_one() == 0
@@ -168,7 +179,7 @@ def half_closed(server: Server, key: str, body: bytes) -> bytes:
     with connect(server) as connection:
         start = "POST /PredictiveDialer/GetCasesToDial HTTP/1.1\r\nHost: x\r\n"
         connection.sendall(f"{start}{head}".encode() + body)
-        time.sleep(0.1)  # it is read by then, and waits for the database
+        time.sleep(0.1)  # mostly it is read by then, and waits for the database
         connection.shutdown(socket.SHUT_WR)
         reply = b""
         with contextlib.suppress(ConnectionError):

@@ -54,18 +54,18 @@ class Traffic:
     ) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(120)
             assert not thread.is_alive(), "a request hangs"
 
     async def more(self, count: int) -> None:
         """Wait until so many more requests were begun and answered."""
         begun = time.monotonic()
         while sum(call.at > begun for call in self.calls) < count:
-            assert time.monotonic() - begun < 60
+            assert time.monotonic() - begun < 120
             await asyncio.sleep(0.02)
 
     def _dial(self) -> None:
-        with httpx.Client(timeout=50, verify=False) as http:
+        with httpx.Client(timeout=60, verify=False) as http:
             while not self._stop.is_set():
                 for note in (None, str(uuid.uuid4())):
                     self._call(http, note)

@@ -44,6 +44,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "PAGE", 2)
     monkeypatch.setattr(working, "_PAGE_OF_A_SERVER", 2)
     monkeypatch.setattr(operations, "_LOOK_ON_SECONDS", 0.02)
+    monkeypatch.setattr(working, "SPAN", timedelta(minutes=4))  # nobody dies because the machine stalls
 
 
 def off(firm: Firm) -> OperatorChange:

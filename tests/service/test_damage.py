@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -37,6 +38,7 @@ from tests.conftest import ALWAYS, ME, NOW, Api, Office, assert_problem
 from tests.service.test_calling import LOS_ANGELES, MORNING, NEW_YORK, claim, ids
 from tests.service.test_imports import bring
 from tests.service.test_rules import explained
+from tests.waiting import until
 
 CAMPAIGN = "Intake follow-up"
 OLD = {"dial_at": NOW - timedelta(days=400)}  # before all others
@@ -314,32 +316,38 @@ async def test_one_without_a_date_holds_nothing_back(office: Office) -> None:
 
 async def test_a_chore_that_fails_or_is_slow_starves_no_other(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     await office.add(1, dialer="In the Dialer")
-    done: list[str] = []
+    failed: defaultdict[str, list[float]] = defaultdict(list)  # when
 
-    async def fail(store: Store, now: datetime) -> int:
-        done.append("fails")
-        raise RuntimeError
+    def failing(name: str) -> Any:
+        async def fail(store: Store, now: datetime) -> int:
+            failed[name].append(time.monotonic())
+            raise RuntimeError
+
+        return fail
 
     async def hang(store: Store, now: datetime) -> int:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
         return 0
 
-    monkeypatch.setattr(operations, "drop_old_replies", fail)
+    monkeypatch.setattr(operations, "drop_old_replies", failing("replies"))
     monkeypatch.setattr(operations, "forget_calls", hang)
-    monkeypatch.setattr(holding_back, "let_go", fail)
+    monkeypatch.setattr(holding_back, "let_go", failing("let go"))
     monkeypatch.setattr(upkeep, "_STOP_SECONDS", 0.2)
     told: list[object] = []
     monkeypatch.setattr(upkeep, "note_upkeep_fault", lambda chore, error, again: told.append((chore, again)))
     running = Upkeep(office.store)
     running.start()
     await lapse(office)
-    began = time.monotonic()
-    while await office.role(1) is not Role.TO_DIAL:
-        assert time.monotonic() - began < 3
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(1.5)
+
+    async def is_returned() -> bool:
+        return await office.role(1) is Role.TO_DIAL
+
+    await until(is_returned)
+    await until(lambda: all(len(failed[name]) >= 3 for name in ("replies", "let go")))
     await running.stop()
-    assert 4 <= len(done) <= 10  # later and later
+    for first, second, third, *_ in failed.values():  # later and later
+        assert second - first > 0.45
+        assert third - second > 0.9
     assert [one for one in told if one[1] is False] == [("replies", False), ("let go", False)]  # type: ignore[index]
 
 
@@ -391,8 +399,8 @@ async def test_a_ban_that_cannot_be_read_bans_what_it_can_be_read_to_ban(office:
     await spoil_row(office, "bans", state="' ny '")
     assert ids(await claim(office, noon, auto_change=False)) == [2]
     endless = ("'nonsense'", "''", "17", "x'00ff'", "CAST(x'ff41' AS TEXT)")
-    for until in endless if office.store.dialect.name == "sqlite" else ("'infinity'",):
-        await spoil_row(office, "bans", state="'NY'", until=until)
+    for end in endless if office.store.dialect.name == "sqlite" else ("'infinity'",):
+        await spoil_row(office, "bans", state="'NY'", until=end)
         assert ids(await claim(office, noon + timedelta(days=1), auto_change=False)) == [2]
         assert (await explained(office, 1, noon)).next_at is None
         assert len((await rules.in_force(office.store, ME, noon)).bans) == 1
@@ -482,12 +490,12 @@ async def test_a_duty_that_nobody_can_read_is_taken(office: Office) -> None:
     await decide(office, paused=True)
     await office.add(1)
     garbage = ("'nonsense'", "17", "'9999-12-31 00:00:00'") if office.store.dialect.name == "sqlite" else ()
-    for until in (*garbage, "'2030-01-01 00:00:00'"):
+    for end in (*garbage, "'2030-01-01 00:00:00'"):
         async with office.store.write() as tx:
             await tx.execute(duty.delete())
             await tx.execute(duty.insert().values(name="sweep", holder=uuid4(), until=NOW))
-            await tx.execute(sa.text(f"UPDATE duties SET until = {until}".replace(":", "\\:")))
+            await tx.execute(sa.text(f"UPDATE duties SET until = {end}".replace(":", "\\:")))
         await sweeper.sweep(office.store, datetime.now(UTC))
         async with office.store.read() as tx:
             holders = (await tx.execute(sa.select(duty.c.holder))).scalars().all()
-        assert holders == [sweeper.duty.me], until
+        assert holders == [sweeper.duty.me], end

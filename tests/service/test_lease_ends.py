@@ -138,9 +138,13 @@ async def decide(api: Api, office: Office, chance: random.Random, claim_ids: lis
 
 
 async def wait(api: Api, office: Office, chance: random.Random, claim_ids: list[str]) -> None:
+    clock = office.store.machine
+    assert isinstance(clock, MovableClock)
     let_time_pass(office, timedelta(seconds=chance.randint(1, 400)))
+    clock.freeze()  # or one is over a moment later
     await Upkeep(office.store).look()
     assert await overdue(office) == []
+    clock.run()
 
 
 def some(chance: random.Random) -> list[int]:

@@ -69,7 +69,7 @@ async def test_what_waits_of_each_campaign(office: Office, other_office: Office,
     assert len((await board(other_office)).bands) == 2
 
 
-async def test_why_so_few(office: Office) -> None:
+async def test_why_so_few(office: Office, same_day: None) -> None:
     """Held back by a sweep or not, what may not be called is told by its reason, and all adds up."""
     store = office.store
     for case_id in range(1, 8):

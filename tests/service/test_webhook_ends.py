@@ -25,7 +25,8 @@ from casedial.wire.posting import Poster
 from casedial.wire.webhooks import event_body, trial_body
 from tests.conftest import ME, Office
 from tests.endpoints import Endpoint, status
-from tests.service.test_webhooks import DAY, add, fill, listed, note, quickly, serving, texts, tried
+from tests.service.test_webhooks import DAY, add, fill, how_it_stands, listed, note, quickly, serving, texts, tried
+from tests.waiting import PATIENCE, until
 from tests.wire.test_posting import HERE
 
 __all__ = ["quickly"]  # a fixture
@@ -84,7 +85,7 @@ async def test_a_page_that_was_read_before_somebody_is_forgotten(office: Office)
     new = await add(office, "https://firm.example/")
     await fill(office, range(1, 3), 1)
     feed = Feed(office.store)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         page = await feed.read(new.webhook.firm_id, await start(office, new.webhook.id), 100)
         while len(page.events) < 2:
             page = await feed.read(new.webhook.firm_id, await start(office, new.webhook.id), 100)
@@ -129,9 +130,11 @@ async def test_what_was_laid_aside_goes_after_a_month_or_with_the_firms_own(
         async with serving(office.store) as at:
             await tried(at, 2)
             clock.move(DAY)
-            async with asyncio.timeout(20):
-                while (await listed(office))[0][1].dead < 2:
-                    await asyncio.sleep(0.02)
+
+            async def are_laid_aside() -> bool:
+                return (await how_it_stands(office)).dead == 2
+
+            await until(are_laid_aside)
         assert await webhook_work.forget(office.store, office.store.now()) == 0
         await office.set(retention_days=7)
         clock.move(timedelta(days=7))

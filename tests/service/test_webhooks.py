@@ -27,14 +27,16 @@ from casedial.wire.posting import Poster
 from casedial.wire.webhooks import event_body
 from tests.conftest import ME, Office
 from tests.endpoints import Endpoint, Received, every_second_lost, hang, status
+from tests.waiting import PATIENCE, until
 from tests.wire.test_posting import HERE
 
 DAY = timedelta(days=1, hours=1)
 
 
 @pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look so often that no test waits."""
+def quickly(monkeypatch: pytest.MonkeyPatch, clock: MovableClock) -> None:
+    """Look so often that no test waits, and nothing is due, or over, before a test lets time pass."""
+    clock.freeze()
     monkeypatch.setattr(webhook_work, "_LOOK_SECONDS", 0.02)
     monkeypatch.setattr(webhook_work, "_IDLE_SECONDS", 0.02)
 
@@ -49,7 +51,7 @@ class At:
 
 
 @asynccontextmanager
-async def serving(store: Store, seconds: float = 5) -> AsyncIterator[At]:
+async def serving(store: Store, seconds: float = PATIENCE) -> AsyncIterator[At]:
     """Deliver, until the block ends."""
 
     def tell(webhook: Webhook, outcome: str) -> None:
@@ -101,18 +103,23 @@ def texts(endpoint: Endpoint) -> dict[int | None, list[str]]:
     return {case_id: list(notes.values()) for case_id, notes in found.items()}
 
 
-async def settled(office: Office, seconds: float = 20) -> None:
+async def how_it_stands(office: Office) -> Standing:
+    """How it stands with the only endpoint."""
+    return (await listed(office))[0][1]
+
+
+async def settled(office: Office, seconds: float = PATIENCE) -> None:
     """Wait until nothing waits."""
-    async with asyncio.timeout(seconds):
-        while any(standing.waiting for _, standing in await listed(office)):
-            await asyncio.sleep(0.02)
+
+    async def is_so() -> bool:
+        return not any(standing.waiting for _, standing in await listed(office))
+
+    await until(is_so, seconds)
 
 
 async def tried(at: At, count: int) -> None:
     """Wait until it is recorded that so many tries failed."""
-    async with asyncio.timeout(20):
-        while at.outcomes["failed"] < count:
-            await asyncio.sleep(0.01)
+    await until(lambda: at.outcomes["failed"] >= count)
 
 
 async def test_what_happens_from_now_on_signed(office: Office) -> None:
@@ -164,9 +171,7 @@ async def test_a_failing_event_holds_its_case_and_nobody_else(office: Office, cl
         await fill(office, range(1, 5), 4)
         async with serving(office.store) as at:
             await endpoint.until(13)
-            async with asyncio.timeout(20):
-                while at.outcomes != {"delivered": 12, "failed": 1}:
-                    await asyncio.sleep(0.01)
+            await until(lambda: at.outcomes == {"delivered": 12, "failed": 1})
             assert {case_id: len(ids) for case_id, ids in endpoint.cases().items()} == {1: 1, 2: 4, 3: 4, 4: 4}
             [(webhook, standing)] = await listed(office)
             assert (standing.waiting, webhook.error) == (4, "it answered 500")
@@ -184,7 +189,7 @@ async def test_every_second_reply_is_lost(office: Office, clock: MovableClock) -
     async with Endpoint(every_second_lost(status(200))) as endpoint:
         await add(office, endpoint.url)
         await fill(office, range(1, 4), 3)
-        async with serving(office.store), asyncio.timeout(30):
+        async with serving(office.store), asyncio.timeout(PATIENCE):
             while (await listed(office))[0][0].delivered < 9:
                 clock.move(timedelta(seconds=10))
                 await asyncio.sleep(0.05)
@@ -197,8 +202,9 @@ async def test_one_that_hangs_holds_up_nobody_else(office: Office) -> None:
         await add(office, hanging.url)
         await add(office, well.url)
         await fill(office, range(1, 11), 3)
-        async with serving(office.store, 60):
-            await well.until(30, 10)
+        async with serving(office.store):
+            await well.until(30)
+            await hanging.until(LANES)
             await asyncio.sleep(0.1)
         assert hanging.most == LANES  # and no more than that
         assert len(hanging.received) == LANES
@@ -211,10 +217,8 @@ async def test_one_that_is_gone_for_good(office: Office) -> None:
         await fill(office, range(1, 2), 3)
         async with serving(office.store) as at:
             await endpoint.until(1)
-            async with asyncio.timeout(10):
-                while (await listed(office))[0][0].state != "gone":
-                    await asyncio.sleep(0.02)
-            assert at.outcomes == {"gone": 1}
+            await until(lambda: at.outcomes == {"gone": 1})
+            assert (await listed(office))[0][0].state == "gone"
             await note(office, 1, "3")
             findings = [one for one in await examine(office.store, ME) if one.check == "webhooks"]
             assert "is gone (410)" in findings[0].found
@@ -234,9 +238,11 @@ async def test_what_fails_for_a_day_is_laid_aside_and_replayed(office: Office, c
         async with serving(office.store) as at:
             await tried(at, 3)
             clock.move(DAY)
-            async with asyncio.timeout(20):
-                while (await listed(office))[0][1] != Standing(0, None, 6):
-                    await asyncio.sleep(0.02)
+
+            async def are_laid_aside() -> bool:
+                return await how_it_stands(office) == Standing(0, None, 6)
+
+            await until(are_laid_aside)
             findings = [one for one in await examine(office.store, ME) if one.check == "webhooks"]
             assert "has failed since" in findings[0].found
             endpoint.answer = status(200)
@@ -258,8 +264,8 @@ async def test_an_endpoint_that_answers_again_gets_all_at_once(office: Office, c
                 clock.move(timedelta(hours=1))
             endpoint.answer = status(200)
             await note(office, 3)
-            async with asyncio.timeout(20):
-                while (await listed(office))[0][1].waiting:
+            async with asyncio.timeout(PATIENCE):
+                while (await how_it_stands(office)).waiting:
                     clock.move(timedelta(minutes=1))
                     await asyncio.sleep(0.1)
     assert {case_id: len(ids) for case_id, ids in endpoint.cases().items()} == {1: 1, 2: 1, 3: 2}

@@ -24,6 +24,7 @@ from casedial.service.keys import add_key
 from tests.conftest import DATABASES, NOW, Api, Office, assert_problem, make_office
 from tests.postgres import PostgresServer
 from tests.servers import Server
+from tests.waiting import PATIENCE
 
 MIB = 1024 * 1024
 NUMBER = "4025550007"
@@ -373,7 +374,7 @@ class Live:
 
     def exchange(self, payload: bytes, half_close: bool = False) -> bytes:
         """Send these bytes; return all that comes back until the server closes."""
-        with socket.create_connection(("127.0.0.1", self.server.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE) as connection:
             received = b""
             with suppress(ConnectionError):  # whoever is refused early may find the door closed
                 connection.sendall(payload)
@@ -425,7 +426,7 @@ def live(
     asyncio.run(prepare())
     with (
         Server(url, CASEDIAL_LOG_LEVEL="error") as server,
-        httpx.Client(verify=False, base_url=server.url, headers={"X-ApiKey": KEY}) as http,
+        httpx.Client(verify=False, base_url=server.url, headers={"X-ApiKey": KEY}, timeout=PATIENCE) as http,
     ):
         yield Live(server, url, http, http.get(f"{BASE}/GetCaseInfo?CaseID=7").json())
     if request.param == "postgresql":
@@ -492,7 +493,7 @@ def test_clients_that_go_away(live: Live) -> None:
     """Whoever resets the connection sees no reply, but it must not be counted as a fault of ours, either."""
     before = live.faults()
     for _, payload in cut_off():
-        with socket.create_connection(("127.0.0.1", live.server.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", live.server.port), timeout=PATIENCE) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.sendall(payload)
             time.sleep(0.01)  # for the server to begin

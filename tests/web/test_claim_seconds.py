@@ -20,6 +20,7 @@ from tests.service.test_calling import NEW_YORK
 from tests.web.test_claims import claim, expires, let_pass, look, update
 
 DAY = 24 * 60 * 60
+STALL = 30
 
 
 def asking(seconds: object, **more: str) -> dict[str, str]:
@@ -30,9 +31,14 @@ async def ask(api: Api, seconds: object, records: int = 10, **more: Any) -> http
     return await api.post("GetCasesToDial", {"Records": records, "Auto-change": True, **more}, asking(seconds))
 
 
+def is_about(left: float, seconds: float) -> bool:
+    """Whether so much is left of a lease that began a moment ago, or before the machine stalled."""
+    return seconds - STALL < left <= seconds
+
+
 def lasts(reply: httpx.Response, seconds: float, now: datetime | None = None) -> bool:
     """Whether the lease that a reply promises is about so long."""
-    return abs((expires(reply) - (now or datetime.now(UTC))).total_seconds() - seconds) < 5
+    return is_about((expires(reply) - (now or datetime.now(UTC))).total_seconds(), seconds)
 
 
 async def held_for(office: Office, case_id: int) -> float:
@@ -46,7 +52,7 @@ async def test_a_claim_asks_for_a_lease(api: Api, office: Office, store: Store) 
     await office.add(1)
     reply = await ask(api, 60)
     assert lasts(reply, 60)
-    assert 50 < await held_for(office, 1) <= 60
+    assert is_about(await held_for(office, 1), 60)
     made = await office.claim(UUID(reply.headers["x-claim-id"]))
     assert (made.seconds, made.case_ids) == (60, (1,))
     let_pass(store, 61)
@@ -65,7 +71,8 @@ async def test_it_gets_at_most_what_firm_and_campaign_allow(api: Api, office: Of
         await set_campaign(tx, firm, "Notification campaign", CampaignChange(30))
     reply = await ask(api, 3600)
     assert lasts(reply, 30)
-    assert [round(await held_for(office, number), -1) for number in (1, 2, 3)] == [600, 30, 600]
+    for number, seconds in ((1, 600), (2, 30), (3, 600)):
+        assert is_about(await held_for(office, number), seconds)
 
 
 async def test_a_firm_whose_claims_never_end_gives_what_is_asked_for(api: Api, office: Office) -> None:
@@ -80,8 +87,9 @@ async def test_claims_that_are_joined_keep_their_own(api: Api, office: Office) -
     for number in range(1, 9):
         await office.add(number)
     await api.get("GetCaseInfo", CaseID=1)
-    replies = await asyncio.gather(*(ask(api, seconds, 1) for seconds in (20, 40, 80, 160)), claim(api, 1))
-    assert [lasts(reply, seconds) for reply, seconds in zip(replies, (20, 40, 80, 160, DAY), strict=True)] == [True] * 5
+    replies = await asyncio.gather(*(ask(api, seconds, 1) for seconds in (100, 200, 300, 400)), claim(api, 1))
+    for reply, seconds in zip(replies, (100, 200, 300, 400, DAY), strict=True):
+        assert lasts(reply, seconds)
 
 
 @pytest.mark.usefixtures("same_day")
@@ -101,14 +109,14 @@ async def test_a_heartbeat_keeps_to_it(api: Api, office: Office, store: Store) -
     claim_id = (await ask(api, 60)).headers["x-claim-id"]
     let_pass(store, 40)
     await update(api, CaseID=1, Status="In the Dialer")
-    assert 50 < await held_for(office, 1) <= 60
+    assert is_about(await held_for(office, 1), 60)
     let_pass(store, 40)
     assert lasts(await api.post("ExtendClaim", {"ClaimID": claim_id}), 60, store.now())
     assert lasts(await api.post("ExtendClaim", {"ClaimID": claim_id, "Seconds": 300}), 300, store.now())
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "In the Dialer"}, asking(900))
-    assert 890 < await held_for(office, 1) <= 900
+    assert is_about(await held_for(office, 1), 900)
     await api.post("UpdateCaseStatus", {"CaseID": 1, "Status": "In the Dialer"}, asking(10))
-    assert await held_for(office, 1) > 880  # it never gets shorter
+    assert is_about(await held_for(office, 1), 900)  # it never gets shorter
 
 
 async def test_an_update_into_the_dialer_asks_for_it_too(api: Api, office: Office) -> None:

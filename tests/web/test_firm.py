@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from casedial.clock import MovableClock
 from casedial.domain.keys import Scope
 from casedial.domain.statuses import StatusType
 from casedial.service.firms import open_firm
@@ -70,7 +71,7 @@ async def test_nobody_is_told_of_another_firm(api: Api, office: Office, other_of
         assert "Lex" not in reply.text
 
 
-async def test_what_is_refused(api: Api, office: Office) -> None:
+async def test_what_is_refused(api: Api, office: Office, clock: MovableClock) -> None:
     assert_problem(await api.http.get("/v1/firm"), 401, "KeyMissing")
     assert_problem(await api.http.get("/v1/firm", headers={"X-ApiKey": api.key[::-1]}), 401, "KeyUnknown")
     elsewhere, _ = await limited(office, LimitChange(addresses=["192.0.2.1"]))
@@ -80,6 +81,7 @@ async def test_what_is_refused(api: Api, office: Office) -> None:
         await revoke_key(tx, key_id, NOW)
     assert_problem(await api.http.get("/v1/firm", headers={"X-ApiKey": revoked}), 401, "KeyRevoked")
     assert_problem(await api.http.post("/v1/firm", headers={"X-ApiKey": api.key}), 405, "MethodNotAllowed")
+    clock.freeze()  # or the minute may end in between
     once, _ = await limited(office, LimitChange(rate_limit=1))
     assert (await firm_of(api, once))["Key"]["RateLimit"] == 1
     assert_problem(await api.http.get("/v1/firm", headers={"X-ApiKey": once}), 429, "RateLimited")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from casedial import joining
 from casedial.database.engine import Store
 from casedial.database.tables import HELD_BACK_ROLE, cases, claims
 from casedial.domain.cases import Phone
@@ -19,12 +20,14 @@ from casedial.domain.statuses import Role
 from casedial.service import dialing
 from casedial.service.firms import open_firm
 from casedial.service.keys import LimitChange, add_key
+from casedial.service.operations import commands
 from casedial.storage import idempotency
 from casedial.storage.idempotency import Once
 from casedial.web import api as web
 from tests.conftest import ALWAYS, NOW, Api, Office, assert_problem
 from tests.service.test_calling import NEW_YORK, decide
 from tests.statements import listening
+from tests.waiting import PATIENCE, until
 
 
 def claims_of(asked: list[str]) -> int:
@@ -88,8 +91,11 @@ async def test_a_repeat_among_others_is_a_repeat(api: Api, office: Office) -> No
 
 
 @pytest.mark.parametrize("database", ["postgresql"])
-async def test_who_waits_for_another_server_holds_up_nobody(api: Api, office: Office, store: Store) -> None:
+async def test_who_waits_for_another_server_holds_up_nobody(
+    api: Api, office: Office, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A first request with one of their keys goes on elsewhere: the others are done without it."""
+    monkeypatch.setattr(commands, "PATIENCE", 2 * PATIENCE)
     for case_id in range(1, 21):
         await office.add(case_id)
     await api.get("GetCaseInfo", CaseID=1)
@@ -98,17 +104,18 @@ async def test_who_waits_for_another_server_holds_up_nobody(api: Api, office: Of
         once = Once(caller, idempotency.digest("key-1"), b"f")
         await idempotency.begin(tx, once, datetime.now(UTC), 1)
         claiming = asyncio.create_task(claim_at_once(api, 1, 2, 1, keys=True))
-        plain = await asyncio.wait_for(claim_at_once(api, 1, 1), 5)
+        plain = await asyncio.wait_for(claim_at_once(api, 1, 1), PATIENCE)
         assert [len(ids(reply)) for reply in plain] == [1, 1]
         await asyncio.sleep(0.3)
         assert not claiming.done()
         await idempotency.forget(tx, once)
-    replies = await asyncio.wait_for(claiming, 10)
+    replies = await asyncio.wait_for(claiming, PATIENCE)
     assert [len(ids(reply)) for reply in replies] == [1, 2, 1]
 
 
-async def test_campaigns_at_once(api: Api, office: Office) -> None:
+async def test_campaigns_at_once(api: Api, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each queue keeps its order; an unknown campaign has none."""
+    monkeypatch.setattr(joining, "LOOK_SECONDS", PATIENCE)  # or a batch may begin beside one that takes long
     for case_id in range(1, 7):
         await office.add(case_id, campaign="Intake follow-up" if case_id % 2 else "Notification campaign")
     await api.get("GetCaseInfo", CaseID=1)  # which reads the firm: so that they come in this order
@@ -167,13 +174,15 @@ async def test_who_is_cancelled_gets_nothing(
 
     monkeypatch.setattr(dialing, "claim", slow)
     claiming = asyncio.create_task(claim_at_once(api, 1))
-    assert await asyncio.to_thread(inside.wait, 5)
+    assert await asyncio.to_thread(inside.wait, PATIENCE)
     claiming.cancel()
     await asyncio.gather(claiming, return_exceptions=True)
     go.set()
-    async with asyncio.timeout(5):
-        while (await office.history(1))[-1:] != [("Dialer Status", "To Dial", "Acme Dialer")]:
-            await asyncio.sleep(0.02)  # it is given back behind the request
+
+    async def is_given_back() -> bool:  # behind the request
+        return (await office.history(1))[-1:] == [("Dialer Status", "To Dial", "Acme Dialer")]
+
+    await until(is_given_back)
     [other] = await claim_at_once(api, 1)
     assert ids(other) == [1]
     async with store.read() as tx:

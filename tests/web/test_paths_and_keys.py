@@ -23,6 +23,7 @@ from casedial.settings import Settings
 from casedial.storage import keys
 from casedial.web.app import create_app
 from tests.conftest import NOW, Api, Office, assert_problem
+from tests.waiting import PATIENCE, until
 
 READS = ("GetCasesToDial", "GetCaseInfo")
 WRITES = ("UpdateCaseStatus", "AddCaseNote", "AddCaseNoteByPhone")
@@ -388,7 +389,7 @@ async def test_last_use_is_written_once_a_minute(api: Api, office: Office, datab
     assert await last_used() is None
     started = datetime.now(UTC)
     await api.get("GetCasesToDial")
-    first = await last_used(seconds=10)
+    first = await last_used(seconds=PATIENCE)
     assert first
     assert started <= first <= datetime.now(UTC)
     for _ in range(3):
@@ -399,7 +400,7 @@ async def test_last_use_is_written_once_a_minute(api: Api, office: Office, datab
         await used(earlier)
         async with server(database_url) as http:  # a server that has not seen this key before
             await Api(http, office.key).get("GetCasesToDial")
-        now_used = await last_used(earlier, seconds=10 if moves else 0.3)
+        now_used = await last_used(earlier, seconds=PATIENCE if moves else 0.3)
         assert now_used
         assert (now_used == earlier) is not moves
         assert not moves or now_used >= started
@@ -476,8 +477,8 @@ async def test_a_look_up_that_hangs_holds_up_nobody_else(
 
     monkeypatch.setattr(keys, "find", find_late)
     hanging = asyncio.create_task(api.get("GetCaseInfo", CaseID=1))
-    await asyncio.sleep(0.01)
-    async with asyncio.timeout(5):
+    await until(lambda: looked)
+    async with asyncio.timeout(PATIENCE):
         assert (await api.get("GetCaseInfo", CaseID=1)).status_code == 200
     assert not hanging.done()
     hang.set()

@@ -26,7 +26,15 @@ from casedial.web.openapi import document
 from casedial.web.problems import status_of
 from casedial.web.v1.routes import ROUTES
 from tests.conftest import Api, Office, assert_problem
+from tests.waiting import PATIENCE
 from tests.web import test_examples
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is waited for, for as long as a machine may stall."""
+    monkeypatch.setattr(probes, "COUNT_SECONDS", PATIENCE)
+    monkeypatch.setattr(probes, "READY_SECONDS", PATIENCE)
 
 
 async def test_health_and_readiness(http: httpx.AsyncClient, store: Store) -> None:
@@ -176,7 +184,6 @@ async def test_metrics_wait_for_no_database(
     http: httpx.AsyncClient, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are wanted most when it does not answer; what it counted last is shown for as long as it does not fail."""
-    monkeypatch.setattr(probes, "COUNT_SECONDS", 20)
     await office.add(1)
     assert "casedial_cases_due{" in (await http.get("/metrics")).text
     answers = asyncio.Event()
@@ -187,12 +194,12 @@ async def test_metrics_wait_for_no_database(
 
     monkeypatch.setattr(health, "answered", answered)
     monkeypatch.setattr(probes, "COUNT_SECONDS", 0.2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         reply = await http.get("/metrics")
     assert reply.status_code == 200
     assert "casedial_cases_due{" in reply.text
     answers.set()
-    monkeypatch.setattr(probes, "COUNT_SECONDS", 20)
+    monkeypatch.setattr(probes, "COUNT_SECONDS", PATIENCE)
     reply = await http.get("/metrics")
     assert reply.status_code == 200
     assert "casedial_requests_total" in reply.text
@@ -203,16 +210,19 @@ async def test_metrics_wait_for_no_database(
 async def test_ready_says_no_in_time_whatever_hangs(
     http: httpx.AsyncClient, office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    over = asyncio.Event()
+
     async def ready(store: object) -> None:
         try:
-            await asyncio.sleep(60)
+            await over.wait()
         finally:
-            await asyncio.sleep(5)  # for the transaction to be taken back
+            await over.wait()  # for the transaction to be taken back
 
     monkeypatch.setattr(probes, "READY_SECONDS", 0.2)
     monkeypatch.setattr(schema, "ready", ready)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE):
         assert_problem(await http.get("/readyz"), 503, "StorageUnavailable")
+    over.set()
 
 
 async def test_in_the_dialer_by_an_update_is_a_claim(api: Api, office: Office) -> None:

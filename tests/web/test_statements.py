@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from casedial.service.operations import commands
 from tests.conftest import ALWAYS, Api, Office
 from tests.service.test_calling import NEW_YORK, decide
 from tests.statements import listening
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -64,12 +64,13 @@ async def ask(api: Api, method: str, body: Any) -> list[str]:
 async def warm_up(api: Api, office: Office) -> None:
     """Have the firm read, and the use of the key noted: on SQLite the note may share the commit of another write."""
     await ask(api, "GetCaseInfo", {"CaseID": (await office.add(99)).case_id})
-    async with asyncio.timeout(10):
-        while True:
-            async with office.store.read() as tx:
-                if (await tx.execute(sa.select(keys.c.last_used_at).where(keys.c.last_used_at.is_not(None)))).first():
-                    return
-            await asyncio.sleep(0.01)
+
+    async def is_noted() -> bool:
+        async with office.store.read() as tx:
+            query = sa.select(keys.c.last_used_at).where(keys.c.last_used_at.is_not(None))
+            return (await tx.execute(query)).first() is not None
+
+    await until(is_noted)
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -7,16 +7,22 @@ from datetime import timedelta
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from casedial.domain.webhooks import Queued
 from casedial.service.operations import webhooks
 from casedial.service.operations.feed import Feed
 from casedial.storage import webhooks as stored
+from casedial.web import probes
 from casedial.web.observe import note_delivery
 from tests.conftest import ME, Office
+from tests.waiting import PATIENCE
 
 
-async def test_the_oldest_undelivered_and_what_came_of_tries(http: httpx.AsyncClient, office: Office) -> None:
+async def test_the_oldest_undelivered_and_what_came_of_tries(
+    http: httpx.AsyncClient, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "COUNT_SECONDS", PATIENCE)
     firm, new = await webhooks.add(
         office.store, ME, Feed(office.store), office.name, "https://firm.example/secret-path"
     )

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
-import time
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from casedial.domain.destinations import read_networks
 from casedial.wire.posting import Poster
 from tests.endpoints import Answering, Endpoint, babble, cut, flood, hang, status
+from tests.waiting import PATIENCE
 
 HERE = read_networks("127.0.0.0/8")
 
@@ -40,19 +41,19 @@ async def test_a_message_is_brought() -> None:
     ],
 )
 async def test_what_an_endpoint_may_do(does: Answering, told: str) -> None:
-    async with Endpoint(does) as endpoint:
-        answer = await Poster(HERE, 0.5)(endpoint.url, {}, b"{}")
+    seconds = 0.5 if does is hang else PATIENCE  # all others end it themselves, or are seen to be wrong
+    async with Endpoint(does) as endpoint, asyncio.timeout(PATIENCE / 2):
+        answer = await Poster(HERE, seconds)(endpoint.url, {}, b"{}")
     assert not answer.is_taken
     assert told in answer.told
-    assert answer.seconds < 2
     assert len(endpoint.received) == 1  # no redirect was followed, nothing was sent twice
 
 
 async def test_of_a_reply_little_is_read() -> None:
     async with Endpoint(flood) as endpoint:
-        answer = await Poster(HERE, 5)(endpoint.url, {}, b"{}")
+        answer = await Poster(HERE, PATIENCE)(endpoint.url, {}, b"{}")
     assert answer.is_taken
-    assert answer.seconds < 1
+    assert answer.seconds < PATIENCE / 2  # it would never end
 
 
 async def test_a_large_message_to_who_does_not_read() -> None:
@@ -63,9 +64,9 @@ async def test_a_large_message_to_who_does_not_read() -> None:
 
 
 async def test_nothing_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    answer = await Poster(HERE)(f"http://127.0.0.1:{port}/", {}, b"")
+    with socket.socket() as held:  # so that nobody else can
+        held.bind(("127.0.0.1", 0))
+        answer = await Poster(HERE)(f"http://127.0.0.1:{held.getsockname()[1]}/", {}, b"")
     assert answer.told == "nothing listens there"
 
 
@@ -122,20 +123,23 @@ async def test_the_next_address_where_the_first_does_not_answer(monkeypatch: pyt
 
 
 async def test_a_resolver_that_hangs_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = socket.getaddrinfo
+    real, answers = socket.getaddrinfo, threading.Event()
 
     def look(host: Any, *more: Any, **how: Any) -> Any:
         if host == "slow.example":
-            time.sleep(1)
+            answers.wait(2 * PATIENCE)
             raise socket.gaierror
         return real(host, *more, **how)
 
     monkeypatch.setattr(socket, "getaddrinfo", look)
-    post = Poster(HERE, 0.3)
+    post = Poster(HERE, PATIENCE)
     slow = [asyncio.create_task(post("https://slow.example/", {}, b"")) for _ in range(20)]
     async with Endpoint() as endpoint:
-        assert (await post(endpoint.url, {}, b"{}")).seconds < 0.3
-    assert {(await one).told for one in slow} == {"there was no answer within 0.3 s"}
+        assert (await post(endpoint.url, {}, b"{}")).is_taken
+    assert not any(one.done() for one in slow)
+    assert (await Poster(HERE, 0.3)("https://slow.example/", {}, b"")).told == "there was no answer within 0.3 s"
+    answers.set()
+    assert {(await one).told for one in slow} == {"its name does not resolve"}
 
 
 async def test_no_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

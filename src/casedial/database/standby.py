@@ -13,9 +13,9 @@ from casedial.database.failures import TransactionEnded
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 
 LAG_SECONDS = 10.0  # by which it may be behind
-_WAIT_SECONDS = 2.0  # for it, before the database itself is asked
+WAIT_SECONDS = 2.0  # for it, before the database itself is asked
 REST_SECONDS = 5.0  # for which it is not asked again, after it was away or too far behind
-_PATIENCE = 30.0  # seconds, after which a transaction that it does not end is given up
+PATIENCE = 30.0  # seconds, after which a transaction that it does not end is given up
 _SESSIONS = 2  # at most: who reads it waits for one
 
 
@@ -28,7 +28,7 @@ class Standby(Store):
         """Raise InvalidSetting for a URL of a database that has no standbys."""
         if primary.dialect.has_one_writer:
             raise InvalidSetting("Only a database on PostgreSQL has a standby: CASEDIAL_STANDBY_URL is for that.")
-        patience = primary.patience or _PATIENCE
+        patience = primary.patience or PATIENCE
         super().__init__(url, min(primary.pool_size, _SESSIONS), patience, primary.machine)
         if self.dialect is not primary.dialect:
             raise InvalidSetting("CASEDIAL_STANDBY_URL must start with postgresql://, as the database's URL does.")
@@ -60,7 +60,7 @@ class Standby(Store):
             return None
         opening = asyncio.create_task(self._open())
         try:
-            await asyncio.wait({opening}, timeout=_WAIT_SECONDS)
+            await asyncio.wait({opening}, timeout=WAIT_SECONDS)
         finally:
             if not opening.done():  # it is not cancelled: to take a transaction back would wait for the standby, too
                 self._sessions.start(_leave(opening))

@@ -89,11 +89,11 @@ class Counts:
             self.shared.put(self.place, self._own())
 
     async def keep_handing_over(self) -> None:
-        """Show it twice a second, or more seldom where that takes long."""
+        """Show it twice a second, or more seldom where that takes much of the processor, which no pause of it does."""
         while True:
-            started = time.monotonic()
+            started = time.thread_time()
             self.hand_over()
-            await asyncio.sleep(max(_SECONDS, (time.monotonic() - started) * _SHARE))
+            await asyncio.sleep(max(_SECONDS, (time.thread_time() - started) * _SHARE))
 
     def _own(self) -> Counted:
         samples = ((metric.name, sample) for metric in REGISTRY.collect() for sample in metric.samples)

@@ -23,7 +23,8 @@ from casedial.wire.requests import Items
 METHOD = "UpdateCaseStatus"
 # Of a request that was refused whole: what a client has to mend, not what may be gone when it tries again.
 _FOR_GOOD = (400, 403, 413, 415, 422)
-_PAUSE_SECONDS = 0.5  # between two writes at least, and ten times as long as one took: a flood slows nobody
+# Between two writes, and ten times as long as one took, so that a flood slows nobody; but what came is soon shown.
+_PAUSE_SECONDS, _LONGEST_PAUSE = 0.5, 10.0
 _STOP_SECONDS = 2.0
 
 
@@ -88,7 +89,7 @@ class RefusedReports:
             kept = await self._keep()
             if self._told_to_stop.is_set() and not kept:
                 return
-            pause = max(_PAUSE_SECONDS, 10 * (time.monotonic() - started))
+            pause = min(_LONGEST_PAUSE, max(_PAUSE_SECONDS, 10 * (time.monotonic() - started)))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._told_to_stop.wait(), pause)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +10,7 @@ import pytest
 from casedial.domain.statuses import Role
 from casedial.service.operations import changes, working
 from tests.conftest import ME, Office, assert_problem
+from tests.waiting import until
 from tests.web.test_replay import same
 from tests.web.v1.conftest import System
 
@@ -26,12 +26,13 @@ async def previewed(system: System, body: dict[str, Any]) -> dict[str, Any]:
     begun = await system.call("POST", "cases/changes", body)
     assert begun.status_code == 200, begun.text
     assert begun.json()["State"] == "preparing"
-    for _ in range(200):
+
+    async def settled() -> dict[str, Any] | None:
         shown: dict[str, Any] = (await system.get(f"cases/changes/{begun.json()['ChangeID']}")).json()
-        if shown["State"] != "preparing":
-            return shown
-        await asyncio.sleep(0.02)
-    raise AssertionError("It is never settled.")
+        return None if shown["State"] == "preparing" else shown
+
+    found: dict[str, Any] = await until(settled)
+    return found
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import httpx
 import pytest
@@ -39,9 +38,8 @@ async def test_who_waits_gets_it_at_once(reader: System, api: Api, office: Offic
     end = (await reader.get("changes", After="end")).json()["Cursor"]
     waiting = [asyncio.create_task(reader.get("changes", After=end, Wait=30)) for _ in range(5)]
     await asyncio.sleep(0.6)
-    began = time.monotonic()
     await api.post("AddCaseNote", {"CaseID": 1, "Note": "n"})
-    pages = [reply.json() for reply in await asyncio.gather(*waiting)]
-    assert time.monotonic() - began < 2
+    async with asyncio.timeout(15):  # at the end of the thirty it would come in any case
+        pages = [reply.json() for reply in await asyncio.gather(*waiting)]
     assert {page["Events"][0]["Note"] for page in pages} == {"n"}
     assert len({page["Cursor"] for page in pages}) == 1
