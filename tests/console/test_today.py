@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from casedial.domain.rules import Purpose
 from casedial.domain.users import UserRole
 from casedial.service.campaigns import CampaignChange
 from casedial.service.operations import campaigns
+from casedial.service.operations import today as operations
 from tests.conftest import ME
 from tests.console.conftest import FIRM, OTHER_FIRM, Doors
 from tests.service.test_today import NEVER
 
 INTAKE = "Intake follow-up"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what takes longer be seen at once, however slow the machine is."""
+    monkeypatch.setattr(operations, "_PATIENCE", 60.0)
 
 
 def long_ago() -> datetime:
