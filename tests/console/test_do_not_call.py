@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from html import unescape
+from threading import get_ident
+from typing import Any
 
 import httpx
 import pytest
@@ -143,6 +145,22 @@ async def test_a_file(doors: Doors) -> None:
     nothing = await tab.post(f"{HERE}/import")
     assert nothing.status_code == 422
     assert "Choose a file first." in nothing.text
+
+
+async def test_a_file_is_read_beside_dialers(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workbook takes a process, and seconds: dialers wait for one thread, and it is opened in another."""
+    threads: list[int] = []
+    read = shown_by.read_listings
+
+    def read_noted(*given: Any) -> Any:
+        threads.append(get_ident())
+        return read(*given)
+
+    monkeypatch.setattr(shown_by, "read_listings", read_noted)
+    tab = await doors.signed_in(UserRole.MANAGER)
+    assert "<strong>1</strong> added" in (await upload(tab, "Number\n4025550001\n", "save")).text
+    assert len(threads) == 1
+    assert get_ident() not in threads
 
 
 async def test_a_file_that_is_too_long_for_a_request(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:

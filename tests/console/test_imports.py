@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from casedial.domain.users import UserRole
 from casedial.service.operations import import_jobs as operations
 from casedial.service.operations import import_work
 from casedial.service.operations.import_work import Worker
+from casedial.wire import writing
 from casedial.wire.uploads import Reading
 from tests.console.conftest import FIRM, OTHER_FIRM, Doors, Tab
 from tests.wire.test_workbooks import far, people, read, workbook
@@ -213,6 +215,25 @@ async def test_exports(doors: Doors) -> None:
     assert told.count("case.export") == 5
     assert "disposition: Busy" in told
     assert (await tab.get(f"/{FIRM}/export/file?campaign=none+such")).status_code == 422
+
+
+async def test_a_workbook_is_put_together_beside_dialers(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes seconds for a hundred thousand rows: dialers wait for one thread, and it is done in another."""
+    threads: list[int] = []
+    close = writing._Workbook.close
+
+    def close_noted(book: writing._Workbook) -> None:
+        threads.append(get_ident())
+        close(book)
+
+    monkeypatch.setattr(writing._Workbook, "close", close_noted)
+    await doors.office.add(7)
+    tab = await doors.signed_in(UserRole.MANAGER)
+    for what in ("cases", "notes"):
+        reply = await tab.get(f"/{FIRM}/export/file?what={what}&format=xlsx")
+        assert read(reply.content)[0][0][0] == "CaseID"
+    assert len(threads) == 2
+    assert get_ident() not in threads
 
 
 async def test_a_full_disk_is_told(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:

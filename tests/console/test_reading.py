@@ -5,6 +5,7 @@ Where a page reads up to a bound, the bound is lowered here, so that even the sh
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -13,13 +14,16 @@ import sqlalchemy as sa
 from benchmarks import million, pages
 from casedial.database.engine import Store
 from casedial.database.tables import metadata
+from casedial.domain.dialing import Move, OperatorChange
 from casedial.service import effects
 from casedial.service import today as sampling
-from casedial.service.operations import sample
+from casedial.service.cases import EVERY_CASE
+from casedial.service.operations import changes, sample
 from casedial.service.operations import today as looking
 from casedial.settings import Settings
 from casedial.storage import held_back, listing, samples, today
 from casedial.web.app import create_app
+from tests.conftest import ME
 from tests.console.conftest import Doors, Tab
 from tests.statements import reading
 
@@ -36,7 +40,9 @@ BOUNDS: list[tuple[Any, str, Any]] = [
     (held_back, "_HEAD", 10),
     (sampling, "_SAMPLE", 10),
     (effects, "_MOST", 10),
+    (changes, "MOST_NAMED", 5),
     *((looking, name, 0.0) for name in ("_KEPT", "_LOOKED_INTO", "_GLANCED", "_REST")),
+    (looking, "_PATIENCE", 60.0),
 ]
 
 
@@ -45,6 +51,8 @@ async def grow(store: Store) -> None:
     async with store.write() as tx:
         for statement in million.script(columns, SHORT, LONG, store.dialect.name == "sqlite"):
             await tx.run_sync(lambda connection, text=statement: connection.exec_driver_sql(text))
+        if store.dialect.name == "postgresql":
+            await tx.execute(sa.text("ANALYZE"))
 
 
 async def known(store: Store) -> dict[str, str]:
@@ -58,10 +66,13 @@ async def known(store: Store) -> dict[str, str]:
         return {name: str((await tx.execute(sa.text(text))).scalar_one()) for name, text in asked.items()}
 
 
-async def read(tab: Tab, ids: dict[str, str]) -> dict[str, tuple[int, str]]:
+Read = dict[str, tuple[int, str]]
+
+
+async def read(tab: Tab, paths: Iterable[str]) -> Read:
     """How much each page reads, and its statement that reads the most."""
     found = {}
-    for path in pages.paths(ids, SHORT):
+    for path in paths:
         await tab.get(path)  # what it looks up once
         with reading() as asked:
             reply = await tab.get(path)
@@ -93,13 +104,37 @@ async def tab(database_url: str, store: Store, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_no_page_reads_more_of_a_longer_list(tab: Tab, store: Store) -> None:
-    ids = await known(store)
-    short = await read(tab, ids)
+    paths = [*pages.paths(await known(store), SHORT)]
+    short = await read(tab, paths)
     await grow(store)
-    if store.dialect.name == "postgresql":
-        async with store.write() as tx:
-            await tx.execute(sa.text("ANALYZE"))
-    long = await read(tab, ids)
+    assert_alike(short, await read(tab, paths))
+
+
+async def test_no_page_reads_more_of_a_longer_change(tab: Tab, store: Store) -> None:
+    short = await read_change(tab, store)
+    await grow(store)
+    assert_alike(short, await read_change(tab, store))
+
+
+async def read_change(tab: Tab, store: Store) -> Read:
+    """How much the page of a change of all cases reads: before it is run, when it was, and when it was undone."""
+
+    def meant(firm: object) -> OperatorChange:
+        return OperatorChange(Move.TO_DIAL, None, None, 4)
+
+    found: Read = {}
+    change = (await changes.preview(store, ME, sample.FIRM, EVERY_CASE, meant)).change
+    for step in (None, changes.run, changes.undo):
+        change = await step(store, ME, sample.FIRM, change.id) if step else change
+        for part in ("", "/live"):
+            [told] = (await read(tab, [f"/{pages.FIRM}/changes/{change.id}{part}"])).values()
+            found[f"{change.state.name}{part}"] = told
+    assert change.counts.in_the_dialer  # some were left
+    return found
+
+
+def assert_alike(short: Read, long: Read) -> None:
+    """No page read more than a few times as much of the longer list."""
     most = max(short.values())
     print(f"{len(short)} pages read at most {most[0]} of {SHORT} cases, {max(long.values())[0]} of {LONG}")
     worse = [

@@ -18,6 +18,12 @@ from tests.waiting import PATIENCE
 INTAKE = "Intake follow-up"
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what takes longer be seen at once, however slow the machine is."""
+    monkeypatch.setattr(today, "_PATIENCE", 60.0)
+
+
 def long_ago() -> datetime:
     return datetime.now(UTC) - timedelta(days=2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from casedial.database.engine import Store
 from casedial.domain.calling import Listing
 from casedial.domain.cases import Phone
+from casedial.domain.names import fold
 from casedial.domain.rules import Override, Purpose
 from casedial.domain.searching import Capped
 from casedial.domain.today import AlertKind, Band, Board
@@ -19,7 +21,8 @@ from casedial.service import today as steps
 from casedial.service.campaigns import CampaignChange
 from casedial.service.keys import LimitChange
 from casedial.service.operations import campaigns, do_not_call, keys, today
-from casedial.storage import held_back, reported
+from casedial.service.operations.counting import Counter
+from casedial.storage import held_back
 from casedial.storage import today as stored
 from tests.conftest import ALWAYS, ME, Api, Office
 from tests.service.test_imports import bring
@@ -35,6 +38,7 @@ def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_KEPT", "_LOOKED_INTO"):
         monkeypatch.setattr(today, name, 0.0)
     monkeypatch.setattr(today, "_REST", 0)
+    monkeypatch.setattr(today, "_PATIENCE", 60.0)
 
 
 def long_ago() -> datetime:
@@ -138,6 +142,8 @@ async def test_calls_of_today_by_campaign_whoever_looks_when(api: Api, office: O
     assert (intake.reports.calls, intake.reports.reached) == (2, 1)
     assert intake.last_claim is not None
     assert intake.last_claim.vendor == "Acme Dialer"
+    await Counter().catch_up(office.store)  # what is counted and what came since are one number
+    assert (await band(office)).reports == intake.reports
     await report(3, "Busy")
     found = await board(office)
     intake = found.bands[0]
@@ -151,18 +157,18 @@ async def test_calls_of_today_by_campaign_whoever_looks_when(api: Api, office: O
     assert (await band(office, OTHER)).reports.calls == 0
 
 
-async def test_many_reports_are_gone_through_in_steps(
+async def test_a_look_counts_few_reports_itself(
     api: Api, office: Office, monkeypatch: pytest.MonkeyPatch, same_day: None
 ) -> None:
-    monkeypatch.setattr(reported, "PAGE", 2)
-    monkeypatch.setattr(today, "_PAGES", 1)
-    monkeypatch.setattr(today, "_SETTLED", timedelta(seconds=-60))
+    monkeypatch.setattr(today, "_MOST_BEHIND", 3)
     for case_id in range(1, 6):
         await office.add(case_id, dial_at=long_ago())
         await api.post("UpdateCaseStatus", {"CaseID": case_id, "Status": "Do not Dial", "Disposition": "Busy"})
-    first, second, third = [await board(office) for _ in range(3)]
-    assert [one.is_counting for one in (first, second, third)] == [True, True, False]
-    assert third.bands[0].reports.calls == 5
+    found = await board(office)
+    assert (found.is_counting, found.bands[0].reports.calls) == (True, 3)
+    await Counter().catch_up(office.store)
+    found = await board(office)
+    assert (found.is_counting, found.bands[0].reports.calls) == (False, 5)
 
 
 async def test_alerts_lead_to_what_mends_them(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +199,42 @@ async def test_all_who_look_on_share_one_picture(office: Office, monkeypatch: py
     anew = await today.look(office.store, ME, office.name, changed.version)  # who paused it sees that
     assert anew is not boards[0]
     assert not anew.bands[0].callable.number
+
+
+async def test_what_takes_longer_is_shown_by_a_later_look(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it, and nothing is shown of what was found of a firm as it was before."""
+    await office.add(1, dial_at=long_ago(), zip_code="68046")
+    change = CampaignChange(purpose=Purpose.SOLICITATION, hours=[NEVER])
+    changed, _ = await campaigns.change(office.store, ME, office.name, INTAKE, change)
+    monkeypatch.setattr(today, "_PATIENCE", 0.0)
+    monkeypatch.setattr(today, "_LOOKED_INTO", 60.0)
+    goes_on, why = asyncio.Event(), steps.why
+
+    async def slow_why(*given: Any) -> Any:
+        await goes_on.wait()
+        return await why(*given)
+
+    monkeypatch.setattr(steps, "why", slow_why)
+
+    async def looks(version: int) -> list[Board]:
+        """What is shown before it was looked into, and behind that."""
+        goes_on.clear()
+        first = await today.look(office.store, ME, office.name, version)
+        looking = today._DESKS[office.store][fold(office.name)].looking
+        assert looking
+        goes_on.set()
+        await looking
+        return [first, await today.look(office.store, ME, office.name, version)]
+
+    first, second = await looks(changed.version)
+    assert (first.is_looking, first.bands[0].callable, first.hours) == (True, Capped(1), ())
+    assert (second.is_looking, second.bands[0].callable, len(second.hours)) == (False, Capped(0), 12)
+    changed, _ = await campaigns.change(office.store, ME, office.name, INTAKE, CampaignChange(hours=[ALWAYS]))
+    first, second = await looks(changed.version)
+    assert (first.is_looking, first.bands[0].callable) == (True, Capped(1))
+    assert AlertKind.IDLE not in [one.kind for one in first.alerts]
+    assert (second.is_looking, second.bands[0].callable) == (False, Capped(1))
+    assert AlertKind.IDLE in [one.kind for one in second.alerts]
 
 
 @pytest.fixture

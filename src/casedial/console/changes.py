@@ -168,7 +168,7 @@ async def file(visit: Visit) -> Answer:
 
 
 async def _write(visit: Visit, change_id: int, what: str, form: Form, raw: IO[bytes]) -> None:
-    with sheets_of(raw, form, what) as sheets:
+    async with sheets_of(raw, form, what) as sheets:
         await exports.export_chosen(visit.store, visit.actor, visit.firm.name, change_id, sheets, what)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import IO
 
 from casedial.console import editing
 from casedial.console.answers import Answer, Page, Redirect
@@ -149,8 +150,9 @@ async def receive(visit: Visit) -> Answer:
         errors.add("file", "Choose a file first.")
         return await _shown(visit, errors, "import")
     only_check = visit.form.text(DO) != SAVE
-    with errors.at("file"), read_listings(upload.file, visit.form.text("source") or upload.name[:200]) as (every, told):
-        rows = await asyncio.to_thread(list, islice(every, _MOST_READ + 1))  # before anything is written
+    source = visit.form.text("source") or upload.name[:200]
+    with errors.at("file"):
+        rows, told = await asyncio.to_thread(_rows_of, upload.file, source)  # before anything is written
         if len(rows) > _MOST_READ:
             raise InvalidSetting(
                 f"This file has more than {_MOST_READ:,} rows. Nothing was changed: send it in parts, or have it read "
@@ -162,6 +164,12 @@ async def receive(visit: Visit) -> Answer:
             total = await operations.import_list(visit.store, visit.actor, visit.firm.name, rows)
         return _read(upload.name, total, told, only_check)
     return await _shown(visit, errors, "import")
+
+
+def _rows_of(file: IO[bytes], source: str) -> tuple[list[Listing | str], list[str]]:
+    """Return the rows of a file, one more at most than are taken, and what is unusual about it."""
+    with read_listings(file, source) as (every, told):
+        return list(islice(every, _MOST_READ + 1)), told
 
 
 def _read(name: str, total: ListTotal, told: list[str], only_check: bool) -> Page:

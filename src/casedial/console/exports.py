@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import IO, Any
@@ -56,15 +58,21 @@ async def file(visit: Visit) -> Answer:
 
 
 async def _write(visit: Visit, what: str, form: Form, which: CaseFilter, raw: IO[bytes]) -> None:
-    with sheets_of(raw, form, what) as sheets:
+    async with sheets_of(raw, form, what) as sheets:
         await operations.export_noted(visit.store, visit.actor, visit.firm.name, which, sheets, what)
 
 
-def sheets_of(raw: IO[bytes], form: Form, what: str) -> CaseSheets:
-    """Return what writes the cases into a file, or only what else there is of them."""
+@asynccontextmanager
+async def sheets_of(raw: IO[bytes], form: Form, what: str) -> AsyncIterator[CaseSheets]:
+    """Open what writes the cases into a file, or only what else there is of them; dialers do not wait for its end."""
     if what == "cases":
-        return CaseSheets(raw, form, can_rewind=True)
-    return CaseSheets(_Nowhere(), Form.JSONL, {what: (raw, form)})
+        sheets = CaseSheets(raw, form, can_rewind=True)
+    else:
+        sheets = CaseSheets(_Nowhere(), Form.JSONL, {what: (raw, form)})
+    try:
+        yield sheets
+    finally:
+        await asyncio.to_thread(sheets.close)
 
 
 class _Nowhere(io.BytesIO):

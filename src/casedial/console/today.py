@@ -31,10 +31,10 @@ def _shown(visit: Visit, board: Board) -> dict[str, object]:
     return {"board": board, "alerts": shown, "most": most, "reasons": REASONS, "parts": _parts, "marks": _marks}
 
 
-def _parts(band: Band) -> list[tuple[int, str, str]]:
-    """Return the parts of a campaign's bar."""
+def _parts(band: Band, due: str) -> list[tuple[int, str, str]]:
+    """Return the parts of a campaign's bar; ``due`` is what is said of the cases that are due."""
     return [
-        (band.callable.number, "good", "callable now"),
+        (band.callable.number, "good", due),
         (band.held_back.number, "warn", "held back"),
         (band.waiting.later.number, "held", "later today"),
         (band.waiting.dialing.number, "idle", "in the dialer"),

@@ -36,6 +36,10 @@ changes = sa.Table(
     Index("ix_changes_firm", "firm_id", "id"),
 )
 
+# Of what became of a case of a change, what is neither done nor was so already; and what its undo did not put back.
+LEFT = sa.text("outcome > 2")
+LEFT_BY_UNDO = sa.text("undo_outcome <> 7")
+
 # The cases of a change, settled before any of them is changed; they go a day after it.
 change_cases = sa.Table(
     "change_cases",

@@ -13,11 +13,14 @@ from casedial.database.columns import metadata
 from casedial.database.tables import (
     HELD_BACK,
     IN_THE_DIALER,
+    LEFT,
+    LEFT_BY_UNDO,
     RAN_OUT,
     REPORTED,
     TO_DIAL,
     UNCLAIMED,
     cases,
+    change_cases,
     changes,
     claims,
     import_jobs,
@@ -81,6 +84,11 @@ Index(
     postgresql_where=RAN_OUT,
     sqlite_where=RAN_OUT,
 )
+
+# The cases that a change of many left, or its undo: few of all that were meant, and named where it is shown.
+for _column, _where in (("outcome", LEFT), ("undo_outcome", LEFT_BY_UNDO)):
+    _left = (change_cases.c[name] for name in ("change_id", _column, "case_id"))
+    Index(f"ix_change_cases_{_column}", *_left, postgresql_where=_where, sqlite_where=_where)
 
 # Changes of many cases and imports on which there is work, and those whose cases go some day: few among all that ever
 # were.

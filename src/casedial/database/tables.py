@@ -19,6 +19,8 @@ from sqlalchemy import (
     Text,
 )
 
+from casedial.database.change_tables import LEFT as LEFT
+from casedial.database.change_tables import LEFT_BY_UNDO as LEFT_BY_UNDO
 from casedial.database.change_tables import change_cases as change_cases
 from casedial.database.change_tables import changes as changes
 from casedial.database.columns import Instant, RowID, actor_columns

@@ -123,7 +123,11 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The live picture of a firm at one moment. ``is_counting``: reports of today are still being gone through."""
+    """The live picture of a firm at one moment.
+
+    ``is_counting``: reports of today are still being gone through; ``is_looking``: it is not known yet which of the due
+    cases may be called, what needs an eye, and what the next hours bring.
+    """
 
     firm: Firm
     at: datetime
@@ -131,4 +135,5 @@ class Board:
     alerts: Sequence[Alert]
     hours: Sequence[Hour]
     is_counting: bool
+    is_looking: bool
     names: Mapping[int, str] = field(default_factory=dict)  # of dispositions

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from casedial.database.engine import Transaction
+from casedial.database.slices import by_slices
 from casedial.domain.actors import Actor
 from casedial.domain.cases import Case, Hold, changes_of_priority
 from casedial.domain.changes import Before, Change, Counts, Outcome, UndoCounts, put_back
@@ -44,7 +45,7 @@ async def change_cases(
     locked = await cases.lock(tx, firm, case_ids)
     held = await adopt_cases(tx, firm, locked, now)
     meant = [held[case_id] for case_id in await still_meant(tx, firm, which, held)]
-    moves = _moves(firm, meant, wanted, by, now, why)
+    moves = await _moves(firm, meant, wanted, by, now, why)
     await storing.store(tx, firm, moves, now)
     counts = _count(wanted, meant, moves)
     outcomes = dict.fromkeys(case_ids, Outcome.GONE)
@@ -65,17 +66,17 @@ async def would_change(
     """Return what would become of cases that this transaction need not hold; nothing is stored."""
     if isinstance(wanted, Task):
         return await change_tasks.would_do(tx, firm, found, wanted)
-    moves = _moves(firm, found, wanted, by, now)
+    moves = await _moves(firm, found, wanted, by, now)
     await keep_off(tx, firm, moves, now)
     return _count(wanted, found, moves)
 
 
-def _moves(
+async def _moves(
     firm: Firm, found: Iterable[Case], wanted: OperatorChange, by: Actor, now: datetime, why: Why | None = None
 ) -> Moves:
     """Return what becomes of those cases that a change concerns."""
     moves = Moves()
-    for case in found:
+    async for case in by_slices(found):
         if concerns(wanted, case):
             moves.move(case, *operate(firm, case, wanted, by, now, why))
     moves.priority_changes = changes_of_priority(moves.changed, by, now)

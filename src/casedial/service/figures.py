@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 
 from casedial.database.engine import Transaction
-from casedial.domain.figures import Figure, count
+from casedial.domain.figures import Figure, Kind, Span, count, slot_of
 from casedial.storage import figures
 from casedial.storage.figures import Place
 
@@ -32,6 +33,24 @@ async def _of_cases(tx: Transaction, firm_id: int, case_ids: list[int], after: i
         history = await figures.history(tx, firm_id, case_ids[start : start + _CASES_AT_ONCE], until)
         total.update(count(history, after, flags))
     return total
+
+
+async def reports(
+    tx: Transaction, firm_id: int, since: datetime, until: datetime, most_behind: int
+) -> tuple[Counter[tuple[int, int]], bool]:
+    """Count what dialers reported by campaign and disposition: what is kept, and what came since it was counted.
+
+    Of that no more than so many; tell whether there is more. An import is not gone through, as long as it may be
+    uncounted: only reports are looked for.
+    """
+    span = Span(slot_of(since), slot_of(until), 0)
+    found = await figures.reports_kept(tx, firm_id, span)
+    after, last = (await figures.place(tx)).history_id, await figures.last_id(tx)
+    behind = await figures.cases_reported(tx, firm_id, since, after, most_behind)
+    for figure, number in (await _of_cases(tx, firm_id, sorted(set(behind)), after, last)).items():
+        if figure.kind is Kind.REPORTS and span.start <= figure.slot < span.end:
+            found[figure.campaign_id, figure.detail] += number
+    return found, len(behind) == most_behind
 
 
 async def keep(tx: Transaction, before: Place, until: int, counts: dict[int, Counter[Figure]]) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from casedial.database.engine import Transaction
-from casedial.domain.calling import Rules, Verdict, judge
+from casedial.database.slices import by_slices
+from casedial.domain.calling import Rules, Verdict, decide, judge
 from casedial.domain.cases import Case
 from casedial.domain.firms import Firm
 from casedial.domain.today import Alert, AlertKind, Reason, Why
@@ -18,7 +18,6 @@ from casedial.service.refused import lately_of
 from casedial.storage import keys, today
 
 _SAMPLE = 300  # cases of a campaign, of each kind, that are looked at
-_SLICE = 50  # between which others go on
 IDLE_FOR = timedelta(minutes=10)
 _ANSWERED_FOR = timedelta(hours=1)  # as long as a call may go on
 _KEY_WARNS = timedelta(days=7)
@@ -44,14 +43,11 @@ async def _judge(
     """Judge cases; tell, too, whether one may be called that might have been for ten minutes."""
     verdicts: list[Verdict] = []
     idle = False
-    for start in range(0, len(found), _SLICE):
-        some = found[start : start + _SLICE]
-        these = await rules_for(tx, firm, some, now, rules)
-        for case in some:
-            verdict = judge(firm, case, now, these)
-            idle = idle or (verdict.callable and judge(firm, case, now - IDLE_FOR, these).callable)
-            verdicts.append(verdict)
-        await asyncio.sleep(0)
+    these = await rules_for(tx, firm, found, now, rules)
+    async for case in by_slices(found):
+        verdict = judge(firm, case, now, these)
+        idle = idle or (verdict.callable and decide(firm, case, now - IDLE_FOR, these).callable)
+        verdicts.append(verdict)
     return verdicts, idle
 
 

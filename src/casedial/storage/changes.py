@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from casedial.database import bulk
 from casedial.database.dialects import Dialect
 from casedial.database.engine import Transaction
-from casedial.database.tables import change_cases, changes, priority_changes, status_history
+from casedial.database.tables import LEFT, LEFT_BY_UNDO, change_cases, changes, priority_changes, status_history
 from casedial.domain.actors import Actor
 from casedial.domain.changes import Change, ChangeState, Counts, Outcome, UndoCounts
 from casedial.domain.firms import Firm
@@ -245,12 +245,28 @@ async def touched_since(tx: Transaction, firm: Firm, left: Sequence[Left]) -> se
     }
 
 
-async def named(tx: Transaction, change: Change, outcome: Outcome, most: int, is_undo: bool) -> list[int]:
-    """Return the first of the cases of a change, or of its undo, of which this became."""
-    c = change_cases.c
-    column = c.undo_outcome if is_undo else c.outcome
-    query = sa.select(c.case_id).where(c.change_id == change.id, column == int(outcome))
-    return list((await tx.execute(query.order_by(c.case_id).limit(most))).scalars())
+async def left(tx: Transaction, change: Change, whys: Sequence[Outcome], most: int) -> dict[Outcome, list[int]]:
+    """Return the first of the cases that a change left, by why."""
+    return await _first(tx, change, change_cases.c.outcome, LEFT, whys, most)
+
+
+async def left_by_undo(tx: Transaction, change: Change, whys: Sequence[Outcome], most: int) -> dict[Outcome, list[int]]:
+    """Return the first of the cases that its undo left, by why."""
+    return await _first(tx, change, change_cases.c.undo_outcome, LEFT_BY_UNDO, whys, most)
+
+
+async def _first(
+    tx: Transaction, change: Change, column: sa.Column[Any], few: sa.TextClause, whys: Sequence[Outcome], most: int
+) -> dict[Outcome, list[int]]:
+    """Return the first cases by what became of them; ``few`` is the condition of an index, which answers it."""
+    c, heads = change_cases.c, []
+    for why in whys:
+        head = sa.select(column.label("why"), c.case_id).where(c.change_id == change.id, column == int(why), few)
+        heads.append(sa.select(head.order_by(c.case_id).limit(most).subquery()))
+    found: dict[Outcome, list[int]] = {why: [] for why in whys}
+    for row in await tx.execute(sa.union_all(*heads)):
+        found[Outcome(row.why)].append(row.case_id)
+    return found
 
 
 async def set_behind(tx: Transaction, change: Change, after: int, limit: int) -> list[int]:

@@ -80,11 +80,10 @@ async def add(tx: Transaction, firm_id: int, listings: Sequence[Listing]) -> int
         }
         for listing in listings
     ]
-    added = 0
-    for start in range(0, len(rows), _AT_ONCE):
-        some = tx.dialect.insert(table).values(rows[start : start + _AT_ONCE])
-        added += len((await tx.execute(some.on_conflict_do_nothing().returning(table.c.id))).all())
-    return added
+    if not rows:
+        return 0
+    new = tx.dialect.insert(table).on_conflict_do_nothing().returning(table.c.id)
+    return len((await tx.execute(new, rows)).all())
 
 
 async def remove(tx: Transaction, firm_id: int, numbers: Iterable[str], case_ids: Iterable[int]) -> int:

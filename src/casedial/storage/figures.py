@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from casedial.database.dialects import Dialect
 from casedial.database.engine import Transaction
-from casedial.database.tables import figures, figures_place, firms, status_history, statuses
+from casedial.database.tables import REPORTED, figures, figures_place, firms, status_history, statuses
 from casedial.domain.figures import HOURS_OF_WEEK, Entry, Figure, Kind, Span, Tally
 from casedial.domain.statuses import Flag, StatusType
 from casedial.storage.actors import actor_from
@@ -83,6 +84,13 @@ def between(of_firm: bool) -> sa.Select[Any]:
     return query.where(_THIS_FIRM) if of_firm else query
 
 
+async def cases_reported(tx: Transaction, firm_id: int, since: datetime, after: int, limit: int) -> list[int]:
+    """Return the case of each report of a firm since then that is behind a row of history: the first of them."""
+    behind = _h.firm_id == firm_id, REPORTED, _h.changed_at >= since, _h.id > after
+    query = sa.select(_h.case_id).where(*behind).order_by(_h.changed_at, _h.id).limit(limit)
+    return list((await tx.execute(query)).scalars())
+
+
 async def history(tx: Transaction, firm_id: int, case_ids: Sequence[int], until: int) -> list[Entry]:
     """Return what counts in the history of these cases up to a row, case by case, each from its beginning.
 
@@ -151,6 +159,12 @@ def _hour(span: Span) -> sa.ColumnElement[int]:
     return (((_f.slot * 15 + (span.offset + 3 * 1440)) // 60) % HOURS_OF_WEEK).label("hour")
 
 
+async def reports_kept(tx: Transaction, firm_id: int, span: Span) -> Counter[tuple[int, int]]:
+    """Return how many reports of a span were counted, by campaign and disposition."""
+    rows = await tx.execute(sums(firm_id, [Kind.REPORTS], span, (_f.campaign_id, _f.detail), None))
+    return Counter({(row.campaign_id, row.detail): row.number for row in rows})
+
+
 async def add_kept(tx: Transaction, firm_id: int, span: Span, campaign_id: int | None, tally: Tally) -> None:
     """Add to a tally what was counted of a span."""
 
@@ -159,9 +173,8 @@ async def add_kept(tx: Transaction, firm_id: int, span: Span, campaign_id: int |
 
     for row in await summed([Kind.REPORTS], _hour(span), _f.detail):
         tally.hours[row.hour, row.detail] += row.number
-    for row in await summed([Kind.REPORTS], _week(span), _f.campaign_id, _f.detail):
+    for row in await summed([Kind.REPORTS], _week(span), _f.campaign_id, _f.detail, _f.vendor):
         tally.weeks[row.week, row.campaign_id, row.detail] += row.number
-    for row in await summed([Kind.REPORTS], _f.vendor, _f.detail):
         tally.vendors[row.vendor, row.detail] += row.number
     for row in await summed([Kind.ENTERED, Kind.CALLED, Kind.REACHED], _f.kind, _week(span), _f.campaign_id):
         tally.stays[Kind(row.kind), row.week, row.campaign_id] += row.number

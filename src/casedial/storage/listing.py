@@ -78,14 +78,24 @@ async def _few(tx: Transaction, firm: Firm, wanted: CaseFilter) -> Sequence[int]
     """Return CaseIDs among which all are that are meant, where an index says that there are few; else None."""
     if wanted.case_ids is not None:
         return wanted.case_ids
-    for query in _named_by_indexes(firm, wanted):
-        if (await tx.execute(query.offset(MOST_COUNTED).limit(1))).first() is None:
-            return list(set((await tx.execute(query.limit(MOST_COUNTED))).scalars()))
+    for query in _named_by_indexes(firm, wanted, wanted.do_not_call and not await _is_list_long(tx, firm)):
+        found = (await tx.execute(query.limit(MOST_COUNTED + 1))).scalars().all()
+        if len(found) <= MOST_COUNTED:
+            return list(set(found))
     return None
 
 
-def _named_by_indexes(firm: Firm, wanted: CaseFilter) -> Iterator[sa.Select[tuple[int]]]:
-    """Yield queries each of which an index answers, and whose answer has all cases that are meant."""
+async def _is_list_long(tx: Transaction, firm: Firm) -> bool:
+    """Tell whether more stands on a firm's do-not-call list than is gone through for a page."""
+    query = sa.select(sa.literal(1)).where(do_not_call.c.firm_id == firm.id).offset(MOST_COUNTED).limit(1)
+    return (await tx.execute(query)).first() is not None
+
+
+def _named_by_indexes(firm: Firm, wanted: CaseFilter, lists: bool) -> Iterator[sa.Select[tuple[int]]]:
+    """Yield queries each of which an index answers, and whose answer has all cases that are meant.
+
+    ``lists``: those on the do-not-call list are asked for.
+    """
     c, mine = cases.c, cases.c.firm_id == firm.id
     campaign = firm.statuses.named(StatusType.CAMPAIGN, wanted.campaign) if wanted.campaign else None
     of_campaign = [c.campaign_id == campaign.id] if campaign else []
@@ -103,16 +113,20 @@ def _named_by_indexes(firm: Firm, wanted: CaseFilter) -> Iterator[sa.Select[tupl
         yield sa.select(c.case_id).where(mine, IN_THE_DIALER, *of_campaign)
     if wanted.held_back:
         yield sa.select(c.case_id).where(mine, HELD_BACK, *of_campaign)
-    if wanted.do_not_call:
+    if lists:
         yield _listed(firm)
 
 
 def _listed(firm: Firm) -> sa.Select[tuple[int]]:
-    """Return the query for the cases on the do-not-call list, by themselves or by a number."""
+    """Return the query for the cases on the do-not-call list, by themselves or by a number: by its first entries.
+
+    A case is there as often as it has numbers on the list.
+    """
     d, n = do_not_call.c, phone_numbers.c
-    same = sa.and_(d.firm_id == n.firm_id, d.number == n.number)
-    by_number = sa.select(n.case_id).join_from(do_not_call, phone_numbers, same).where(d.firm_id == firm.id)
-    itself = sa.select(d.case_id).where(d.firm_id == firm.id, d.case_id.is_not(None))
+    some = sa.select(d.firm_id, d.number, d.case_id).where(d.firm_id == firm.id).limit(MOST_COUNTED + 1).subquery()
+    with_number = sa.and_(n.firm_id == some.c.firm_id, n.number == some.c.number)  # else SQLite begins with numbers
+    by_number = sa.select(n.case_id).join_from(some, phone_numbers, with_number)
+    itself = sa.select(some.c.case_id).where(some.c.case_id.is_not(None))
     both = sa.union_all(by_number, itself).subquery()
     return sa.select(both.c.case_id)
 
@@ -134,6 +148,11 @@ async def _of_these(tx: Transaction, firm: Firm, wanted: CaseFilter, ids: Sequen
 # Cases in the order of their CaseIDs
 
 
+def _steps(wanted: CaseFilter) -> Sequence[int]:
+    """Return how many cases are gone through for one page: fewer where each is asked whether it is on a list."""
+    return _STEPS[:2] if wanted.do_not_call else _STEPS
+
+
 async def _by_steps(
     tx: Transaction, firm: Firm, wanted: CaseFilter, start: int | None, limit: int, falls: bool
 ) -> Listed:
@@ -142,7 +161,7 @@ async def _by_steps(
     found: list[tuple[Place, Case]] = []
     unreadable: list[int] = []
     meant = conditions(firm, wanted)
-    for step in _STEPS:
+    for step in _steps(wanted):
         behind = [] if at is None else [c.case_id < at if falls else c.case_id > at]
         here = [c.firm_id == firm.id, *behind]
         end = (await tx.execute(sa.select(c.case_id).where(*here).order_by(by).offset(step - 1).limit(1))).scalar()
@@ -286,11 +305,11 @@ async def count(tx: Transaction, firm: Firm, wanted: CaseFilter) -> Capped:
             query = sa.select(sa.func.count()).select_from(cases).where(c.firm_id == firm.id, these, *meant)
             number += int((await tx.execute(query)).scalar_one())
         return Capped(number)
-    if wanted == CaseFilter(do_not_call=True):  # a case is there as often as it has numbers on the list
-        some = _listed(firm).limit(3 * MOST_COUNTED).subquery()
+    if wanted == CaseFilter(do_not_call=True):
+        some = _listed(firm).subquery()
         number = int((await tx.execute(sa.select(sa.func.count(some.c.case_id.distinct())))).scalar_one())
         return Capped(min(number, MOST_COUNTED), True)
-    most = sum(_STEPS)
+    most = sum(_steps(wanted))
     mine = sa.select(c.case_id).where(c.firm_id == firm.id).order_by(c.case_id)
     end = (await tx.execute(mine.offset(most - 1).limit(1))).scalar()
     within = [c.case_id <= end] if end is not None else []

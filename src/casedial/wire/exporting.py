@@ -66,6 +66,10 @@ class CaseSheets:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Complete all files. A workbook is put together here, which takes seconds for a hundred thousand rows."""
         self._open.close()
 
     @property

@@ -354,8 +354,8 @@ async def show(store: Store, actor: Actor, firm_name: str, change_id: int) -> Sh
 
     async def work(tx: Transaction, firm: Firm) -> Shown:
         change = await _find(tx, firm, change_id)
-        left = {why: await changes.named(tx, change, why, MOST_NAMED, False) for why in _LEFT}
-        by_undo = {why: await changes.named(tx, change, why, MOST_NAMED, True) for why in _LEFT_BY_UNDO}
+        left = await changes.left(tx, change, _LEFT, MOST_NAMED)
+        by_undo = await changes.left_by_undo(tx, change, _LEFT_BY_UNDO, MOST_NAMED)
         examples = await changes.set_behind(tx, change, 0, EXAMPLES)
         there = await cases.these(tx, firm, examples)
         return Shown(firm, await tx.clock(), change, left, by_undo, examples, list(there.values()))

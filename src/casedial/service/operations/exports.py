@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -136,7 +137,8 @@ async def _until_whole(
     """Write all, from the beginning again where a case got more phones meanwhile."""
     while True:
         with suppress(_MorePhones):
-            writer.begin(await read_firm(store, firm_name, finding.most_phones))
+            phones = await read_firm(store, firm_name, finding.most_phones)
+            await asyncio.to_thread(writer.begin, phones)  # which ends what was begun before
             return await _write(pages(), writer)
 
 
