@@ -18,10 +18,23 @@ from typing import Any
 ROOM = 4 << 30  # bytes; a database of a test has some ten million
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port at which nobody listens, which nobody else gets who asks here, in any worker of a run.
+
+    Whoever gets it listens there a moment later; until then the system may give it away again.
+    """
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port // 2 % _WORKERS == _WORKER and port not in _given:  # half: all that are given may be odd
+            _given.add(port)
+            return port
 
 
 def is_listening(port: int) -> bool:
