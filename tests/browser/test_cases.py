@@ -7,8 +7,11 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import FIRM, Site, flaws, follow, go_on, until_there
+from casedial.service.campaigns import CampaignChange
+from casedial.service.operations import campaigns, sample
+from tests.browser.conftest import FIRM, Site, flaws, follow, go_on, in_store, until_there
 from tests.browser.keyboard import Hands
+from tests.conftest import ME
 
 LIST = "cases?campaign=Intake+follow-up&status=To+Dial"
 
@@ -110,6 +113,36 @@ def test_today_stays_fresh_and_a_pause_counts(site: Site) -> None:
     other = site.signed_in("Ana")
     follow(other.get_by_role("button", name=re.compile("Resume Intake")))
     expect(band(page)).to_contain_text("running")
+
+
+def let_something_happen(site: Site, page: Page) -> None:
+    """Change what Today shows, and mark what it shows now."""
+    page.evaluate("() => { document.querySelector('[data-live]').firstElementChild.dataset.old = 'yes'; }")
+    pause = CampaignChange(paused=True)
+    in_store(site.database_url, lambda store: campaigns.change(store, ME, sample.FIRM, "Questionnaire campaign", pause))
+
+
+@pytest.mark.parametrize("database", ["sqlite"])  # what a page does by itself does not depend on it
+def test_today_is_not_renewed_under_a_finger(site: Site) -> None:
+    page = site.signed_in("Max")
+    band(page).get_by_role("button", name=re.compile("Pause")).hover()
+    page.mouse.down()
+    let_something_happen(site, page)
+    page.wait_for_timeout(2500)  # in which it would be renewed
+    with page.expect_navigation():
+        page.mouse.up()
+    expect(page.get_by_role("status")).to_contain_text("Intake follow-up is paused")
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+@pytest.mark.parametrize("words", ["Intake follow-up$", "Pause Intake follow-up"])
+def test_what_is_renewed_keeps_the_focus(site: Site, words: str) -> None:
+    page = site.signed_in("Max")
+    hands = Hands(page)
+    hands.to(words)
+    let_something_happen(site, page)
+    expect(page.locator("[data-old]")).to_have_count(0)
+    assert re.match(words, hands.where())
 
 
 @pytest.mark.parametrize("database", ["sqlite"])  # what is looked at does not depend on it
