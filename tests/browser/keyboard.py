@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Download, Page, expect
 
 _MOST_STEPS = 250
 
@@ -26,6 +26,8 @@ _WHERE = """() => {
   return [told.slice(0, 200), wrong.join(", "), one.tagName];
 }"""
 
+_IS_WITHIN = "(what) => document.activeElement.closest(what) !== null"
+
 
 class Hands:
     """Somebody at a keyboard. Wherever the focus goes it has to be seen, and nothing may be out of order."""
@@ -35,19 +37,30 @@ class Hands:
         # From the beginning: where the browser is told only as the key is pressed, the key may be quicker.
         page.on("filechooser", lambda chooser: None)
 
+    def come(self, address: str) -> None:
+        """Type an address."""
+        self.page.goto(address)
+        self._look()
+
+    def _look(self) -> None:
+        """Wait until the focus is where a page wants it: that is as it is drawn, which may be after it was loaded."""
+        self.page.wait_for_function(
+            "() => !document.querySelector('[autofocus]') || document.activeElement !== document.body"
+        )
+
     def where(self) -> str:
         """How the element with the focus is called; it has to be seen."""
         told, wrong, tag = self.page.evaluate(_WHERE)
         assert not wrong, f"{self.page.url}: the focus on {tag} {told!r} has {wrong}"
         return str(told)
 
-    def to(self, words: str, back: bool = False) -> None:
+    def to(self, words: str, back: bool = False, within: str = "body") -> None:
         """Go by Tab to what is called so, a regular expression from its beginning."""
         passed = []
         for _ in range(_MOST_STEPS):
             self.page.keyboard.press("Shift+Tab" if back else "Tab")
             told = self.where()
-            if re.match(words, told):
+            if re.match(words, told) and self.page.evaluate(_IS_WITHIN, within):
                 return
             passed.append(told[:30])
         raise AssertionError(f"{self.page.url}: Tab does not lead to {words}, but to {passed[:60]}")
@@ -67,25 +80,46 @@ class Hands:
         self.to(words, back)
         self.enter()
 
-    def enter(self, key: str = "Enter") -> None:
-        """Press what leads to another page, and wait for it."""
-        with self.page.expect_navigation(wait_until="load"):
-            self.page.keyboard.press(key)
-        # A page puts the focus where it wants it as it is drawn, which may be later.
-        self.page.wait_for_function(
-            "() => !document.querySelector('[autofocus]') || document.activeElement !== document.body"
-        )
+    def enter(self) -> None:
+        """Press Enter where it leads to another page, and wait for that."""
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
+        self._look()
+
+    def up(self, words: str) -> None:
+        """Go to a link at the top: on from the beginning of a page, back from where one is in it."""
+        is_below = self.page.evaluate(_IS_WITHIN, "main")
+        self.to(words, back=is_below, within="header, nav.subjects")
+        self.enter()
+
+    def subject(self, name: str) -> None:
+        """Go to a subject of the firm."""
+        self.up(f"{name}$")
+
+    def go_on(self) -> None:
+        """Where servers are at it still, wait until they are through, and follow the link that leads on."""
+        if self.page.locator("main [data-live]").count():
+            self.page.get_by_role("link", name="Go on", exact=True).wait_for()
+            self.go("Go on$")
 
     def choose(self, words: str, option: str) -> None:
-        """Go to a list of choices, and choose by typing how one of them begins."""
+        """Go to a list of choices, and choose the first that begins so."""
         self.to(words)
-        self.page.keyboard.type(option)
-        chosen = self.page.evaluate("() => document.activeElement.selectedOptions[0].textContent")
-        assert chosen.startswith(option), f"{words}: {chosen}"
+        self.pick(option)
 
-    def unfold(self, words: str) -> None:
+    def pick(self, option: str) -> None:
+        """Choose by the arrow keys, in the list in which one is: of letters it forgets those of a second ago."""
+        self.press("Home")
+        for _ in range(_MOST_STEPS):
+            chosen = self.page.evaluate("() => document.activeElement.selectedOptions[0].textContent")
+            if chosen.startswith(option):
+                return
+            self.press("ArrowDown")
+        raise AssertionError(f"{self.page.url}: {self.where()} has no {option}")
+
+    def unfold(self, words: str, back: bool = False) -> None:
         """Open what is folded."""
-        self.to(words)
+        self.to(words, back)
         self.press("Enter")
         assert self.page.evaluate("() => document.activeElement.parentElement.open")
 
@@ -96,21 +130,21 @@ class Hands:
             self.press("Enter")
         chooser.value.set_files(path)
 
-    def subject(self, name: str) -> None:
-        """Go to a subject of the firm by the links at the top."""
-        self.page.keyboard.press("Escape")
-        self.page.evaluate("() => document.activeElement.blur()")  # as at the beginning of a page
-        self.go(f"{name}$")
+    def download(self, words: str) -> Download:
+        """Go to what gives a file, and take it."""
+        self.to(words)
+        with self.page.expect_download() as found:
+            self.press("Enter")
+        return found.value
 
     def is_refused_at(self, field: str) -> None:
         """The form came back, and the focus is on the first field that is wrong, which tells why."""
-        self.page.wait_for_selector(f"#{field}-wrong")
-        first = self.page.evaluate("() => document.querySelector('main [aria-invalid=true]').id")
-        here = self.page.evaluate("() => document.activeElement.id")
-        told = self.page.evaluate("() => document.activeElement.getAttribute('aria-describedby')")
-        assert (here, first) == (field, field)
-        assert f"{field}-wrong" in told
+        expect(self.page.locator(f"#{field}-wrong")).to_be_visible()
+        first = self.page.locator("main [aria-invalid=true]").first
+        expect(first).to_have_id(field)
+        expect(first).to_be_focused()
+        expect(first).to_have_attribute("aria-describedby", re.compile(rf"\b{field}-wrong\b"))
 
     def reads(self, words: str) -> None:
         """Wait until the page says something."""
-        self.page.locator("main, [role=status]").get_by_text(re.compile(words)).first.wait_for(timeout=15_000)
+        self.page.locator("main").get_by_text(re.compile(words)).first.wait_for()

@@ -17,9 +17,9 @@ from tests.conftest import ME
 
 
 def signed_in(site: Site, name: str) -> Hands:
-    """Somebody comes, and signs in."""
+    """Somebody comes, and signs in by the form."""
     hands = Hands(site.context().new_page())
-    hands.page.goto(f"{site.console}/sign-in")
+    hands.come(f"{site.console}/sign-in")
     hands.page.keyboard.type(name)  # the focus is there
     hands.press("Tab")
     hands.page.keyboard.type(PASSWORD)
@@ -37,7 +37,6 @@ def everywhere(site: Site, name: str) -> None:
 
 
 def test_a_manager_s_work_on_cases(site: Site) -> None:
-    site.add("Max", UserRole.MANAGER)
     hands = signed_in(site, "Max")
     page = hands.page
     hands.subject("Cases")
@@ -78,7 +77,7 @@ def test_a_manager_s_work_on_cases(site: Site) -> None:
     hands.choose("What to do", "Put on")
     hands.go("See what it would do")
     expect(page.locator("#which-wrong")).to_contain_text("Choose cases by the boxes")
-    assert page.evaluate("() => document.activeElement.id") == "which-chosen"
+    expect(page.locator("#which-chosen")).to_be_focused()
     hands.subject("Cases")
     chosen = []
     for _ in range(2):
@@ -90,11 +89,13 @@ def test_a_manager_s_work_on_cases(site: Site) -> None:
     hands.to("Why")
     page.keyboard.type("They moved")
     hands.go("See what it would do")
+    hands.go_on()
     hands.reads("2 of 2 would be put on the do-not-call list")
     hands.go("Put 2 cases on the list")
+    hands.go_on()
     hands.reads("2 of 2 put on the do-not-call list")
-    page.reload()
     hands.go("Undo")
+    hands.go_on()
     hands.reads("2 put back")
     # All that match: a note, and a file.
     hands.subject("Cases")
@@ -109,8 +110,10 @@ def test_a_manager_s_work_on_cases(site: Site) -> None:
     hands.is_refused_at("note")
     page.keyboard.type("Ask for the form.")
     hands.go("See what it would do")
+    hands.go_on()
     hands.reads("would get the note")
     hands.go("Add the note to")
+    hands.go_on()
     hands.reads("got the note")
     hands.subject("Cases")
     hands.unfold("Change many")
@@ -118,12 +121,10 @@ def test_a_manager_s_work_on_cases(site: Site) -> None:
     hands.press("ArrowDown")
     hands.choose("What to do", "Export")
     hands.go("See what it would do")
+    hands.go_on()
     hands.reads("will be in the file")
     hands.choose("Form", "CSV")
-    hands.to("Download")
-    with page.expect_download() as found:
-        hands.press("Enter")
-    assert len(Path(found.value.path()).read_text().splitlines()) == 301
+    assert len(hands.download("Download").path().read_text().splitlines()) == 301
     # Pause and resume a campaign; sign out.
     hands.subject("Campaigns")
     hands.go("Intake follow-up")
@@ -132,8 +133,8 @@ def test_a_manager_s_work_on_cases(site: Site) -> None:
     hands.go("Resume")
     hands.reads("goes on|is running|resumed|running")
     hands.subject("Today")
-    hands.go("Sign out", back=True)
-    page.wait_for_selector("text=You are signed out.")
+    hands.up("Sign out")
+    hands.reads("You are signed out.")
 
 
 def test_an_administrator_s_settings(site: Site) -> None:
@@ -157,14 +158,13 @@ def test_an_administrator_s_settings(site: Site) -> None:
     # Statuses: reordered by arrow keys.
     hands.subject("Set-up")
     hands.go("Statuses")
-    names = page.locator("ol.ordered .name")
-    before = names.all_inner_texts()
     hands.go("Last Dialer Disposition")
+    names = page.locator("ol.ordered .name")
     before = names.all_inner_texts()
     hands.to(f"Move {before[1]}: arrow keys")
     hands.press("ArrowUp")
     assert names.all_inner_texts()[:2] == [before[1], before[0]]
-    hands.go("Save this order", back=True)
+    hands.go("Save this order")
     hands.reads("The order is saved.")
     assert names.all_inner_texts()[:2] == [before[1], before[0]]
     # A key: refused, made, rolled.
@@ -194,8 +194,8 @@ def test_an_administrator_s_settings(site: Site) -> None:
     hands.go("Add, and make a link")
     expect(page.get_by_role("status")).to_contain_text("/console/")
     # Sign out.
-    hands.go("Sign out", back=True)
-    page.wait_for_selector("text=You are signed out.")
+    hands.up("Sign out")
+    hands.reads("You are signed out.")
 
 
 def test_lists_rules_files_and_what_was_done(site: Site, tmp_path: Path) -> None:
@@ -286,7 +286,4 @@ def test_lists_rules_files_and_what_was_done(site: Site, tmp_path: Path) -> None
     hands.subject("Export")
     hands.choose("What", "Notes")
     hands.choose("Form", "CSV")
-    hands.to("Download")
-    with page.expect_download() as found:
-        hands.press("Enter")
-    assert found.value.suggested_filename.startswith(f"notes-{FIRM}-")
+    assert hands.download("Download").suggested_filename.startswith(f"notes-{FIRM}-")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import FIRM, IMAGES, SIZES, Site
+from tests.browser.conftest import FIRM, IMAGES, SIZES, Site, follow, go_on
 
 ASKED = os.environ.get("CASEDIAL_PICTURES", "")
 # By the name of the picture: the page, and what is waited for there.
@@ -45,23 +45,23 @@ def begin_change(site: Site, page: Page) -> str:
     many = page.locator("#change-many")
     many.get_by_label("Dialer Status").select_option("do-not-dial")
     many.get_by_label("Why").fill("Settled with the insurer")
-    page.get_by_role("button", name="See what it would do").click()
-    page.wait_for_selector("text=Do it?")
+    follow(page.get_by_role("button", name="See what it would do"))
+    go_on(page)
     return page.url
 
 
 def campaign(site: Site, page: Page) -> str:
     """Give a campaign hours of its own; return its page."""
     page.goto(f"{site.console}/{FIRM}/campaigns")
-    page.get_by_role("link", name="Questionnaire campaign").click()
+    follow(page.get_by_role("link", name="Questionnaire campaign"))
     address = page.url
     page.get_by_label("Purpose").select_option("client")
     page.get_by_label("Hours", exact=True).select_option("within")
     for day in ("mon", "tue", "wed", "thu", "fri"):
         page.locator(f"#{day}-from").fill("09:00")
         page.locator(f"#{day}-to").fill("17:30")
-    page.get_by_role("button", name="See what it changes").click()
-    page.get_by_role("button", name="Save").click()
+    follow(page.get_by_role("button", name="See what it changes"))
+    follow(page.get_by_role("button", name="Save"))
     page.wait_for_selector("text=Saved")
     return address
 
@@ -69,8 +69,8 @@ def campaign(site: Site, page: Page) -> str:
 @pytest.mark.parametrize("database", ["sqlite"])
 @pytest.mark.skipif(not ASKED, reason="CASEDIAL_PICTURES is not set")
 def test_pictures(site: Site) -> None:
-    state = site.state_of("Ana")
-    page = site.context(storage_state=state).new_page()
+    page = site.signed_in("Ana")
+    state = page.context.storage_state()
     made = {"change": begin_change(site, page), "campaign": campaign(site, page)}
     is_kept = ASKED == "1"
     looks = [("desk", "light")] if is_kept else [(size, theme) for size in SIZES for theme in ("light", "dark")]

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from tests.browser.conftest import FIRM, PASSWORD, Site
+from playwright.sync_api import expect
+
+from tests.browser.conftest import FIRM, PASSWORD, Site, follow
+from tests.browser.keyboard import Hands
 
 
 def test_by_keyboard_alone(site: Site) -> None:
-    page = site.context().new_page()
-    page.goto(f"{site.console}/{FIRM}/?some=thing")
+    hands = Hands(site.context().new_page())
+    page = hands.page
+    hands.come(f"{site.console}/{FIRM}/?some=thing")
     page.keyboard.type("Ana")
-    page.keyboard.press("Tab")
+    hands.to("Password")
     page.keyboard.type("wrong, and long enough")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=do not fit")
-    assert page.evaluate("() => document.activeElement.id") == "password"  # where the message is
-    assert page.input_value("#name") == "Ana"
+    hands.enter()
+    hands.reads("do not fit")
+    hands.is_refused_at("password")
+    expect(page.locator("#name")).to_have_value("Ana")
     page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(f"{site.console}/{FIRM}/?some=thing")
-    page.goto(f"{site.console}/{FIRM}/")
-    page.keyboard.press("Tab")
-    assert page.evaluate("() => document.activeElement.textContent") == "Skip to the page"
-    page.keyboard.press("Enter")
-    assert page.evaluate("() => document.activeElement.id") == "main"
-    for _ in range(30):
-        page.keyboard.press("Shift+Tab")
-        if page.evaluate("() => document.activeElement.textContent.trim()") == "Sign out":
-            break
-    page.keyboard.press("Enter")
-    page.wait_for_selector("text=You are signed out.")
+    hands.enter()
+    expect(page).to_have_url(f"{site.console}/{FIRM}/?some=thing")
+    hands.press("Tab")
+    assert hands.where() == "Skip to the page"
+    hands.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    hands.up("Sign out")
+    hands.reads("You are signed out.")
 
 
 def test_without_script(site: Site) -> None:
     page = site.context("phone", java_script_enabled=False).new_page()
     site.sign_in(page, "Ana")
-    page.get_by_role("button", name="Sign out").click()
-    page.wait_for_selector("text=You are signed out.")
+    follow(page.get_by_role("button", name="Sign out"))
+    expect(page.get_by_text("You are signed out.")).to_be_visible()

@@ -2,15 +2,14 @@
 "use strict";
 
 // Parts that stay fresh: <div data-live="/console/firm/…" data-every="1000">. What has the focus keeps it, and a part
-// with an open form in it, or a tab that nobody sees, waits.
+// in which somebody types or has a button down, or a tab that nobody sees, waits.
 function live(part) {
   const every = Number(part.dataset.every) || 1000;
   let tag = "";
   let failures = 0;
 
   async function once() {
-    const held = part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
-    if (document.hidden || held) return;
+    if (document.hidden || isHeld(part)) return;
     const headers = tag ? { "If-None-Match": tag } : {};
     const reply = await fetch(part.dataset.live, { headers, cache: "no-store", redirect: "manual" });
     if (reply.type === "opaqueredirect" || reply.status === 401 || reply.status === 403) {
@@ -19,8 +18,10 @@ function live(part) {
     }
     if (reply.status === 304) return;
     if (!reply.ok) throw new Error(String(reply.status));
+    const html = await reply.text();
+    if (isHeld(part)) return; // since it was asked for: the next one will do
     tag = reply.headers.get("ETag") || "";
-    swap(part, await reply.text());
+    swap(part, html);
   }
 
   async function go() {
@@ -38,15 +39,27 @@ function live(part) {
   document.addEventListener("visibilitychange", () => { if (!document.hidden) once().catch(() => {}); });
 }
 
+function isHeld(part) {
+  const focused = document.activeElement;
+  const types = part.contains(focused) && focused.matches("input, select, textarea");
+  return types || part.querySelector(":active") !== null; // what is pressed has to be there when it is let go
+}
+
+// How something is found again in what comes in its place.
+function called(one) {
+  return one.id || `${one.tagName} ${one.getAttribute("href")} ${one.textContent}`;
+}
+
 function swap(part, html) {
-  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+  const focused = part.contains(document.activeElement) ? called(document.activeElement) : "";
   const open = new Set([...part.querySelectorAll("details[open][id]")].map((one) => one.id));
   const { scrollLeft, scrollTop } = part;
   part.innerHTML = html;
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   part.scrollLeft = scrollLeft;
   part.scrollTop = scrollTop;
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  const again = focused && [...part.querySelectorAll("a, button, summary, [tabindex]")].find((one) => called(one) === focused);
+  if (again) again.focus({ preventScroll: true });
 }
 
 for (const part of document.querySelectorAll("[data-live]")) live(part);
