@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -122,6 +123,27 @@ async def test_a_statement_is_written_once_whatever_its_values(store: Store) -> 
     assert (asked[-2] == asked[-1]) is (store.dialect.name == "postgresql")
     assert tx.session
     assert len(tx.session._statements._prepared) == 4
+
+
+async def test_a_statement_that_is_kept_is_known_and_others_go(store: Store) -> None:
+    """Each brings its own values, whatever is known of one like it, and whichever values it is given."""
+    beyond = things.c.id > sa.bindparam("least")
+    kept = sa.select(things.c.id).where(beyond, things.c.name != "n5").order_by(things.c.id)
+    async with store.write() as tx:
+        await tx.execute(ADD, [{"id": number, "name": f"n{number}"} for number in range(1, 6)])
+    async with store.read() as tx:
+        assert tx.session
+        known = tx.session._statements._known
+        before = len(known)
+        for least in (0, 2, 0):
+            assert list((await tx.execute(kept, {"least": least})).scalars()) == list(range(least + 1, 5))
+        for number in (1, 2, 3, 4):
+            one = kept.where(things.c.id == number)
+            assert list((await tx.execute(one, {"least": 0})).scalars()) == [number]
+        del one
+        gc.collect()
+        assert kept in known
+        assert len(known) == before + 2  # it, and the first of the others: by that their text was written
 
 
 def test_sqlalchemy_is_bounded_while_its_private_parts_are_used() -> None:
