@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import secrets
 
 import pytest
 
@@ -24,7 +23,7 @@ asdfasdfasdf zxcvbnm12345 !QAZ2wsx3edc texas2024texas newyork123456 Attorney2026
 OTHERS = """
 four-words-that-nobody-expects Tr0ub4dor&3-xkcd grüne-Äpfel-im-Mai correct-horse-battery-staple kayak-lantern-71
 ofen-brücke-salz vg7Kq2mXw9Lt thirteen-geese-waltz rumpelstiltskin-7 1f3a-99c2-07be-d41e-5a60 olive*trombone*39
-liverpool-chelsea-dragon-cheese
+liverpool-chelsea-dragon-cheese 9304-7176-3732-5957-2929
 """
 
 
@@ -43,7 +42,7 @@ def test_random_ones_are_never_taken_for_them() -> None:
     for _ in range(2000):
         letters = "".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=12))
         assert not is_tried_first(letters, NAME), letters
-        made = "-".join(secrets.token_hex(2) for _ in range(5))  # as casedial makes them
+        made = "-".join(dice.randbytes(2).hex() for _ in range(5))  # as casedial makes them
         assert not is_tried_first(made, NAME), made
 
 
