@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 import socket
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -72,7 +70,7 @@ async def test_a_command_that_begins_one_asks_first_in_postgresql(
 
 def test_the_demo_takes_the_next_free_port() -> None:
     """Where none was named: the first is taken, by a server of one's own, say."""
-    first = _two_free_ports()
+    first = free_port(2)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", first))
         taken.listen()
@@ -83,16 +81,6 @@ def test_the_demo_takes_the_next_free_port() -> None:
             said = server.output()
     assert f"Port {first} is taken by another program; the demo listens on" in said
     assert f"http://127.0.0.1:{first}/" not in said
-
-
-def _two_free_ports() -> int:
-    """Return a port that is free, and so is the next: below those that the system hands out to others meanwhile."""
-    while True:
-        first = random.randrange(20_000, 32_000)
-        with socket.socket() as one, socket.socket() as next_one, suppress(OSError):
-            one.bind(("127.0.0.1", first))
-            next_one.bind(("127.0.0.1", first + 1))
-            return first
 
 
 class _Demo(Server):

@@ -9,34 +9,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from casedial.cli import app
 from casedial.cli.call import METHODS
 from casedial.web import api
 from tests.conftest import Office
 from tests.servers import CASEDIAL, Server
+from tests.waiting import PATIENCE
 
 
 class Shell:
-    """Runs the command as a shell does, with the key in the environment."""
+    """Runs the command with the key in the environment; in this process, where a test is not about a shell's."""
 
     def __init__(self, server: Server, key: str) -> None:
-        self.environment = {**os.environ, "CASEDIAL_URL": server.base, "CASEDIAL_KEY": key, "COLUMNS": "200"}
+        self.environment = {"CASEDIAL_URL": server.base, "CASEDIAL_KEY": key, "COLUMNS": "200"}
 
     def call(self, *arguments: str, status: int = 0, stdin: str = "", **environment: str) -> tuple[str, str]:
-        done = subprocess.run(
-            [CASEDIAL, "call", *arguments],
-            env={**self.environment, **environment},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
+        done = CliRunner().invoke(app, ["call", *arguments], env=self.environment | environment, input=stdin)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == status, done.stdout + done.stderr
         return done.stdout, done.stderr
 
     def json(self, *arguments: str, **how: Any) -> Any:
         return json.loads(self.call(*arguments, "--json", **how)[0])
+
+
+def in_a_shell(shell: Shell, *arguments: str, stdin: str = "") -> tuple[int, str]:
+    """Run the command in a process of its own; return its exit status, and what it says on standard error."""
+    command, environment = [CASEDIAL, "call", *arguments], os.environ | shell.environment
+    done = subprocess.run(
+        command, env=environment, input=stdin, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
+    )
+    return done.returncode, done.stderr
 
 
 @pytest.fixture
@@ -89,10 +95,11 @@ async def test_the_key_comes_from_a_file_or_standard_input_and_never_from_an_arg
     file.write_text(office.key + "\n")
     with Server(database_url, CASEDIAL_LOG_LEVEL="error") as server:
         shell = Shell(server, "")
-        shell.call("Firm", "--key-from", str(file))
-        shell.call("Firm", "--key-from", "-", stdin=office.key)
-        assert "CASEDIAL_KEY" in shell.call("Firm", status=2)[1]
-        assert "No such option" in shell.call("Firm", "--key", office.key, status=2)[1]
+        assert in_a_shell(shell, "Firm", "--key-from", str(file))[0] == 0
+        assert in_a_shell(shell, "Firm", "--key-from", "-", stdin=office.key)[0] == 0
+        for wrong, words in (((), "CASEDIAL_KEY"), (("--key", office.key), "No such option")):
+            status, said = in_a_shell(shell, "Firm", *wrong)
+            assert (status, words in said) == (2, True), said
 
 
 async def test_errors_say_what_to_do(database_url: str, office: Office) -> None:

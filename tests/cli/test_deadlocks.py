@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.test_commands import Casedial
 from tests.conftest import Office
+from tests.waiting import until
 
 # Ends each transaction that writes to a table for the first time, as a deadlock does: a sequence is not rolled back.
 _FAIL_ONCE = """
@@ -80,16 +81,43 @@ async def test_what_was_ended_once_is_done(
     assert await other.fetchval("SELECT last_value FROM writes") > 1
 
 
-async def test_a_real_deadlock(casedial: Casedial, office: Office, other: asyncpg.Connection) -> None:
+# Holds up whoever writes to the list for as long as somebody has the lock: behind the firm's row, before any number.
+_GATE = """
+CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER gate BEFORE INSERT ON do_not_call EXECUTE FUNCTION gate();
+"""
+
+
+async def test_a_real_deadlock(
+    casedial: Casedial, office: Office, other: asyncpg.Connection, database_url: str
+) -> None:
+    """The command is the last who waits, so it is its transaction that PostgreSQL ends."""
     firm = await office.firm()
-    await other.execute("SET deadlock_timeout = '60s'")  # so that it is the command whose transaction is ended
+    keeper = await asyncpg.connect(database_url)
+
+    async def wait(many: int) -> None:
+        async def do_wait() -> bool:
+            return bool(await keeper.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") >= many)
+
+        await until(do_wait)
+
+    await keeper.execute(_GATE)
+    await other.execute("SET deadlock_timeout = '10min'")
     async with other.transaction():
         await other.execute(
             "INSERT INTO do_not_call (firm_id, number, listed_on, source) VALUES ($1, '4025550123', now(), 'other')",
             firm.id,
         )
+        await keeper.execute("SELECT pg_advisory_lock(1)")
         add = asyncio.create_task(asyncio.to_thread(casedial.json, "dnc", "add", "4025550123", "--firm", office.name))
-        while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # it waits for our number
-            await asyncio.sleep(0.02)
-        await other.execute("UPDATE firms SET version = version + 1 WHERE id = $1", firm.id)  # and we for its firm
+        await wait(1)  # it has the firm
+        wants_firm = asyncio.create_task(other.execute("UPDATE firms SET version = version + 1 WHERE id = $1", firm.id))
+        await wait(2)  # and we want it
+        await keeper.execute("SELECT pg_advisory_unlock(1)")  # so that it wants our number, too
+        await wants_firm
     assert await add == {"added": 0, "known": 1}
+    await keeper.close()

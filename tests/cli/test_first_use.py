@@ -21,6 +21,7 @@ from casedial.service.firms import MAX_CLAIM_TIMEOUT
 from tests.cli.test_commands import Casedial
 from tests.conftest import Api, Office
 from tests.servers import CASEDIAL
+from tests.waiting import PATIENCE
 
 FIRM = ("--firm", "Lex & Partners")
 CAMPAIGN = ("Intake follow-up", *FIRM)
@@ -251,7 +252,7 @@ async def test_head_is_no_failure(casedial: Casedial, office: Office) -> None:
             assert process.stderr
             process.stdout.close()
             said = await asyncio.to_thread(process.stderr.read)
-            assert (await asyncio.to_thread(process.wait, 30), said) == (0, b""), command
+            assert (await asyncio.to_thread(process.wait, 2 * PATIENCE), said) == (0, b""), command
 
 
 def test_help_names_what_is_given(casedial: Casedial) -> None:
@@ -269,7 +270,7 @@ def test_json_errors_are_documents(database_url: str, office: Office) -> None:
         [CASEDIAL, "cases", "list", "--campaign", "", *FIRM, "--json"],
         env={"CASEDIAL_DATABASE_URL": database_url, "PATH": "/usr/bin"},
         capture_output=True,
-        timeout=60,
+        timeout=2 * PATIENCE,
     )
     assert done.returncode == 2
     assert "--campaign is blank" in json.loads(done.stdout)["error"]["message"]

@@ -9,7 +9,6 @@ import resource
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from casedial.cli import rejects
 from casedial.domain.errors import StorageUnavailable
 from casedial.service.operations import imports
 from casedial.storage import cases
+from tests.cli.signals import signalled
 from tests.cli.test_commands import Casedial
 from tests.conftest import Office
 from tests.servers import CASEDIAL
@@ -102,7 +102,7 @@ async def test_a_database_that_goes_away(
         assert words in said
 
 
-async def start(casedial: Casedial, *arguments: object, **rest: Any) -> subprocess.Popen[bytes]:
+def start(casedial: Casedial, *arguments: object, **rest: Any) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **casedial.environment}
     command = [CASEDIAL, "cases", "import", *map(str, arguments)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **rest)
@@ -116,7 +116,7 @@ async def test_a_full_disk(casedial: Casedial, office: Office, tmp_path: Path) -
     def small() -> None:  # but large enough for SQLite
         resource.setrlimit(resource.RLIMIT_FSIZE, (12_000_000, 12_000_000))
 
-    importing = await start(casedial, file, "--firm", office.name, preexec_fn=small)
+    importing = start(casedial, file, "--firm", office.name, preexec_fn=small)
     _, said = await asyncio.to_thread(importing.communicate)
     assert importing.returncode == 1
     assert b"2500 added" in said  # of the first batch
@@ -126,24 +126,15 @@ async def test_a_full_disk(casedial: Casedial, office: Office, tmp_path: Path) -
 
 
 async def test_ctrl_c(casedial: Casedial, office: Office, tmp_path: Path) -> None:
-    file = written(tmp_path / "cases.csv", 60_000)
-    importing = await start(casedial, file, "--firm", office.name)
-    deadline = time.monotonic() + 60
-    while not await has(office, 1):
-        assert time.monotonic() < deadline
-        assert importing.poll() is None
-        await asyncio.sleep(0.01)
-    importing.send_signal(signal.SIGINT)
-    _, said = await asyncio.to_thread(importing.communicate)
-    assert importing.returncode == 1, said
-    assert b" added, 0 updated" in said
-    assert b"interrupted" in said
-    assert b"Traceback" not in said
-
-
-async def has(office: Office, case_id: int) -> bool:
-    async with office.store.read() as tx:
-        return await cases.fetch(tx, await office.firm(), case_id) is not None
+    """In the third batch."""
+    given = ("cases", "import", written(tmp_path / "cases.csv", 20_000), "--firm", office.name)
+    at = "casedial.service.operations.imports._import_batch"
+    status, said = await asyncio.to_thread(signalled, casedial, signal.SIGINT, at, 3, *given)
+    assert status == 1, said
+    assert "9999 added, 0 updated" in said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert (await office.case(9999)).case_id == 9999
 
 
 async def test_an_earlier_file_of_rejects_stays_until_there_is_another(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import fcntl
 import io
 import json
 import os
@@ -11,10 +12,11 @@ import resource
 import signal
 import stat
 import subprocess
-import time
+import sys
+import termios
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import sqlalchemy as sa
@@ -26,11 +28,14 @@ from casedial.domain.dialing import CaseFilter
 from casedial.service.operations import cases as service
 from casedial.storage import cases, finding
 from casedial.wire.sheets import Form, form_of
+from tests.cli.signals import signalled
 from tests.cli.test_commands import Casedial
 from tests.conftest import Office
 from tests.servers import CASEDIAL
+from tests.waiting import until
 
 GOOD = "what was there before"
+PIPE = 65536  # bytes that a pipe has room for
 
 
 @pytest.fixture
@@ -130,16 +135,16 @@ async def test_a_full_disk_leaves_the_file(casedial: Casedial, office: Office, w
 
 
 async def test_a_kill_leaves_the_file(casedial: Casedial, office: Office, written: Path) -> None:
+    """At the third page."""
     await add_many(office, 5000)
-    export = start(casedial, "cases", "export", "--firm", office.name, "-o", written)
-    deadline = time.monotonic() + 30
-    while not any(path.stat().st_size for path in written.parent.glob(".good.csv.*.partial")):
-        assert export.poll() is None
-        assert time.monotonic() < deadline
-    export.send_signal(signal.SIGKILL)
-    await asyncio.to_thread(export.communicate)
+    given = ("cases", "export", "--firm", office.name, "-o", written)
+    killed = await asyncio.to_thread(
+        signalled, casedial, signal.SIGKILL, "casedial.storage.finding.matching", 3, *given
+    )
+    assert killed[0] == -signal.SIGKILL
+    assert any(name.endswith(".partial") for name in beside(written))
     assert written.read_text() == GOOD
-    await asyncio.to_thread(casedial.run, "cases", "export", "--firm", office.name, "-o", written)
+    await asyncio.to_thread(casedial.run, *given)
     assert len(written.read_text().splitlines()) == 5001
 
 
@@ -147,17 +152,25 @@ async def test_an_export_that_nobody_reads_holds_no_snapshot(casedial: Casedial,
     await add_many(office, 5000)
     export = start(casedial, "cases", "export", "--firm", office.name, stdout=subprocess.PIPE)
     assert export.stdout
+    pipe = export.stdout
+
+    async def waits_for_a_reader() -> bool:
+        return unread(pipe) > PIPE / 2 and await snapshots(store) == 0
+
     try:
-        await asyncio.to_thread(export.stdout.read, 1)  # it writes, until the pipe is full
-        await asyncio.sleep(0.5)
+        await until(waits_for_a_reader)
         assert export.poll() is None
-        assert await snapshots(store) == 0
-        rest = await asyncio.to_thread(export.stdout.read)
+        rest = await asyncio.to_thread(pipe.read)
         assert len(rest.splitlines()) == 5001
         assert await asyncio.to_thread(export.wait) == 0
     finally:
         export.kill()
         await asyncio.to_thread(export.communicate)
+
+
+def unread(pipe: IO[bytes]) -> int:
+    """How many bytes are in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 async def snapshots(store: Store) -> int:

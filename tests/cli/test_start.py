@@ -35,7 +35,7 @@ print(*sorted(sys.modules), sep="\\n", file=sys.stderr)
 
 def loaded_by(*arguments: str) -> set[str]:
     """The modules that are there when a command has run."""
-    done = subprocess.run([sys.executable, "-c", _LOADED, *arguments], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", _LOADED, *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return set(done.stderr.split())
 

@@ -42,7 +42,7 @@ async def test_an_endpoint_from_the_making_to_the_end(
         assert "inside the network" in refused["told"]
         monkeypatch.setitem(casedial.environment, "CASEDIAL_WEBHOOK_NETWORKS", "127.0.0.0/8")
         tested = await run(casedial.run, "webhook", "test", new["id"])
-        assert re.fullmatch(r"It is delivered: it answered 200 \(\d\.\d{3} s\)\.\n", tested.stdout)
+        assert re.fullmatch(r"It is delivered: it answered 200 \(\d+\.\d{3} s\)\.\n", tested.stdout)
         received = endpoint.received[-1]
         assert Independent(new["secret"]).verify(received.body, received.headers)["type"] == "webhook.test"
 
