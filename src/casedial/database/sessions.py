@@ -103,9 +103,7 @@ class Prepared:
         arguments = [(wide.parameters[name], encoders.get(name)) for name in wide.positiontup]
         return wide.statement, [encode(value) if encode else value for value, encode in arguments]
 
-    def sent_many(
-        self, rows: Sequence[Mapping[str, Any]], own: Mapping[str, Any]
-    ) -> tuple[str, list[Sequence[Any]]]:
+    def sent_many(self, rows: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> tuple[str, list[Sequence[Any]]]:
         """Return the text and the arguments for each of several rows, of which all have the same names."""
         if self._expands:
             raise ValueError("A statement with a list of values is for one set of parameters.")
@@ -152,8 +150,8 @@ class Statements:
     def _prepare(self, statement: Any, names: tuple[str, ...]) -> _Known:
         key = statement._generate_cache_key()  # which SQLAlchemy's own execution goes by
         if key is None:
-            prepared = Prepared(statement.compile(dialect=self._dialect, column_keys=names), *self._processors)
-            return names, prepared, prepared.own(names, None)
+            alone = Prepared(statement.compile(dialect=self._dialect, column_keys=names), *self._processors)
+            return names, alone, alone.own(names, None)
         prepared = self._prepared.get((key.key, names))
         if prepared is None:
             if len(self._prepared) >= _KNOWN:
