@@ -59,7 +59,7 @@ SERVICE = Path(casedial.service.__file__).parent
 # What a server does by itself, for nobody; for who is not known yet, or for oneself; how operations open their firms.
 NOBODYS = {"account", "callers", "census", "counting", "duty", "holding_back", "names", "opening", "sample_past"}
 NOBODYS |= {"import_work", "signing_in", "webhook_work", "sweeping", "upkeep", "working"}
-WITHOUT_AN_ACTOR = {("cases", "every_page"), ("cases", "missing"), ("refused", "keep")}
+WITHOUT_AN_ACTOR = {("cases", "every_page"), ("cases", "missing"), ("refused", "keep"), ("today", "stop")}
 
 
 def names_used(file: Path) -> set[str]:

@@ -237,6 +237,22 @@ async def test_what_takes_longer_is_shown_by_a_later_look(office: Office, monkey
     assert AlertKind.IDLE in [one.kind for one in second.alerts]
 
 
+async def test_a_server_that_stops_looks_into_nothing_more(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    await office.add(1, dial_at=long_ago())
+    monkeypatch.setattr(today, "_PATIENCE", 0.0)
+
+    async def endless(*given: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(steps, "why", endless)
+    assert (await board(office)).is_looking
+    looking = today._DESKS[office.store][fold(office.name)].looking
+    assert looking
+    await today.stop(office.store)
+    assert looking.cancelled()
+    await today.stop(office.store)
+
+
 @pytest.fixture
 async def many(office: Office) -> Office:
     await fill(office.store, office, 1, 6000, INTAKE, days=2)

@@ -19,6 +19,7 @@ from casedial.console.app import Console
 from casedial.console.routing import BASE
 from casedial.database.engine import Store
 from casedial.database.standby import standing_by
+from casedial.service.operations import today
 from casedial.settings import SUPERVISOR, Settings, settings_from
 from casedial.web import descriptors, outlet, stopping
 from casedial.web.api import METHODS, Api
@@ -54,6 +55,7 @@ def assemble(settings: Settings, store: Store) -> tuple[Edge, Upkeep]:
     routes = [*calling_routes(store, means.authenticator), *pages(store, settings.base)]
 
     async def close() -> None:
+        await today.stop(store)
         await api.close()
         await door.close()
         await means.close()

@@ -123,6 +123,14 @@ async def look(store: Store, actor: Actor, firm_name: str, version: int | None =
         return desk.board
 
 
+async def stop(store: Store) -> None:
+    """Look into nothing more: nobody will see it."""
+    looking = [desk.looking for desk in _DESKS.pop(store, {}).values() if desk.looking]
+    for task in looking:
+        task.cancel()
+    await asyncio.gather(*looking, return_exceptions=True)
+
+
 async def _make(store: Store, actor: Actor, firm_name: str, desk: _Desk) -> Board:
     if desk.glanced.is_due():
         began = time.monotonic()
