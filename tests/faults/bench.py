@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -76,14 +77,24 @@ class Look:
     def dump(self) -> Dump:
         return _dump(self.connection)
 
+    def _files(self) -> dict[str, bytes]:
+        """Return what the file, its log and its journal have; none of those that are not there."""
+        found: dict[str, bytes] = {}
+        for ending in ("", "-wal", "-journal"):
+            with suppress(FileNotFoundError):
+                part = self.file.with_name(self.file.name + ending)
+                found[part.name] = part.read_bytes()
+        return found
+
     def after_a_crash(self, room: Path) -> Dump:
         """What SQLite would find if the server and the machine's memory of it were gone at this moment."""
         shutil.rmtree(room, ignore_errors=True)
         room.mkdir()
-        for ending in ("", "-wal", "-journal"):
-            part = self.file.with_name(self.file.name + ending)
-            if part.exists():
-                shutil.copyfile(part, room / part.name)
+        before, files = None, self._files()
+        while files != before:  # all of one moment: a reply does not wait for what is rolled back
+            before, files = files, self._files()
+        for name, content in files.items():
+            (room / name).write_bytes(content)
         copy = sqlite.connect(str(room / self.file.name), isolation_level=None)
         copy.execute("PRAGMA synchronous=OFF")
         try:
