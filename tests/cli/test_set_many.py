@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +23,7 @@ from casedial.storage import cases
 from tests.cli.test_commands import Casedial
 from tests.conftest import NOW, Office
 from tests.servers import CASEDIAL
+from tests.waiting import until
 
 FIRM = ("--firm", "Lex & Partners")
 
@@ -187,11 +187,12 @@ async def test_ctrl_c_tells_what_was_done(casedial: Casedial, office: Office) ->
     change = subprocess.Popen(
         [CASEDIAL, *given], env={**os.environ, **casedial.environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    deadline = time.monotonic() + 60
-    while await do_not_dial(office) == 0:
-        assert time.monotonic() < deadline
+
+    async def has_begun() -> bool:
         assert change.poll() is None
-        await asyncio.sleep(0.01)
+        return await do_not_dial(office) > 0
+
+    await until(has_begun)
     change.send_signal(signal.SIGINT)
     _, said = await asyncio.to_thread(change.communicate)
     changed = await do_not_dial(office)

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +20,7 @@ from casedial.domain.cases import Case
 from casedial.domain.changes import ChangeState
 from casedial.domain.statuses import Role, StatusType
 from casedial.storage import cases
+from tests import waiting
 from tests.conftest import NOW, Office
 from tests.servers import CASEDIAL, Server
 
@@ -56,13 +56,13 @@ async def scalar(office: Office, query: sa.Select[tuple[int]]) -> int:
         return int((await tx.execute(query)).scalar_one())
 
 
-async def until(office: Office, query: sa.Select[tuple[int]], least: int) -> int:
+async def until(office: Office, query: sa.Select[tuple[int]], least: int) -> None:
     """Wait until a query returns so many."""
-    deadline = time.monotonic() + LONGEST
-    while (found := await scalar(office, query)) < least:
-        assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.02)  # the servers need the processor, too
-    return found
+
+    async def are_there() -> bool:
+        return await scalar(office, query) >= least
+
+    await waiting.until(are_there, LONGEST)
 
 
 DONE = sa.select(sa.func.count()).select_from(change_cases).where(change_cases.c.outcome.is_not(None))
@@ -124,10 +124,13 @@ async def test_killed_again_and_again_each_case_is_changed_once_and_put_back_onc
 async def test_without_a_server_it_is_told_and_can_be_gone_on_with(office: Office, database_url: str) -> None:
     await fill(office)
     assert 0 < await killed(office, DONE, 2, *ALL_OF_THEM, "--reason", "the wrong list", wait=True) < CASES
-    deadline = time.monotonic() + LONGEST
     look = partial(told, database_url, "cases", "changes", "1", *FIRM)
-    while not (shown := await asyncio.to_thread(look))["interrupted"]:
-        assert time.monotonic() < deadline
+
+    async def if_interrupted() -> dict[str, object] | None:
+        shown = await asyncio.to_thread(look)
+        return shown if shown["interrupted"] else None
+
+    shown = await waiting.until(if_interrupted, LONGEST)
     assert (shown["state"], shown["reason"], shown["total"]) == ("running", "the wrong list", CASES)
     shown = await asyncio.to_thread(told, database_url, "cases", "resume", "1", *FIRM)
     assert (shown["state"], shown["interrupted"]) == ("done", False)
