@@ -85,7 +85,7 @@ def pair(
     """Return what the second key's requests take, quiet, and while the first one's clients send what is ``wanted``."""
     _asked(base, keys[1], WARM, cases)
     quiet = _asked(base, keys[1], seconds, cases)
-    with _crowd(base, keys[0], wanted):
+    with crowding(base, keys[0], wanted):
         _asked(base, keys[1], WARM, cases)
         return quiet, _asked(base, keys[1], seconds, cases)
 
@@ -94,7 +94,7 @@ def _asked(base: str, key: str, seconds: float, cases: int) -> list[float]:
     """Ask for one case after the other; return how many milliseconds each took, in order of that."""
     took = []
     until = time.monotonic() + seconds
-    with _asking(base, key) as ask:
+    with asking(base, key) as ask:
         while (began := time.monotonic()) < until or len(took) < 10:
             status = ask(f"/GetCaseInfo?CaseID={random.randint(1, cases)}", None)
             took.append((time.monotonic() - began) * 1000)
@@ -104,7 +104,7 @@ def _asked(base: str, key: str, seconds: float, cases: int) -> list[float]:
 
 
 @contextlib.contextmanager
-def _asking(base: str, key: str) -> Iterator[Callable[[str, bytes | None], int]]:
+def asking(base: str, key: str) -> Iterator[Callable[[str, bytes | None], int]]:
     """Keep a connection; yield what sends a request over it, and returns the status of the reply."""
     parts = urlsplit(base)
     connection = http.client.HTTPConnection(parts.netloc, timeout=60)
@@ -121,7 +121,7 @@ def _asking(base: str, key: str) -> Iterator[Callable[[str, bytes | None], int]]
 
 
 @contextlib.contextmanager
-def _crowd(base: str, key: str, wanted: list[Request]) -> Iterator[None]:
+def crowding(base: str, key: str, wanted: list[Request]) -> Iterator[None]:
     """Have clients send what is wanted, from a process of their own; begin when they are at it. Raises RuntimeError."""
     spawning = multiprocessing.get_context("spawn")
     at_it = spawning.Event()
@@ -140,7 +140,7 @@ def _send_on(base: str, key: str, wanted: list[Request], at_it: Event) -> None:
     def client(request: Request) -> None:
         while True:
             # Such as a connection that is closed behind a 413.
-            with contextlib.suppress(http.client.HTTPException, OSError), _asking(base, key) as ask:
+            with contextlib.suppress(http.client.HTTPException, OSError), asking(base, key) as ask:
                 while True:
                     ask(request.path, request.body)
                     at_it.set()

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
+from casedial.database import tables
 from casedial.domain.cases import Case, Phone
 from casedial.domain.statuses import Role, StatusType
 from casedial.storage import cases
 from tests.conftest import NOW, Office
+from tests.e2e.unlocked import MEETING
 from tests.servers import Server
+from tests.waiting import until
 
 CASES = 20_000
+UNLOCKED = (sys.executable, "-m", "tests.e2e.unlocked")
 DIALERS = (("1", "2", "3"), ("10",), ("25",), ("25", "50"), ("100",), ("100", "1"), ("7", "300"), ("1000", "40"))
 
 
@@ -82,9 +92,35 @@ async def test_each_case_is_claimed_once(office: Office, database_url: str) -> N
     assert {case_id: len(changes) for case_id, changes in history.items()} == dict.fromkeys(some, 1)
 
 
-async def test_the_test_fails_when_the_lock_is_taken_out(office: Office, database_url: str) -> None:
+async def test_the_test_fails_when_the_lock_is_taken_out(office: Office, database_url: str, tmp_path: Path) -> None:
     await fill(office, CASES // 4)
-    broken = (sys.executable, "-m", "tests.e2e.unlocked")
-    with Server(database_url, command=broken) as one, Server(database_url, command=broken) as two:
-        answers = dial([one.base, two.base], office.key)
-    assert any("claimed twice" in fault for fault in find_faults(answers, CASES // 4))
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    broken = partial(Server, database_url, command=UNLOCKED, **{MEETING: str(meeting)})
+    with broken() as one, broken() as two:
+        async with _all_held(office):
+            dialing = asyncio.create_task(asyncio.to_thread(dial, [one.base, two.base], office.key))
+            await until(lambda: _waiting(office))
+        answers = await dialing
+    faults = find_faults(answers, CASES // 4)
+    assert any("claimed twice" in fault for fault in faults), faults
+
+
+@asynccontextmanager
+async def _all_held(office: Office) -> AsyncIterator[None]:
+    """Have PostgreSQL's claims find what they have to wait for; those of SQLite wait for each other."""
+    if office.store.dialect.has_one_writer:
+        yield
+        return
+    async with office.store.write() as tx:
+        await tx.execute(sa.select(tables.cases.c.case_id).with_for_update())
+        yield
+
+
+async def _waiting(office: Office) -> bool:
+    """Tell whether two claims wait, or will."""
+    if office.store.dialect.has_one_writer:
+        return True
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with office.store.read() as tx:
+        return bool((await tx.execute(sa.text(query))).scalar_one() >= 2)

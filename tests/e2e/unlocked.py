@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from pathlib import Path
 
 import casedial.database.engine as engine
 import casedial.storage.claim_statement as claim_statement
 import casedial.storage.claims as claims
 from casedial.database.engine import Transaction
-from casedial.database.sqlite import SqliteSession
+from casedial.database.sqlite import WRITE
 from casedial.storage.claimants import Claimant, Claimed
 from casedial.storage.queues import due
 from casedial.web.app import create_app
 from casedial.web.edge import Edge
+from tests.waiting import wait_until
+
+MEETING = "UNLOCKED_MEETING"  # a directory, in which the servers tell each other what they did
 
 
 async def claim_in_two_steps(tx: Transaction, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
-    """Claim as who looks first and moves what was there."""
+    """Claim as who looks first, and moves what was there when both servers have looked."""
     claimed: list[Claimed] = []
     for claimant in claimants:
         found = await due(tx, claimant.caller.firm, claimant.wanted, now)
-        time.sleep(0.01)  # in the thread of the connection
+        assert tx.session
+        await tx.session.run("COMMIT")
+        meet()
+        await tx.session.run(WRITE)
         [opened] = await claims.take(tx, claimant.caller.firm, [claims.Grant(claimant, found)], now)
         claimed.append(([case.shown for case in found], opened))
     return claimed
 
 
-def create_unlocked() -> Edge:
-    """PostgreSQL's FOR UPDATE SKIP LOCKED is left out; SQLite's BEGIN IMMEDIATE becomes an autocommit.
+def meet() -> None:
+    """Wait until two servers have met; in the thread of a connection."""
+    place = Path(os.environ[MEETING])
+    (place / str(os.getpid())).touch()
+    wait_until(lambda: len(list(place.iterdir())) == 2)
 
-    SQLite's claim then finds cases and moves them a moment later: two servers are sure to meet there.
-    """
+
+def create_unlocked() -> Edge:
+    """PostgreSQL's FOR UPDATE SKIP LOCKED is left out; SQLite's claim looks in one transaction and moves in another."""
     claim_statement.lock = lambda query: query
     claim_statement._claim.cache_clear()
-    run = SqliteSession.run
-
-    async def unlocked(session: SqliteSession, command: str, *rest: Any) -> str:
-        alone = command in ("BEGIN IMMEDIATE", "COMMIT")
-        return await run(session, "SELECT 1" if alone else command, *rest)
-
-    SqliteSession.run = unlocked  # type: ignore[method-assign]
     claims.claim_in_turn = claim_in_two_steps
-    engine._TOGETHER = 1  # for a savepoint would be a lock, too
+    engine._TOGETHER = 1  # or a claim would end the transaction of others, too
     return create_app()
 
 

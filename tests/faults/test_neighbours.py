@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import statistics
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from benchmarks.goals import NAMES
-from benchmarks.neighbours import Request, pair, requests
+from benchmarks.neighbours import Request, asking, crowding, requests
 
 from casedial.domain.cases import Case, Phone
 from casedial.domain.statuses import StatusType
@@ -18,18 +21,16 @@ from tests.conftest import NOW, Office
 from tests.servers import Server
 
 CASES = 6000
-SECONDS = 1.0
-TIMES, SLACK = 5, 15.0  # milliseconds: the tests of others may run on the same cores
-SHARED = "4025550000"
+LISTS = "lists of 1000 beside claims"
+SECONDS = 2.0
+# What others may take of the processor meanwhile, in seconds: without turns it is 0.05 to 0.1, and 0.4 to 0.6; with
+# them 0.001, and up to 0.03 on a busy machine.
+BOUNDS = {NAMES: 0.02, LISTS: 0.1}
 LOADS = {
-    "names": requests(NAMES),
-    "lists of 1000 beside claims": [
+    NAMES: requests(NAMES),
+    LISTS: [
         Request(32, "/GetCasesToDial?Records=1000"),
         Request(8, "/GetCasesToDial?Auto-change=true&Records=1"),
-    ],
-    "long notes to many": [
-        Request(2, "/AddCaseNoteByPhone", b'{"Phone":"%s","Note":"%s"}' % (SHARED.encode(), b"n" * 16_000)),
-        Request(2, "/AddCaseNote", b'{"CaseID":%s,"Note":"%s"}' % (str([*range(1, 1001)]).encode(), b"n" * 60_000)),
     ],
 }
 
@@ -46,19 +47,36 @@ async def _fill(office: Office, count: int) -> None:
     firm = await office.firm()
     named = {StatusType.DIALER: "To Dial", StatusType.CAMPAIGN: "Intake follow-up"}
     statuses = {kind: firm.statuses.named(kind, name) for kind, name in named.items()}
-    case = Case(1, phones=(Phone("Cell", SHARED, True, True),), statuses=statuses, dial_at=NOW - timedelta(days=1))
+    case = Case(
+        1, phones=(Phone("Cell", "4025550000", True, True),), statuses=statuses, dial_at=NOW - timedelta(days=1)
+    )
     async with office.store.write() as tx:
         await cases.add(tx, firm, [replace(case, case_id=case_id) for case_id in range(1, count + 1)])
 
 
 @pytest.mark.parametrize("load", LOADS)
 async def test_a_neighbour_waits_no_longer(server: Server, office: Office, other_office: Office, load: str) -> None:
-    """The middle of what its requests take, in the best of some rounds: a machine with much else to do may pause."""
+    """What the server computes between a request of the neighbour's and its reply, in the middle of many.
+
+    Not how long that takes: who else is at work on this machine has the server wait, too.
+    """
     seen = []
-    for _ in range(8):
-        keys = office.key, other_office.key
-        quiet, loaded = await asyncio.to_thread(pair, server.base, keys, LOADS[load], 100, SECONDS)
-        seen.append((quiet[len(quiet) // 2], loaded[len(loaded) // 2]))
-        if seen[-1][1] <= TIMES * seen[-1][0] + SLACK:
+    for _ in range(3):
+        with crowding(server.base, office.key, LOADS[load]):
+            seen.append(await asyncio.to_thread(_computed_between, server, other_office.key))
+        if seen[-1] < BOUNDS[load]:
             return
-    raise AssertionError(f"quiet and loaded, in milliseconds: {seen}")
+    raise AssertionError(f"seconds of the processor: {seen}")
+
+
+def _computed_between(server: Server, key: str) -> float:
+    """Return the seconds of the processor that the server took while somebody waited for one reply."""
+    [worker] = server.workers()
+    clock = (~worker << 3) | 2  # of a process, as clock_getcpuclockid(3) tells
+    took, until = [], time.monotonic() + SECONDS
+    with asking(server.base, key) as ask:
+        while time.monotonic() < until or len(took) < 20:
+            before = time.clock_gettime(clock)
+            assert ask(f"/GetCaseInfo?CaseID={random.randint(1, 100)}", None) == 200
+            took.append(time.clock_gettime(clock) - before)
+    return statistics.median(took)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from casedial.database.tables import phone_numbers
 from casedial.domain import dialing
 from casedial.domain.cases import Phone
+from casedial.web.turns import Turns
 from tests.conftest import Api, Office, assert_problem
 
 METHOD = "AddCaseNoteByPhone"
@@ -279,6 +281,29 @@ async def test_a_note_to_many_cases_has_a_bound(api: Api, office: Office, monkey
     assert await noted(office, 1, 2, 3, 4) == {}
     monkeypatch.setattr(dialing, "MOST_NOTES", 4)
     assert recipients(await api.post(METHOD, json={"Phone": NUMBER, "Note": "n" * 2048})) == [1, 2, 3]
+
+
+async def test_a_note_to_more_than_a_few_cases_waits_for_its_turn(
+    api: Api, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many have the number is known in the transaction only: then it ends, and begins again in a turn."""
+    for case_id in (1, 2, 3):
+        await office.add(case_id, phones=(Phone("Cell", NUMBER if case_id < 3 else OTHER),))
+    waited, working = [], Turns.working
+
+    def noting(turns: Turns, key_id: int, cases: int) -> AbstractAsyncContextManager[None]:
+        waited.append(cases)
+        return working(turns, key_id, cases)
+
+    monkeypatch.setattr(Turns, "working", noting)
+    monkeypatch.setattr("casedial.web.api.MANY_CASES", 1)
+    once = {"Idempotency-Key": "one"}
+    for _ in range(2):
+        reply = await api.post(METHOD, json={"Phone": NUMBER, "Note": "n"}, headers=once)
+        assert recipients(reply) == [1, 2]
+    assert recipients(await api.post(METHOD, json={"Phone": OTHER, "Note": "n"})) == [3]
+    assert waited == [1, dialing.MOST_NOTES, 1, 1]  # a repeat is told what was done
+    assert await noted(office, 1, 2, 3) == {1: ["n"], 2: ["n"], 3: ["n"]}
 
 
 async def test_the_longest_note_to_as_many_as_there_may_be(api: Api, office: Office) -> None:

@@ -290,6 +290,10 @@ def periods(history: Sequence[StatusChange]) -> list[StatusPeriod]:
     return found[::-1]
 
 
+class AboutMany(Exception):
+    """What was to be done for few cases is about many: whoever asked for it waits for a turn."""
+
+
 class Addressee(NamedTuple):
     """What has to be known of a case that a note by phone may go to."""
 

@@ -305,13 +305,17 @@ async def add_case_note(
     return outcomes
 
 
-async def add_case_note_by_phone(tx: Transaction, caller: Caller, number: str, text: str, now: datetime) -> list[int]:
+async def add_case_note_by_phone(
+    tx: Transaction, caller: Caller, number: str, text: str, now: datetime, most: int
+) -> list[int]:
     """Add a note to all open cases with this number, or to all closed ones if none is open.
 
     Campaigns limit it as they limit update_case_status. Return their CaseIDs [specification: AddCaseNoteByPhone].
-    Raises PhoneNotFound or NotesTooLarge.
+    Raises PhoneNotFound, NotesTooLarge, and AboutMany where more than ``most`` cases have it and a note may go to more.
     """
-    found = await cases.with_number(tx, caller.firm, number, dialing.MOST_NOTES)
+    found = await cases.with_number(tx, caller.firm, number, min(most, dialing.MOST_NOTES))
+    if found is None and most < dialing.MOST_NOTES:
+        raise dialing.AboutMany
     if found is None:
         raise NotesTooLarge(
             f"More than {dialing.MOST_NOTES:,} cases have this number; a note goes to at most that many."

@@ -13,7 +13,7 @@ from casedial.database.engine import Transaction
 from casedial.database.slices import by_slices
 from casedial.domain.cases import CasesUnreadable, ShownCase
 from casedial.domain.claims import Claim
-from casedial.domain.dialing import CaseUpdate, DialQuery, with_known_attempts
+from casedial.domain.dialing import MOST_NOTES, AboutMany, CaseUpdate, DialQuery, with_known_attempts
 from casedial.domain.errors import CampaignNotAllowed, CasedialError, MethodNotAllowed
 from casedial.domain.firms import Caller, Firm
 from casedial.domain.keys import Scope
@@ -27,6 +27,7 @@ from casedial.web.means import Means
 from casedial.web.observe import RequestRecord
 from casedial.web.problems import problem, refusal, send_reply
 from casedial.web.refused import RefusedReports, refused_items, refused_whole
+from casedial.web.turns import MANY_CASES
 from casedial.wire import requests, values
 from casedial.wire.documents import Document, read_document
 from casedial.wire.replies import encode, write_reply
@@ -150,11 +151,12 @@ def _add_case_note(request: Request) -> Command:
 def _add_case_note_by_phone(request: Request) -> Command:
     number, text = requests.note_by_phone(request.document)
 
-    async def run(tx: Transaction) -> Reply:
-        case_ids = await dialing.add_case_note_by_phone(tx, request.caller, number, text, request.now)
+    async def run(tx: Transaction, most: int) -> Reply:
+        case_ids = await dialing.add_case_note_by_phone(tx, request.caller, number, text, request.now, most)
         return _results(request, case_ids, [None] * len(case_ids))
 
-    return Command(request.caller, request.now, run, 1)
+    few, many = partial(run, most=MANY_CASES), partial(run, most=MOST_NOTES)
+    return Command(request.caller, request.now, few, 1, run_for_many=many)
 
 
 def _extend_claim(request: Request) -> Command:
@@ -265,7 +267,13 @@ class Api:
         except CasedialError:  # of who is not proven yet
             await self._authenticator.confirm(asked.scope, caller)
             raise
-        async with self._turns.working(caller.key_id, command.size):
+        try:
+            return await self._execute(command)
+        except AboutMany:  # nothing was done
+            return await self._execute(command.for_many())
+
+    async def _execute(self, command: Command) -> Reply:
+        async with self._turns.working(command.caller.key_id, command.size):
             return await self._commands.execute(command)
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 from casedial.joining import QUEUE_SECONDS, too_busy
 
 _LARGE_BYTES = 16 * 1024  # of a body; a smaller one is read in a few milliseconds whatever is in it
-_MANY_CASES = 200
+MANY_CASES = 200  # about more a key has one request at a time at work
 _SHARE = 4  # of the time that something took, for others
 
 T = TypeVar("T")
@@ -57,7 +57,7 @@ class Turns:
     @asynccontextmanager
     async def working(self, key_id: int, cases: int) -> AsyncIterator[None]:
         """Leave connections to others while something is done that is about so many cases."""
-        if cases <= _MANY_CASES:
+        if cases <= MANY_CASES:
             yield
             return
         async with _in_turn(self._of[key_id].working, self._room):

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 from casedial.database.engine import Store, Transaction
 from casedial.domain.cases import CasesUnreadable, ShownCase
 from casedial.domain.claims import Claim
+from casedial.domain.dialing import MOST_NOTES
 from casedial.domain.errors import (
     CallerLeft,
     CasedialError,
@@ -83,7 +84,7 @@ class Command:
 
     ``cases`` is how many it would change (0: it reads), ``shows`` how many it reads at most. What is one query needs no
     transaction around it. A claim of due cases says what it can be done with others by. ``refuse`` renders an error
-    that is an answer like others.
+    that is an answer like others. ``run_for_many`` is run instead, in its turn, where ``run`` raises AboutMany.
     """
 
     caller: Caller
@@ -95,11 +96,17 @@ class Command:
     once: Once | None = None
     is_one_query: bool = False
     refuse: Callable[[CasedialError], Reply] | None = None
+    run_for_many: Callable[[Transaction], Awaitable[Reply]] | None = None
 
     @property
     def size(self) -> int:
         """Return how many cases it is about."""
         return max(self.cases, self.shows)
+
+    def for_many(self) -> Command:
+        """Return the same, for as many cases as there may be."""
+        assert self.run_for_many  # noqa: S101  # nothing else raises AboutMany
+        return replace(self, run=self.run_for_many, cases=MOST_NOTES)
 
 
 _Answer = Reply | Claimed  # rendered in its transaction, to be kept there, or not yet
