@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import re
 import socket
 import statistics
@@ -112,6 +113,7 @@ def sign_in(port: int) -> str:
 def pairs(claims: cells.Claims, tabs: int, until: float) -> Iterator[tuple[float, float, Polled]]:
     """Yield pairs of rates, without tabs and with them, and what these were answered."""
     half = claims.wanted.size // 2
+    numbers = itertools.count(1)  # over all copies: on each, claims become slower, and either order is to be the first
     while time.monotonic() < until:
         claims.postgres.copy(claims.template, cells.WORK)
         asyncio.run(_add_user(claims.url))
@@ -129,7 +131,7 @@ def pairs(claims: cells.Claims, tabs: int, until: float) -> Iterator[tuple[float
                     return load.http(base, "campaign", RECORDS, CLIENTS, claims.seconds, half).rate
 
             load.http(base, "campaign", RECORDS, CLIENTS, claims.warm, half)
-            for number in range(ROUNDS_OF_A_COPY // 2):
+            for number in itertools.islice(numbers, ROUNDS_OF_A_COPY // 2):
                 looking.polled = Polled()
                 first = rate(looking=looking) if number % 2 else rate()
                 second = rate() if number % 2 else rate(looking=looking)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -23,11 +23,12 @@ class Page:
 class Fragment:
     """A part of a page that it fetches again and again; one that is as it was is not sent.
 
-    ``shared`` names all that it is made of, where it is the same for others who look on: it is rendered once for them.
+    ``shared`` names all that it is made of, where it is the same for others who look on: it is rendered once for them,
+    and ``values`` is called once.
     """
 
     template: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Callable[[], Mapping[str, Any]]
     shared: Hashable = None
 
 

@@ -190,7 +190,7 @@ class Console:
         key = (fragment.template, fragment.shared) if fragment.shared is not None else None
         if key and key in self._fragments:
             return self._fragments[key]
-        body = self._renderer.render(fragment.template, visit, fragment.values, FormErrors()).encode()
+        body = self._renderer.render(fragment.template, visit, fragment.values(), FormErrors()).encode()
         made = body, f'"{sha256(body).hexdigest()[:20]}"'
         if key:
             self._fragments[key] = made

@@ -133,7 +133,8 @@ async def change(visit: Visit) -> Answer:
 
 async def live(visit: Visit) -> Answer:
     """Give the part of it that moves."""
-    return Fragment("change_live.html", await _shown(visit))
+    shown = await _shown(visit)
+    return Fragment("change_live.html", lambda: shown)
 
 
 async def run(visit: Visit) -> Answer:

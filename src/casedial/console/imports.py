@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import IO, Any
 
 from casedial.console.answers import Answer, Fragment, Page, Redirect
@@ -124,7 +125,7 @@ async def show(visit: Visit) -> Answer:
 
 async def live(visit: Visit) -> Answer:
     """Show it as it is now."""
-    return Fragment("import_state.html", _values(visit, await _shown(visit)))
+    return Fragment("import_state.html", partial(_values, visit, await _shown(visit)))
 
 
 async def _matching(visit: Visit, found: Shown, errors: FormErrors) -> Page:

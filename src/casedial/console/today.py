@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from casedial.console.answers import Answer, Fragment, Page, Redirect
 from casedial.console.routing import Route
 from casedial.console.visits import Visit
@@ -90,7 +92,7 @@ async def live(visit: Visit) -> Answer:
     """Give the part of it that changes."""
     board = await operations.look(visit.store, visit.actor, visit.firm.name, visit.firm.version)
     same = (board.firm.id, board.firm.version, board.at, visit.may(UserRole.MANAGER), visit.zone.key)
-    return Fragment("today_live.html", _shown(visit, board), shared=same)
+    return Fragment("today_live.html", partial(_shown, visit, board), shared=same)
 
 
 async def pause(visit: Visit) -> Answer:

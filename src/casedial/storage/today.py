@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,16 +19,16 @@ from casedial.storage.cases import WHOLE, Found, whole
 
 CAP = 10_000  # that is counted of anything
 _CLAIMS = 200  # that are looked through for the last one of each campaign
-_CLAIMED = 20  # cases of each
+_CLAIMED, _ALL_CLAIMED = 20, 400  # cases of each, and of all of them: where there are many, each says less
 
 
 def _of(campaign_id: int | None) -> sa.ColumnElement[bool]:
     return cases.c.campaign_id.is_(None) if campaign_id is None else cases.c.campaign_id == campaign_id
 
 
-def _count(query: sa.Select[Any]) -> sa.ScalarSelect[int]:
+def _count(query: sa.Select[Any], cap: int) -> sa.ScalarSelect[int]:
     """Count the rows of a query, as far as is shown."""
-    return sa.select(sa.func.count()).select_from(query.limit(CAP + 1).subquery()).scalar_subquery()
+    return sa.select(sa.func.count()).select_from(query.limit(cap + 1).subquery()).scalar_subquery()
 
 
 def _capped(number: int) -> Capped:
@@ -36,16 +37,25 @@ def _capped(number: int) -> Capped:
 
 async def waiting(tx: Transaction, firm: Firm, campaign_id: int | None, now: datetime, day_ends: datetime) -> Waiting:
     """Count what waits of a campaign, None: of the cases that are in none; all numbers are of one query."""
+    query = _waiting(campaign_id is None, tuple(firm.priorities), CAP)
+    given = {"the_firm": firm.id, "the_campaign": campaign_id, "now": now, "day_ends": day_ends}
+    return Waiting(*map(_capped, (await tx.execute(query, given)).one()))
+
+
+@cache
+def _waiting(in_none: bool, priorities: tuple[int, ...], cap: int) -> Any:
+    """Build the query once: it is asked for each campaign, again and again while somebody looks on."""
     c, some = cases.c, sa.select(sa.literal(1))
-    mine: list[Any] = [c.firm_id == firm.id, _of(campaign_id)]
-    to_dial = [*mine, TO_DIAL, c.priority.in_(firm.priorities)]
-    query = sa.select(
-        _count(some.where(*to_dial, c.dial_at <= now)),
-        _count(some.where(*mine, HELD_BACK)),
-        _count(some.where(*to_dial, c.dial_at > now, c.dial_at < day_ends)),
-        _count(some.where(*mine, IN_THE_DIALER)),
+    now, day_ends = (sa.bindparam(name, type_=c.dial_at.type) for name in ("now", "day_ends"))
+    of = c.campaign_id.is_(None) if in_none else c.campaign_id == sa.bindparam("the_campaign", type_=sa.BigInteger)
+    mine: list[Any] = [c.firm_id == sa.bindparam("the_firm", type_=sa.BigInteger), of]
+    to_dial = [*mine, TO_DIAL, c.priority.in_(priorities)]
+    return sa.select(
+        _count(some.where(*to_dial, c.dial_at <= now), cap),
+        _count(some.where(*mine, HELD_BACK), cap),
+        _count(some.where(*to_dial, c.dial_at > now, c.dial_at < day_ends), cap),
+        _count(some.where(*mine, IN_THE_DIALER), cap),
     )
-    return Waiting(*map(_capped, (await tx.execute(query)).one()))
 
 
 async def sample(
@@ -110,7 +120,8 @@ async def last_claims(
     if since is not None:
         query = query.where(c.created_at >= since)
     rows = (await tx.execute(query.order_by(c.created_at.desc()).limit(_CLAIMS))).all()
-    of_each = [list(row.case_ids)[:_CLAIMED] for row in rows]
+    most = min(_CLAIMED, _ALL_CLAIMED // max(1, len(rows)))
+    of_each = [list(row.case_ids)[:most] for row in rows]
     these = sorted({int(case_id) for some in of_each for case_id in some})
     where = sa.select(cases.c.case_id, cases.c.campaign_id).where(
         cases.c.firm_id == firm.id, tx.among(cases.c.case_id, these)
@@ -128,7 +139,7 @@ async def ran_out(tx: Transaction, firm: Firm, since: datetime) -> int:
     """Count the claims of cases that ran out since then."""
     h = status_history.c
     query = sa.select(sa.literal(1)).where(h.firm_id == firm.id, RAN_OUT, h.changed_at >= since)
-    return int((await tx.execute(sa.select(_count(query)))).scalar_one())
+    return int((await tx.execute(sa.select(_count(query, CAP)))).scalar_one())
 
 
 async def answered(tx: Transaction, firm: Firm, before: datetime) -> tuple[int, datetime | None]:
