@@ -66,6 +66,8 @@ class Server:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the server
 
     def __enter__(self) -> Server:
+        if self._log.closed:  # after a start that failed
+            self._log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             self._command,
             env=self._environment,
