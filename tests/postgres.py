@@ -17,6 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
+from casedial.database.engine import Store
 from tests.waiting import PATIENCE
 
 ROOM = 4 << 30  # bytes; a database of a test has some ten million
@@ -234,3 +237,10 @@ class PostgresServer:
             self._process.wait()
         if not self._is_kept:
             shutil.rmtree(self.room, ignore_errors=True)
+
+
+async def lock_waiters(store: Store) -> int:
+    """Count the sessions of a PostgreSQL database that wait for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with store.read() as tx:
+        return int((await tx.execute(sa.text(query))).scalar_one())

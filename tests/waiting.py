@@ -35,6 +35,11 @@ def wait_until(so: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     return found
 
 
+def cpu_seconds(process: int) -> float:
+    """Return how long a process has kept a processor busy, which is nobody else's doing."""
+    return time.clock_gettime((~process << 3) | 2)  # its clock, as clock_getcpuclockid(3) tells
+
+
 class Pulse:
     """Does again and again, until the block ends, what waits for nobody: how long it takes is the machine's doing.
 

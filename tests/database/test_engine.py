@@ -20,7 +20,7 @@ from casedial.database.engine import Store, Transaction
 from casedial.database.sqlite import SqliteSession
 from casedial.domain.errors import InvalidSetting, StorageUnavailable
 from tests.conftest import Office
-from tests.postgres import free_port
+from tests.postgres import free_port, lock_waiters
 from tests.statements import failing
 from tests.waiting import PATIENCE, until
 
@@ -145,9 +145,7 @@ async def test_what_waits_too_long_for_a_lock_is_given_up_here_and_there(
 
 async def nobody_waits(store: Store) -> bool:
     """Tell whether no session of this PostgreSQL database waits for a lock."""
-    async with store.read() as tx:
-        activity = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return not (await tx.execute(sa.text(f"SELECT count(*) {activity}"))).scalar_one()
+    return not await lock_waiters(store)
 
 
 async def test_sqlite_is_durable_private_and_free_of_the_wal_bug(tmp_path: Path) -> None:

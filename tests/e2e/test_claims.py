@@ -22,6 +22,7 @@ from casedial.domain.statuses import Role, StatusType
 from casedial.storage import cases
 from tests.conftest import NOW, Office
 from tests.e2e.unlocked import MEETING
+from tests.postgres import lock_waiters
 from tests.servers import Server
 from tests.waiting import until
 
@@ -121,6 +122,4 @@ async def _waiting(office: Office) -> bool:
     """Tell whether two claims wait, or will."""
     if office.store.dialect.has_one_writer:
         return True
-    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with office.store.read() as tx:
-        return bool((await tx.execute(sa.text(query))).scalar_one() >= 2)
+    return await lock_waiters(office.store) >= 2

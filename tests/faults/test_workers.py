@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from tests.conftest import Office
 from tests.faults.test_telling import answers_again
 from tests.servers import CASEDIAL, Server, plain
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import PATIENCE, cpu_seconds, wait_until
 
 MEGABYTE = 1024 * 1024
 FEW = 120  # descriptors
@@ -79,11 +79,6 @@ def load(process: int) -> float:
     spent, began = cpu_seconds(process), time.monotonic()
     time.sleep(1)
     return (cpu_seconds(process) - spent) / (time.monotonic() - began)
-
-
-def cpu_seconds(process: int) -> float:
-    used = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(server: Server) -> int:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.servers import CASEDIAL, plain
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import PATIENCE, cpu_seconds, wait_until
 
 
 def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -25,12 +25,6 @@ def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, **environment},
     )
-
-
-def cpu_seconds(pid: int) -> float:
-    """How long a process has kept a processor busy, which is nobody else's doing."""
-    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_one_line_for_programs_and_the_first_reply(tmp_path: Path) -> None:
