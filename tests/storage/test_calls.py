@@ -9,10 +9,13 @@ import sqlalchemy as sa
 
 from casedial.database.engine import Store
 from casedial.database.tables import calls as calls_table
+from casedial.database.tables import cases as cases_table
+from casedial.domain.cases import Case, Phone
 from casedial.domain.limits import LOOK_BACK, Call
-from casedial.storage import calls
-from tests.conftest import NOW
-from tests.statements import explaining
+from casedial.domain.statuses import Role, StatusType
+from casedial.storage import calls, cases
+from tests.conftest import NOW, Office
+from tests.statements import explaining, reading
 
 FIRMS, MANY = (1, 2, 3), 8_000  # calls of each
 BEFORE = NOW - LOOK_BACK
@@ -67,3 +70,23 @@ async def test_only_the_old_are_forgotten_some_at_a_time(store: Store) -> None:
         left = await tx.execute(sa.select(calls_table.c.called_at).order_by(calls_table.c.called_at))
         assert left.scalars().all() == [call.at for call in new]
         assert await calls.forget(tx, NOW, 3) == 0
+
+
+async def test_numbers_in_use_are_found_however_many_cases_are_in_the_dialer(store: Store, office: Office) -> None:
+    """What the database knows of its rows is often of the night, when nobody was In the Dialer."""
+    firm = await office.firm()
+    to_dial = {StatusType.DIALER: firm.statuses.with_role(Role.TO_DIAL)}
+    some = [
+        Case(case_id, statuses=to_dial, dial_at=NOW, phones=(Phone("Cell", f"402555{case_id:04}"),))
+        for case_id in range(1, 1001)
+    ]
+    async with store.write() as tx:
+        await cases.add(tx, firm, some)
+        await tx.execute(sa.text("ANALYZE"))
+    async with store.write() as tx:
+        await tx.execute(cases_table.update().where(cases_table.c.case_id > 1).values(dialer_role=2))
+    with reading() as read:
+        async with store.read() as tx:
+            _, in_use = await calls.concerning(tx, firm.id, ["4025550001", "4025550002"], [1], NOW)
+    assert in_use == {"4025550002": 2}
+    assert sum(rows for rows, _ in read) < 50
