@@ -32,14 +32,15 @@ from casedial.domain.reasons import ReasonCode
 ROOM = HOME / "sqlite"
 WORK = ROOM / "work.db"
 CLIENTS = 64
-TABLES = ("firms", "keys", "statuses", "cases", "phone_numbers", "status_history")
+# The last two, or the server has to write the words of all names, and to count the history, while it is measured.
+TABLES = ("firms", "keys", "statuses", "cases", "phone_numbers", "status_history", "case_names", "figures_place")
 
 
 def ensure(postgres: Postgres, wanted: data.DataSet) -> Path:
     """Copy a data set from PostgreSQL into a SQLite file, unless that is there; return the file."""
     template = data.ensure(postgres, wanted)
     mark = postgres.sql("postgres", f"SELECT oid FROM pg_database WHERE datname = '{template}'")[0][0]
-    path = ROOM / f"{template}-{mark}.db"
+    path = ROOM / f"{template}-{mark}-{len(TABLES)}.db"
     if not path.exists():
         print(f"  makes {path.name}", flush=True)
         ROOM.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def _carry_over(postgres: Postgres, database: str, table: sa.Table, connection: 
             [None if cell == "\\N" else read(cell) for cell, read in zip(row, readers, strict=True)]
             for row in csv.reader(process.stdout)
         )
-        connection.executemany(f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(readers))})", rows)
+        connection.executemany(f"INSERT OR REPLACE INTO {table.name} VALUES ({', '.join('?' * len(readers))})", rows)
 
 
 def _selected(column: sa.Column[Any]) -> str:
