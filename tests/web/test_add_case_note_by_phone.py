@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -289,13 +288,13 @@ async def test_a_note_to_more_than_a_few_cases_waits_for_its_turn(
     """How many have the number is known in the transaction only: then it ends, and begins again in a turn."""
     for case_id in (1, 2, 3):
         await office.add(case_id, phones=(Phone("Cell", NUMBER if case_id < 3 else OTHER),))
-    waited, working = [], Turns.working
+    waited, work = [], Turns.work
 
-    def noting(turns: Turns, key_id: int, cases: int) -> AbstractAsyncContextManager[None]:
+    async def noting(turns: Turns, key_id: int, cases: int, execute: Any) -> Any:
         waited.append(cases)
-        return working(turns, key_id, cases)
+        return await work(turns, key_id, cases, execute)
 
-    monkeypatch.setattr(Turns, "working", noting)
+    monkeypatch.setattr(Turns, "work", noting)
     monkeypatch.setattr("casedial.web.api.MANY_CASES", 1)
     once = {"Idempotency-Key": "one"}
     for _ in range(2):

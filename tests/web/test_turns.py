@@ -52,15 +52,14 @@ async def at_work(some: Turns, *wanted: tuple[int, int]) -> int:
     """Return how many of these (a key, how many cases) are at work at once."""
     now = most = 0
 
-    async def work(key_id: int, cases: int) -> None:
+    async def work() -> None:
         nonlocal now, most
-        async with some.working(key_id, cases):
-            now += 1
-            most = max(most, now)
-            await asyncio.sleep(0.01)
-            now -= 1
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.01)
+        now -= 1
 
-    await asyncio.gather(*(work(*one) for one in wanted))
+    await asyncio.gather(*(some.work(*one, work) for one in wanted))
     return most
 
 
@@ -74,11 +73,16 @@ async def test_what_is_about_many_cases_leaves_connections_to_others() -> None:
 async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "QUEUE_SECONDS", 0.05)
     some = Turns(4)
-    async with some.working(1, 1000):
-        with pytest.raises(StorageUnavailable):
-            async with some.working(1, 1000):
-                raise AssertionError
-        async with some.working(2, 1000):
-            pass
-    async with some.working(1, 1000):
-        pass
+    let_go = asyncio.Event()
+    first = asyncio.create_task(some.work(1, 1000, let_go.wait))
+    await asyncio.sleep(0)
+    with pytest.raises(StorageUnavailable):
+        await some.work(1, 1000, _nothing)
+    assert await some.work(2, 1000, _nothing) == "done"
+    let_go.set()
+    assert await first
+    assert await some.work(1, 1000, _nothing) == "done"
+
+
+async def _nothing() -> str:
+    return "done"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,9 +11,9 @@ T = TypeVar("T")
 SLICE = 25  # in which half a millisecond goes by where they are cases
 
 
-async def by_slices(items: Iterable[T]) -> AsyncIterator[T]:
-    """Yield the items; after every few, others get to work."""
-    for number, item in enumerate(items, 1):
-        yield item
-        if number % SLICE == 0:
+async def slices(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    """Yield the items, a few at a time; between two slices others get to work."""
+    for start in range(0, len(items), SLICE):
+        if start:
             await asyncio.sleep(0)
+        yield items[start : start + SLICE]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -59,6 +59,14 @@ class Firm:
         """Return after how many seconds the claim of a case of this campaign runs out, 0 for never."""
         own = self.campaign(campaign.id if campaign else None).claim_timeout
         return self.claim_timeout if own is None else own
+
+    def looks_closely(self, campaign_ids: Iterable[int] | None) -> bool:
+        """Tell whether due cases of these campaigns, None: of any or none, have to be looked at one by one.
+
+        They may be held back, or have priorities.
+        """
+        asked = self.campaigns.keys() if campaign_ids is None else campaign_ids
+        return self.has_do_not_call or len(self.priorities) > 1 or any(self.campaign(id).is_judged for id in asked)
 
     def campaign(self, campaign_id: int | None) -> Campaign:
         """Return what the firm decided for a campaign; None is that of a case that is in none."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from casedial.database.engine import Transaction
-from casedial.database.slices import by_slices
+from casedial.database.slices import slices
 from casedial.domain.actors import Actor
 from casedial.domain.cases import Case, Hold, changes_of_priority
 from casedial.domain.changes import Before, Change, Counts, Outcome, UndoCounts, put_back
@@ -72,13 +72,14 @@ async def would_change(
 
 
 async def _moves(
-    firm: Firm, found: Iterable[Case], wanted: OperatorChange, by: Actor, now: datetime, why: Why | None = None
+    firm: Firm, found: Collection[Case], wanted: OperatorChange, by: Actor, now: datetime, why: Why | None = None
 ) -> Moves:
     """Return what becomes of those cases that a change concerns."""
     moves = Moves()
-    async for case in by_slices(found):
-        if concerns(wanted, case):
-            moves.move(case, *operate(firm, case, wanted, by, now, why))
+    async for some in slices(tuple(found)):
+        for case in some:
+            if concerns(wanted, case):
+                moves.move(case, *operate(firm, case, wanted, by, now, why))
     moves.priority_changes = changes_of_priority(moves.changed, by, now)
     return moves
 

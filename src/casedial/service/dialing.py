@@ -19,7 +19,7 @@ from casedial.domain.moves import Moves
 from casedial.domain.names import fold
 from casedial.domain.retries import is_policys, moved_by_policy
 from casedial.domain.statuses import Role, StatusType
-from casedial.service import claiming, judging, storing
+from casedial.service import claiming, storing
 from casedial.service.claims import adopt_cases, claims_of, lost
 from casedial.service.dispositions import Reports, decides, open_reports
 from casedial.storage import cases, claims, keys, queues
@@ -48,7 +48,7 @@ async def get_cases_to_dial(
         if claimed is None:
             raise CallerStale
         return claimed
-    find = claiming.list_callable if judging.are_applied(caller.firm, claimant.wanted) else queues.due
+    find = claiming.list_callable if claimant.queue.looks_closely else queues.due
     return [case.shown for case in await find(tx, caller.firm, claimant.wanted, now)], None
 
 
@@ -89,18 +89,13 @@ def claims_beside(claimant: Claimant) -> Shape | Queue:
     the same shape that have no case in common.
     """
     queue = claimant.queue
-    one_queue = looks_closely(claimant) or queue.shape.is_merged
+    one_queue = queue.looks_closely or queue.shape.is_merged
     return queue if one_queue else queue.shape
-
-
-def looks_closely(claimant: Claimant) -> bool:
-    """Tell whether due cases are looked at one by one, for there are calling rules, say."""
-    return judging.are_applied(claimant.caller.firm, claimant.queue.wanted)
 
 
 def is_one_statement(dialect: Dialect, claimants: Sequence[Claimant]) -> bool:
     """Tell whether ``claim`` is one statement for these, which the database does whole or not at all."""
-    return not dialect.has_one_writer and not looks_closely(claimants[0])
+    return not dialect.has_one_writer and not claimants[0].queue.looks_closely
 
 
 async def claim(tx: Transaction, claimants: Sequence[Claimant], now: datetime) -> list[Claimed]:
@@ -109,7 +104,7 @@ async def claim(tx: Transaction, claimants: Sequence[Claimant], now: datetime) -
     They are returned as they were found ("To Dial", the original time), or None for a claimant whose caller is not
     what it was. Those of ``claims_beside`` only, and ``MAX_RECORDS`` cases.
     """
-    if not looks_closely(claimants[0]):
+    if not claimants[0].queue.looks_closely:
         return await claims.claim(tx, claimants, now)
     proven = await keys.proven(tx, [claimant.caller for claimant in claimants], now)
     going = {place: claimant for place, claimant in enumerate(claimants) if proven[place]}

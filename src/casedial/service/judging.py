@@ -21,7 +21,6 @@ from casedial.rules import overridden
 from casedial.service import do_not_call
 from casedial.storage import calls
 from casedial.storage import rules as stored
-from casedial.storage.queues import DueFilter
 from casedial.storage.rules import InForce
 
 _ANOTHER = 0  # stands for a case that another claim is about to hand out
@@ -71,16 +70,6 @@ async def rules_for(
     listed = await do_not_call.concerning(tx, firm, found)  # who opts out is listed when the call is reported
     in_use = dict.fromkeys(numbers - ours, _ANOTHER) | used
     return replace(rules, do_not_call=listed, calls=Calls.of(made), in_use=in_use)
-
-
-def are_applied(firm: Firm, wanted: DueFilter) -> bool:
-    """Tell whether due cases have to be looked at one by one: they may be held back, or have priorities."""
-    asked = firm.campaigns.keys() if wanted.campaign_ids is None else wanted.campaign_ids
-    return (
-        firm.has_do_not_call
-        or len(firm.priorities) > 1
-        or any(firm.campaign(campaign_id).is_judged for campaign_id in asked)
-    )
 
 
 def numbers_of(phones: Iterable[Phone]) -> set[str]:

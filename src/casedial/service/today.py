@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from casedial.database.engine import Transaction
-from casedial.database.slices import by_slices
+from casedial.database.slices import slices
 from casedial.domain.calling import Rules, Verdict, decide, judge
 from casedial.domain.cases import Case
 from casedial.domain.firms import Firm
@@ -44,10 +44,11 @@ async def _judge(
     verdicts: list[Verdict] = []
     idle = False
     these = await rules_for(tx, firm, found, now, rules)
-    async for case in by_slices(found):
-        verdict = judge(firm, case, now, these)
-        idle = idle or (verdict.callable and decide(firm, case, now - IDLE_FOR, these).callable)
-        verdicts.append(verdict)
+    async for some in slices(found):
+        for case in some:
+            verdict = judge(firm, case, now, these)
+            idle = idle or (verdict.callable and decide(firm, case, now - IDLE_FOR, these).callable)
+            verdicts.append(verdict)
     return verdicts, idle
 
 

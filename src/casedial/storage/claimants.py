@@ -57,6 +57,11 @@ class Queue:
         """Return what decides the text of a statement about it."""
         return self.wanted.shape
 
+    @cached_property
+    def looks_closely(self) -> bool:
+        """Tell whether its cases are looked at one by one, for there are calling rules, say."""
+        return self.firm.looks_closely(self.wanted.campaign_ids)
+
 
 # Cases as they were, in due order, and the claim; without one nothing was due. None: the caller is not what it was.
 Claimed = tuple[list[ShownCase], Claim | None] | None

@@ -10,7 +10,7 @@ from functools import partial
 from litestar.types import HTTPScope, Receive, Send
 
 from casedial.database.engine import Transaction
-from casedial.database.slices import by_slices
+from casedial.database.slices import slices
 from casedial.domain.cases import CasesUnreadable, ShownCase
 from casedial.domain.claims import Claim
 from casedial.domain.dialing import MOST_NOTES, AboutMany, CaseUpdate, DialQuery, with_known_attempts
@@ -82,7 +82,7 @@ async def _written(firm: Firm, cases: Sequence[ShownCase]) -> bytes:
     """Return cases as a dialer is shown them. Raises CasesUnreadable for rows that make no sense."""
     write = writer_of(firm).write
     try:
-        return listed([write(case) async for case in by_slices(cases)])
+        return listed([shown async for some in slices(cases) for shown in map(write, some)])
     except Exception:  # of one of them, at least
         raise CasesUnreadable([case.case_id for case in cases if not _can_be(write, case)]) from None
 
@@ -273,8 +273,8 @@ class Api:
             return await self._execute(command.for_many())
 
     async def _execute(self, command: Command) -> Reply:
-        async with self._turns.working(command.caller.key_id, command.size):
-            return await self._commands.execute(command)
+        execute = partial(self._commands.execute, command)
+        return await self._turns.work(command.caller.key_id, command.size, execute)
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,11 +181,12 @@ def _address(scope: HTTPScope) -> str | None:
 
 def _is_admitted(key: KeyRecord, caller: Caller, address: str | None, now: datetime, scopes: Scopes) -> bool:
     """Tell whether a caller who is known would be let in."""
-    with suppress(NotAuthenticated, NotAllowed):
+    try:
         key.limits.admit(address, now)
         require(caller, scopes)
-        return True
-    return False
+    except (NotAuthenticated, NotAllowed):
+        return False
+    return True
 
 
 def require(caller: Caller, scopes: Scopes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
@@ -54,14 +54,12 @@ class Turns:
             finally:
                 mine.reads_again_at = time.monotonic() + _SHARE * (time.thread_time() - began)
 
-    @asynccontextmanager
-    async def working(self, key_id: int, cases: int) -> AsyncIterator[None]:
-        """Leave connections to others while something is done that is about so many cases."""
+    async def work(self, key_id: int, cases: int, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what is about so many cases, so that connections are left to others."""
         if cases <= MANY_CASES:
-            yield
-            return
+            return await work()
         async with _in_turn(self._of[key_id].working, self._room):
-            yield
+            return await work()
 
 
 @asynccontextmanager

@@ -51,8 +51,8 @@ class CaseWriter:
         return _keep(self._common, told, _json(shown)[1:-1])
 
     def _time(self, moment: datetime) -> bytes:
-        """Write an instant as ``values.show_time`` does, in half of its time."""
-        return f'"{moment.astimezone(self._zone).isoformat()[:19]}"'.encode()
+        """Write an instant as ``values.show_time`` does, in a third of its time: years have four digits there, too."""
+        return b'%.20b"' % _json(moment.astimezone(self._zone))
 
     def _phones(self, phones: Sequence[Sequence[Any]]) -> list[bytes]:
         """Return those a dialer may dial, primary first, and no doubtful one; most are ten digits."""

@@ -251,7 +251,7 @@ class Commands:
         kind = dialing.claims_beside(claimant)
         joined = self._joined.get(kind)
         if joined is None:
-            most = _CLOSELY if dialing.looks_closely(claimant) else _TOGETHER
+            most = _CLOSELY if claimant.queue.looks_closely else _TOGETHER
             joined = self._joined[kind] = Joined(self._claim_batch, most, at_once=_AT_ONCE, unheard=self._unheard)
         return joined
 

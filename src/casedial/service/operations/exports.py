@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from casedial.database.engine import Store, Transaction
-from casedial.database.slices import by_slices
+from casedial.database.slices import slices
 from casedial.domain.actors import Actor
 from casedial.domain.case_files import CaseFile
 from casedial.domain.cases import Case
@@ -149,12 +149,13 @@ async def _write(pages: AsyncIterator[Page], writer: CaseWriter[Rows]) -> Export
         if not all(writer.has_room(file.case) for file in page.files):
             raise _MorePhones
         written.unreadable += page.unreadable
-        async for file in by_slices(page.files):
-            try:
-                rows = writer.rows(file, page.firm.zone)
-            except Exception:  # of a time that no zone has, say
-                written.unreadable.append(file.case.case_id)
-            else:
-                written.cases += 1
-                writer.write(rows)
+        async for files in slices(page.files):
+            for file in files:
+                try:
+                    rows = writer.rows(file, page.firm.zone)
+                except Exception:  # of a time that no zone has, say
+                    written.unreadable.append(file.case.case_id)
+                else:
+                    written.cases += 1
+                    writer.write(rows)
     return written

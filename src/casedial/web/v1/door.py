@@ -97,13 +97,13 @@ class Door:
         except CasedialError as error:  # of who is not proven yet
             await means.authenticator.confirm(asked.scope, caller)
             raise _meant(error) from None
-        async with means.turns.working(caller.key_id, work.cases):
-            try:
-                reply = await self._do(asked.route, caller, work, once)
-            except FirmNotFound:  # it was renamed, or removed, since it was read
-                raise CallerStale from None
-            except CasedialError as error:
-                raise _meant(error) from error
+        do = partial(self._do, asked.route, caller, work, once)
+        try:
+            reply = await means.turns.work(caller.key_id, work.cases, do)
+        except FirmNotFound:  # it was renamed, or removed, since it was read
+            raise CallerStale from None
+        except CasedialError as error:
+            raise _meant(error) from error
         if work.behind and reply.outcome != REPLAYED and reply.status < 400:
             self._go_on(work.behind)
         return reply
