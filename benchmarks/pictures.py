@@ -74,7 +74,7 @@ def growth(book: Book) -> str:
         ]
         for filters in FILTERS
     }
-    top = 1.25 * max((y for line in points.values() for _, y in line), default=1.0)
+    top = 2 * math.ceil(0.6 * max((y for line in points.values() for _, y in line), default=1.0))  # four whole halves
     parts = [
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 360" font-family="sans-serif" font-size="13">',
         "<title>p50 of a claim of 25 cases over the number of cases</title>",
@@ -88,7 +88,7 @@ def growth(book: Book) -> str:
 
 
 def _x(size: float) -> float:
-    return 70 + 400 * (math.log10(size) - 4) / (math.log10(5_000_000) - 4)
+    return 70 + 366 * (math.log10(size) - 4) / (math.log10(5_000_000) - 4)
 
 
 def _y(value: float, top: float) -> float:
@@ -96,13 +96,13 @@ def _y(value: float, top: float) -> float:
 
 
 def _axes(top: float) -> list[str]:
-    parts = ['<path d="M70 50V310H490" fill="none" stroke="black"/>']
+    parts = ['<path d="M70 50V310H456" fill="none" stroke="black"/>']
     for name, size in SIZES.items():
         parts.append(f'<text x="{_x(size):.0f}" y="330" text-anchor="middle">{name}</text>')
     for step in range(5):
         value = top * step / 4
         y = _y(value, top)
-        parts.append(f'<path d="M66 {y:.1f}H490" stroke="#ddd"/>')
+        parts.append(f'<path d="M66 {y:.1f}H456" stroke="#ddd"/>')
         parts.append(f'<text x="60" y="{y + 4:.1f}" text-anchor="end">{value:.1f}</text>')
     return parts
 
@@ -115,5 +115,5 @@ def _curve(filters: str, line: Sequence[tuple[int, float]], top: float, number: 
     return [
         f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>',
         *dots,
-        f'<text x="500" y="{70 + 20 * number}" fill="{color}">{label}</text>',
+        f'<text x="466" y="{70 + 20 * number}" fill="{color}">{label}</text>',
     ]
