@@ -277,3 +277,14 @@ async def test_methods_are_tolerant_but_of_no_encoded_slash(http: httpx.AsyncCli
     for path in ("GetCaseInfo%2f", "/GetCaseInfo", "GetCaseInfo//", "../PredictiveDialer/GetCaseInfo"):
         assert await status(http, f"/PredictiveDialer/{path}") == 404
     assert await status(http, "/PredictiveDialer%2FGetCaseInfo") == 404
+
+
+async def test_a_scrape_has_its_counts_though_another_begins_the_next_at_that_moment(store: Store) -> None:
+    counting = probes._Census(store)
+    asked = asyncio.create_task(counting.counts())
+    await asyncio.sleep(0)
+    first, another = counting._counting, asyncio.create_task(asyncio.sleep(60))
+    assert first
+    first.add_done_callback(lambda _: setattr(counting, "_counting", another))
+    assert await asked is not None
+    another.cancel()

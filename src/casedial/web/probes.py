@@ -169,10 +169,11 @@ class _Census:
 
         None when the database is away: the counters are worth showing all the same.
         """
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.create_task(self._count())
-        if await _is_done(self._counting, COUNT_SECONDS):
-            self._known = self._counting.result()
+        counting = self._counting
+        if counting is None or counting.done():
+            counting = self._counting = asyncio.create_task(self._count())
+        if await _is_done(counting, COUNT_SECONDS):  # meanwhile another request may have begun the next count
+            self._known = counting.result()
         return self._known
 
     async def _count(self) -> Counts | None:
