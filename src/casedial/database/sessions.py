@@ -6,7 +6,6 @@ through its execution: see decision 25.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 
 from casedial.database.connections import Connection
-from casedial.database.slices import SLICE
+from casedial.database.slices import SLICE, slices
 
 T = TypeVar("T")
 
@@ -44,10 +43,8 @@ class Result(IteratorResult[Any]):
         rows = self.as_sent()
         found: list[T] = []
         try:
-            for start in range(0, len(rows), slice_):
-                if start:
-                    await asyncio.sleep(0)
-                found += map(read, Result(self._metadata, iter(rows[start : start + slice_])))
+            async for some in slices(rows, slice_):
+                found += map(read, Result(self._metadata, iter(some)))
             return found, []
         except Exception:  # of one of them, at least
             found = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from email.utils import format_datetime
 from typing import Protocol, cast
 
@@ -16,7 +15,7 @@ from casedial.sandbox.door import Line
 from casedial.sandbox.faults import Fault
 from casedial.service.replies import REPLAYED, Reply
 from casedial.web.api import METHODS
-from casedial.web.observe import RequestRecord
+from casedial.web.observe import RequestRecord, new_id
 from casedial.web.problems import refusal, send_reply
 from casedial.web.v1.routes import TABLE
 from casedial.wire.replies import encode
@@ -79,7 +78,7 @@ class Sandbox:
         return send_on
 
     async def _command(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        record = RequestRecord(str(uuid.uuid4()))
+        record = RequestRecord(new_id())
         sent_key = next((value for name, value in scope["headers"] if name.lower() == KEY_HEADER), b"")
         try:
             body, query = await _body(receive), scope["query_string"].decode("latin-1")
@@ -132,7 +131,7 @@ class _Passing:
         if refused:
             while (await receive()).get("more_body"):
                 pass  # left unread, it would end the connection
-            record = RequestRecord(str(uuid.uuid4()))
+            record = RequestRecord(new_id())
             await send_reply(send_on, record, refusal(record, refused))
         elif self._control.world:
             await self._control.world(self._scope, receive, send_on)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import cast
 
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from casedial.domain.errors import MethodNotAllowed
-from casedial.web.observe import RequestRecord, note_request
+from casedial.web.observe import RequestRecord, new_id, note_request
 from casedial.web.problems import every_reply_has, nothing_here, refusal, send_reply
 from casedial.web.v1.routing import Table
 
@@ -56,7 +54,7 @@ class Edge:
         for name, value in scope["headers"]:
             name = name.lower()
             headers[name] = (*headers.get(name, ()), value.decode("latin-1"))
-        record = RequestRecord(_new_id(), headers)
+        record = RequestRecord(new_id(), headers)
         scope["casedial"] = record  # type: ignore[typeddict-unknown-key]
         path = scope["path"]
         raw_path = scope["raw_path"]
@@ -85,11 +83,6 @@ class Edge:
 
     def _is_of_a_room(self, path: str) -> bool:
         return any(path == room or path.startswith(f"{room}/") for room in self.rooms)
-
-
-def _new_id() -> str:
-    """Return an id that no other request has, a random UUID; nobody has to be unable to guess it."""
-    return str(uuid.UUID(int=random.getrandbits(128), version=4))  # without a system call
 
 
 def _completing(send: Send, record: RequestRecord, keeps: Collection[bytes] = ()) -> Send:

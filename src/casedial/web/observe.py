@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import time
 import traceback
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,6 +66,11 @@ OTHER = "other"  # the method of a request that is for no method of the API
 log = structlog.get_logger()
 _written = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
 _least = logging.INFO
+
+
+def new_id() -> str:
+    """Return an id that no other request has, a random UUID; nobody has to be unable to guess it."""
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))  # without a system call
 
 
 @dataclass(slots=True)
